@@ -1,0 +1,1 @@
+"""Remote Geobox tasks as steps of Prefect flows."""

@@ -1,0 +1,131 @@
+"""Puts the credential on requests, below everything that logs or keeps them.
+
+HTTP libraries write request URLs to their logs and hang requests on their exceptions. The API wants
+a key in the URL. So the requests that those libraries see carry no credential; it is added in the
+transport underneath, to a copy that nobody else holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import httpx
+
+from prefect_geobox.client.errors import AuthenticationError, GeoboxError
+from prefect_geobox.client.settings import Credential
+
+#: Below this length a text is too common to be taken for a secret wherever it occurs.
+_SHORTEST_SCRUBBED = 8
+
+
+class Authenticator:
+    """The credential of one connection, and the token that a password has bought.
+
+    Args:
+        credential: Who asks.
+        login: Exchanges the password for a token by `POST auth/token/`.
+    """
+
+    def __init__(self, credential: Credential, login: Callable[[], Awaitable[str]]) -> None:
+        self._credential = credential
+        self._login = login
+        self._token = credential.secret if credential.kind == "access_token" else None
+        self._refused: GeoboxError | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token in use; None with an API key, or before the first login."""
+        return self._token
+
+    @property
+    def can_log_in(self) -> bool:
+        """Whether a refused token can be replaced."""
+        return self._credential.kind == "password"
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the password was refused."""
+        return self._refused is not None
+
+    async def ready(self) -> None:
+        """Logs in where that is needed and has not been done."""
+        if self.can_log_in and self._token is None:
+            await self.renew(None)
+
+    async def renew(self, refused_token: str | None) -> None:
+        """Replaces a token that was refused; once for all who were refused with it.
+
+        A password that was refused is not tried again by this connection: accounts lock.
+
+        Args:
+            refused_token: The token that the refused request carried.
+
+        Raises:
+            AuthenticationError: The password was refused, now or earlier.
+        """
+        async with self._lock:
+            if self._refused is not None:
+                raise type(self._refused)(*self._refused.args)
+            if self._token != refused_token:
+                return
+            try:
+                self._token = await self._login()
+            except AuthenticationError as error:
+                self._refused = error
+                raise
+
+    def sign(self, request: httpx.Request) -> httpx.Request:
+        """A copy of the request that carries the credential."""
+        headers = request.headers.copy()
+        url = request.url
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        elif self._credential.kind == "apikey":
+            url = url.copy_merge_params({"apikey": self._credential.secret})
+        return httpx.Request(
+            request.method,
+            url,
+            headers=headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
+
+    def scrub(self, text: str) -> str:
+        """Takes the secrets out of a text that the server sent back."""
+        for secret in (self._credential.secret, self._token):
+            if secret and len(secret) >= _SHORTEST_SCRUBBED and secret in text:
+                text = text.replace(secret, "***")
+        return text
+
+
+class SigningTransport(httpx.AsyncBaseTransport):
+    """Signs the requests to one origin and sends them on.
+
+    Args:
+        inner: Sends for real.
+        origin: The URL whose scheme, host and port may see the credential.
+        authenticator: Signs.
+    """
+
+    def __init__(
+        self, inner: httpx.AsyncBaseTransport, origin: httpx.URL, authenticator: Authenticator
+    ) -> None:
+        self._inner = inner
+        self._origin = _origin(origin)
+        self._authenticator = authenticator
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends a signed copy; the request itself stays without a credential."""
+        if _origin(request.url) == self._origin and not request.extensions.get("geobox_unsigned"):
+            request = self._authenticator.sign(request)
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._inner.aclose()
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port

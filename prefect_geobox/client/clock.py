@@ -1,0 +1,32 @@
+"""Where time comes from, so that tests can bring their own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A monotonic clock and a way to sleep on it."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run back and that no change of the wall clock moves."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps for so many seconds of this clock."""
+
+
+class SystemClock:
+    """The machine's monotonic clock and asyncio's sleep."""
+
+    def monotonic(self) -> float:
+        """Seconds of the machine's monotonic clock."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps without blocking the event loop."""
+        await asyncio.sleep(seconds)
+
+
+SYSTEM_CLOCK = SystemClock()

@@ -1,0 +1,213 @@
+"""Everything that can go wrong with Geobox: one root, one class per meaning.
+
+Each message says what happened, to what, and what to do next. No error carries a URL, a header or
+a credential, and every one of them can be pickled, so that it survives process-based task runners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prefect_geobox.client.models import RemoteTask
+
+
+class GeoboxError(Exception):
+    """The root of all errors of this package."""
+
+    #: Whether the same read may well succeed if it is sent again.
+    transient: bool = False
+
+    #: Seconds that the server asked to wait before the next request, if it did.
+    retry_after: float | None = None
+
+
+class ConfigurationError(GeoboxError, ValueError):
+    """The host or the credentials cannot be used as they are."""
+
+
+class InvalidArgumentError(GeoboxError, ValueError):
+    """An argument makes no sense; nothing was sent."""
+
+
+class GeoboxConnectionError(GeoboxError):
+    """No answer: the server was not reached, or the connection broke.
+
+    Attributes:
+        reached: Whether the request may have reached the server. False proves that it did not.
+    """
+
+    transient = True
+
+    def __init__(self, message: str, *, reached: bool = True, transient: bool = True) -> None:
+        super().__init__(message)
+        self.reached = reached
+        self.transient = transient
+
+
+class InvalidResponseError(GeoboxError):
+    """The server answered with something that is not what the API documents."""
+
+    transient = True
+
+
+class ApiRequestError(GeoboxError):
+    """The API refused a request or failed on it.
+
+    Attributes:
+        status_code: The HTTP status.
+        detail: The server's reason, in one line.
+        method: The HTTP method.
+        path: The path below the base URL, without a query.
+    """
+
+    #: What the reader should try, after the server's own words.
+    advice: str = ""
+
+    def __init__(self, status_code: int, detail: str, method: str, path: str) -> None:
+        super().__init__(status_code, detail, method, path)
+        self.status_code = status_code
+        self.detail = detail
+        self.method = method
+        self.path = path
+        self.transient = status_code in TRANSIENT_STATUS_CODES
+
+    def add_advice(self, sentence: str) -> None:
+        """Says more about what the reader should know or try."""
+        self.advice = f"{sentence} {self.advice}".strip()
+
+    def __str__(self) -> str:
+        text = f"{self.method} {self.path} was answered {self.status_code}: {self.detail}"
+        return f"{text}. {self.advice}" if self.advice else text
+
+
+class AuthenticationError(ApiRequestError):
+    """401: the credential is missing, wrong or no longer valid."""
+
+    advice = "Check the credential that was used, and the host it was sent to."
+
+
+class AuthorizationError(ApiRequestError):
+    """403: the credential is valid but may not do this."""
+
+    advice = "Ask the owner for access, or use another account."
+
+
+class NotFoundError(ApiRequestError):
+    """404: no such thing, or not for this account."""
+
+    advice = "Check the uuid, the host and the account."
+
+
+class ConflictError(ApiRequestError):
+    """409: the request does not fit the present state, such as a name that is taken."""
+
+
+class ValidationError(ApiRequestError):
+    """400 or 422: the server does not accept a value."""
+
+
+class RateLimitError(ApiRequestError):
+    """429: too many requests."""
+
+    advice = "Send fewer requests, or try again later."
+
+
+class ServerError(ApiRequestError):
+    """5xx: the server failed."""
+
+    advice = "Try again later; if it lasts, tell the operator of the server."
+
+
+class AmbiguousSubmissionError(GeoboxError):
+    """A remote task may or may not have been started, and the server cannot tell.
+
+    Attributes:
+        tasks: The remote tasks that it could be; empty where none was found.
+    """
+
+    def __init__(self, message: str, tasks: Sequence[RemoteTask] = ()) -> None:
+        super().__init__(message, tuple(tasks))
+        self.tasks = tuple(tasks)
+
+    def __str__(self) -> str:
+        text = str(self.args[0])
+        return text + "".join(f"\n  {task}" for task in self.tasks)
+
+
+class RemoteTaskError(GeoboxError):
+    """Something about one remote task.
+
+    Attributes:
+        task: The remote task as last seen.
+    """
+
+    def __init__(self, message: str, task: RemoteTask) -> None:
+        super().__init__(message, task)
+        self.task = task
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class TaskFailedError(RemoteTaskError):
+    """One remote task, or several that were waited for together, did not succeed.
+
+    Attributes:
+        task: The remote task; the first one where there are several.
+        tasks: All that did not succeed.
+    """
+
+    def __init__(self, message: str, task: RemoteTask, tasks: Sequence[RemoteTask] = ()) -> None:
+        super().__init__(message, task)
+        self.tasks = tuple(tasks) or (task,)
+        self.args = (message, task, self.tasks)
+
+
+class TaskAbortedError(RemoteTaskError):
+    """The remote task was aborted, by this program or by somebody else."""
+
+
+class TaskTimeoutError(RemoteTaskError, TimeoutError):
+    """The remote task was not final when the time was up."""
+
+
+class LostContactError(RemoteTaskError):
+    """The server could not be read for so long that the wait gave up; the remote task runs on.
+
+    Attributes:
+        seconds: How long there was no contact.
+    """
+
+    def __init__(self, message: str, task: RemoteTask, seconds: float) -> None:
+        super().__init__(message, task)
+        self.seconds = seconds
+        self.args = (message, task, seconds)
+
+
+#: Statuses after which the same read may well succeed.
+TRANSIENT_STATUS_CODES: frozenset[int] = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+_BY_STATUS: dict[int, type[ApiRequestError]] = {
+    400: ValidationError,
+    401: AuthenticationError,
+    403: AuthorizationError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: ValidationError,
+    429: RateLimitError,
+}
+
+
+def error_for_status(status_code: int, detail: str, method: str, path: str) -> ApiRequestError:
+    """Makes the error that stands for an HTTP status.
+
+    Args:
+        status_code: The status, which is no success.
+        detail: The server's reason in one line.
+        method: The HTTP method.
+        path: The path below the base URL.
+    """
+    default = ServerError if status_code >= 500 else ApiRequestError
+    return _BY_STATUS.get(status_code, default)(status_code, detail, method, path)

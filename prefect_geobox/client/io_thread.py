@@ -1,0 +1,125 @@
+"""The one thread of a process that talks to Geobox.
+
+All HTTP runs on its event loop. A caller may therefore be sync or async, in any thread and on any
+loop, and a signal that interrupts the main thread never cuts an abort that is under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class IOThread:
+    """An event loop in a daemon thread, started on first use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop; starts the thread if there is none yet."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, name="geobox-io", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the calling code runs on this thread."""
+        return threading.current_thread() is self._thread
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Starts work on the thread and returns at once."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs work on the thread and blocks until it is done.
+
+        Raises:
+            RuntimeError: Called on the thread itself, where it would wait for itself for ever.
+        """
+        if self.is_here:
+            work.close()
+            raise RuntimeError("a blocking Geobox call was made on the Geobox I/O thread")
+        future = self.submit(work)
+        try:
+            return future.result()
+        except BaseException:
+            # An interrupted caller, by Ctrl-C for example, no longer wants the answer.
+            future.cancel()
+            raise
+
+    async def arun(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs work on the thread without blocking the calling event loop."""
+        if self.is_here:
+            return await work
+        return await asyncio.wrap_future(self.submit(work))
+
+    def stop(self) -> None:
+        """Cancels what still runs and ends the thread."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(_wind_up(), loop).result(timeout=5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=5)
+        loop.close()
+
+
+_closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
+
+
+def on_stop(closer: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Has `closer` run on the thread just before it ends."""
+    _closers.append(closer)
+
+
+async def _wind_up() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    for closer in _closers:
+        await closer()
+    await asyncio.get_running_loop().shutdown_asyncgens()
+
+
+_current = IOThread()
+
+
+def io_thread() -> IOThread:
+    """The thread of this process."""
+    return _current
+
+
+def _forget_after_fork() -> None:
+    # Threads do not survive a fork: the child gets one of its own when it first needs it.
+    global _current  # noqa: PLW0603
+    _current = IOThread()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+
+def _stop_current() -> None:
+    # Looked up at exit: a fork may have replaced it.
+    _current.stop()
+
+
+atexit.register(_stop_current)

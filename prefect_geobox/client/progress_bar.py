@@ -1,0 +1,54 @@
+"""A progress bar for waits in a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from prefect_geobox.client.watcher import WaitUpdate
+
+L = TypeVar("L")
+
+
+@contextmanager
+def progress_listener(
+    listener: Callable[[WaitUpdate], L] | None, *, show: bool
+) -> Iterator[Callable[[WaitUpdate], L | None] | None]:
+    """A listener that also draws a bar for each remote task, where stderr is a terminal.
+
+    Args:
+        listener: Told of everything too.
+        show: Whether a bar is wanted at all.
+    """
+    if not show or not sys.stderr.isatty():
+        yield listener
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[state]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    rows: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+
+        def draw(update: WaitUpdate) -> L | None:
+            task = update.task
+            percent = update.progress.percent if update.progress else None
+            if task.uuid not in rows:
+                rows[task.uuid] = bars.add_task(task.label, total=None, state="")
+            bars.update(
+                rows[task.uuid],
+                description=task.label,
+                total=None if percent is None and not task.is_final else 100,
+                completed=100 if task.succeeded else percent or 0,
+                state="no contact" if update.trouble else task.state_text,
+            )
+            return listener(update) if listener else None
+
+        yield draw

@@ -1,0 +1,85 @@
+"""What the clients of one process share: a connection and a watcher for each host and principal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from prefect_geobox.client.clock import Clock
+from prefect_geobox.client.io_thread import on_stop
+from prefect_geobox.client.settings import ConnectionSettings
+from prefect_geobox.client.transport import Transport
+from prefect_geobox.client.watcher import TaskWatcher
+
+#: Seconds for which an unused connection is kept, so that a next step need not connect anew.
+LINGER: Final = 10.0
+
+_Key = tuple[ConnectionSettings, int]
+
+
+@dataclass
+class Session:
+    """A shared connection with its watcher. Made and closed on the I/O thread."""
+
+    key: _Key
+    transport: Transport
+    watcher: TaskWatcher
+    users: int = 0
+    closing: asyncio.TimerHandle | None = None
+    closed: asyncio.Task[None] | None = None
+
+
+_sessions: dict[_Key, Session] = {}
+
+
+async def acquire(settings: ConnectionSettings, clock: Clock) -> Session:
+    """Joins the session for these settings, or makes it. Runs on the I/O thread."""
+    key = (settings, id(clock))
+    session = _sessions.get(key)
+    if session is None or session.transport.is_spent:
+        transport = Transport(settings, clock)
+        session = _sessions[key] = Session(key, transport, TaskWatcher(transport))
+    session.users += 1
+    if session.closing:
+        session.closing.cancel()
+        session.closing = None
+    return session
+
+
+async def release(session: Session) -> None:
+    """Leaves the session; the last one to leave has it closed a little later."""
+    session.users -= 1
+    if session.users > 0:
+        return
+    if session.transport.is_spent:
+        await _close(session)
+        return
+    loop = asyncio.get_running_loop()
+
+    def close_now() -> None:
+        # The event loop keeps only a weak reference to its tasks.
+        session.closed = loop.create_task(_close(session))
+
+    session.closing = loop.call_later(LINGER, close_now)
+
+
+async def close_all() -> None:
+    """Closes every session. Runs on the I/O thread."""
+    for session in list(_sessions.values()):
+        await _close(session)
+
+
+async def _close(session: Session) -> None:
+    if session.closing:
+        session.closing.cancel()
+    if _sessions.get(session.key) is session:
+        del _sessions[session.key]
+    await session.transport.aclose()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_sessions.clear)
+
+on_stop(close_all)

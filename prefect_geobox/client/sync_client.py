@@ -1,0 +1,325 @@
+"""The Geobox API for blocking code: the same verbs, over the same implementation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+from typing_extensions import Self
+
+from prefect_geobox.client.arguments import UuidLike, checked_uuid
+from prefect_geobox.client.async_client import AsyncGeoboxClient
+from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
+from prefect_geobox.client.io_thread import io_thread
+from prefect_geobox.client.models import (
+    AssetKind,
+    OutputAsset,
+    RemoteTask,
+    TaskProgress,
+    TaskState,
+)
+from prefect_geobox.client.policy import Action, RetryPolicy, WaitPolicy
+from prefect_geobox.client.progress_bar import progress_listener
+from prefect_geobox.client.publishing import PublishAs
+from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
+from prefect_geobox.client.transport import Form, Params
+from prefect_geobox.client.uploading import OnBytes
+from prefect_geobox.client.watcher import WaitUpdate
+
+T = TypeVar("T")
+
+OnUpdate = Callable[[WaitUpdate], None]
+
+
+class GeoboxClient:
+    """Talks to Geobox from blocking code. Arguments and errors as in `AsyncGeoboxClient`.
+
+    Safe to use from several threads.
+
+    Example:
+        ```python
+        with GeoboxClient(apikey=key) as client:
+            file = client.upload_file("parcels.geojson")
+            layer = client.publish_file(file, "parcels")
+        ```
+    """
+
+    def __init__(
+        self,
+        host: str | None = None,
+        version: str | None = None,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        access_token: str | None = None,
+        apikey: str | None = None,
+        verify: bool | str = True,
+        timeout: float = DEFAULT_TIMEOUT,
+        settings: ConnectionSettings | None = None,
+        retry: RetryPolicy | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        #: The asyncio client that does the work.
+        self.aio = AsyncGeoboxClient(
+            host,
+            version,
+            username=username,
+            password=password,
+            access_token=access_token,
+            apikey=apikey,
+            verify=verify,
+            timeout=timeout,
+            settings=settings,
+            retry=retry,
+            clock=clock,
+        )
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """Where this client connects, and as whom."""
+        return self.aio.settings
+
+    def __repr__(self) -> str:
+        return repr(self.aio).replace("Async", "", 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the shared connections back. The client can still be used; it then rejoins."""
+        _block(self.aio.aclose())
+
+    def get_task(self, task: UuidLike) -> RemoteTask:
+        """Reads a remote task, as `AsyncGeoboxClient.get_task`."""
+        return _block(self.aio.get_task(task))
+
+    def list_tasks(
+        self,
+        *,
+        state: TaskState | str | None = None,
+        q: str | None = None,
+        search: str | None = None,
+        search_fields: str | Iterable[str] | None = None,
+        order_by: str | None = None,
+        skip: int = 0,
+        limit: int = 10,
+        user_id: int | None = None,
+        shared: bool = False,
+    ) -> list[RemoteTask]:
+        """Lists remote tasks, as `AsyncGeoboxClient.list_tasks`."""
+        return _block(
+            self.aio.list_tasks(
+                state=state,
+                q=q,
+                search=search,
+                search_fields=search_fields,
+                order_by=order_by,
+                skip=skip,
+                limit=limit,
+                user_id=user_id,
+                shared=shared,
+            )
+        )
+
+    def count_tasks(
+        self,
+        *,
+        state: TaskState | str | None = None,
+        q: str | None = None,
+        search: str | None = None,
+        search_fields: str | Iterable[str] | None = None,
+        order_by: str | None = None,
+        skip: int | None = None,
+        limit: int | None = None,
+        user_id: int | None = None,
+        shared: bool = False,
+    ) -> int:
+        """Counts remote tasks, as `AsyncGeoboxClient.count_tasks`."""
+        return _block(
+            self.aio.count_tasks(
+                state=state,
+                q=q,
+                search=search,
+                search_fields=search_fields,
+                order_by=order_by,
+                skip=skip,
+                limit=limit,
+                user_id=user_id,
+                shared=shared,
+            )
+        )
+
+    def get_progress(self, task: UuidLike) -> TaskProgress:
+        """Reads how far a remote task has come, as `AsyncGeoboxClient.get_progress`."""
+        return _block(self.aio.get_progress(task))
+
+    def wait_for_task(
+        self,
+        task: UuidLike,
+        *,
+        timeout: float | None = None,
+        interval: float = 1.0,
+        max_interval: float = 30.0,
+        outage: float = 300.0,
+        retry: int | None = None,
+        progress_bar: bool = True,
+        on_cancel: Action = "abort",
+        on_timeout: Action = "leave",
+        raise_on_failure: bool = True,
+        on_update: OnUpdate | None = None,
+    ) -> RemoteTask:
+        """Waits until a remote task has ended, as `AsyncGeoboxClient.wait_for_task`.
+
+        Ctrl-C counts as a cancel; a second Ctrl-C leaves without waiting for the abort.
+        """
+        return self.wait_for_tasks(
+            [checked_uuid("task", task)],
+            timeout=timeout,
+            interval=interval,
+            max_interval=max_interval,
+            outage=outage,
+            retry=retry,
+            progress_bar=progress_bar,
+            on_cancel=on_cancel,
+            on_timeout=on_timeout,
+            raise_on_failure=raise_on_failure,
+            on_update=on_update,
+        )[0]
+
+    def wait_for_tasks(
+        self,
+        tasks: Sequence[UuidLike],
+        *,
+        timeout: float | None = None,
+        interval: float = 1.0,
+        max_interval: float = 30.0,
+        outage: float = 300.0,
+        retry: int | None = None,
+        progress_bar: bool = True,
+        on_cancel: Action = "abort",
+        on_timeout: Action = "leave",
+        raise_on_failure: bool = True,
+        on_update: OnUpdate | None = None,
+    ) -> list[RemoteTask]:
+        """Waits until several remote tasks have ended, as `AsyncGeoboxClient.wait_for_tasks`."""
+        waiting = self.aio.waiting(
+            [checked_uuid("tasks", task) for task in tasks],
+            WaitPolicy.of(
+                timeout=timeout,
+                interval=interval,
+                max_interval=max_interval,
+                outage=outage,
+                retry=retry,
+                on_cancel=on_cancel,
+                on_timeout=on_timeout,
+            ),
+            with_progress=progress_bar,
+            raise_on_failure=raise_on_failure,
+        )
+        with progress_listener(on_update, show=progress_bar) as listener:
+            return waiting.run(listener)
+
+    def abort_task(self, task: UuidLike, *, confirm: float = 30.0) -> RemoteTask:
+        """Aborts a remote task and confirms it, as `AsyncGeoboxClient.abort_task`."""
+        return _block(self.aio.abort_task(task, confirm=confirm))
+
+    def start_task(
+        self,
+        method: str,
+        path: str,
+        *,
+        form: Form | None = None,
+        json: Any = None,
+        params: Params = (),
+    ) -> RemoteTask:
+        """Starts a remote task, as `AsyncGeoboxClient.start_task`."""
+        return _block(self.aio.start_task(method, path, form=form, json=json, params=params))
+
+    def get_output_asset(self, task: UuidLike) -> OutputAsset | None:
+        """Reads the asset that a remote task made, as `AsyncGeoboxClient.get_output_asset`."""
+        return _block(self.aio.get_output_asset(task))
+
+    def get_asset(self, kind: AssetKind | str, uuid: UuidLike) -> OutputAsset:
+        """Reads an asset, as `AsyncGeoboxClient.get_asset`."""
+        return _block(self.aio.get_asset(kind, uuid))
+
+    def find_assets(self, kind: AssetKind | str, name: str) -> list[OutputAsset]:
+        """Finds assets by their exact name, as `AsyncGeoboxClient.find_assets`."""
+        return _block(self.aio.find_assets(kind, name))
+
+    def get_features(
+        self, layer: UuidLike, *, skip: int = 0, limit: int = 100, srid: int = 3857
+    ) -> dict[str, Any]:
+        """Reads features as GeoJSON, as `AsyncGeoboxClient.get_features`."""
+        return _block(self.aio.get_features(layer, skip=skip, limit=limit, srid=srid))
+
+    def count_features(self, layer: UuidLike) -> int:
+        """Counts the features of a layer, as `AsyncGeoboxClient.count_features`."""
+        return _block(self.aio.count_features(layer))
+
+    def get_thumbnail(self, asset: OutputAsset) -> bytes:
+        """Reads a PNG preview, as `AsyncGeoboxClient.get_thumbnail`."""
+        return _block(self.aio.get_thumbnail(asset))
+
+    def upload_file(
+        self, path: str | os.PathLike[str], *, on_bytes: OnBytes | None = None
+    ) -> OutputAsset:
+        """Uploads a file, streamed from disk, as `AsyncGeoboxClient.upload_file`."""
+        return _block(self.aio.upload_file(path, on_bytes=on_bytes))
+
+    def start_publish(
+        self, file: UuidLike, name: str, *, publish_as: PublishAs | None = None, **options: Any
+    ) -> RemoteTask:
+        """Starts to publish a file, as `AsyncGeoboxClient.start_publish`."""
+        return _block(self.aio.start_publish(file, name, publish_as=publish_as, **options))
+
+    def publish_file(
+        self,
+        file: UuidLike,
+        name: str,
+        *,
+        publish_as: PublishAs | None = None,
+        input_srid: int = 3857,
+        timeout: float | None = None,
+        interval: float = 1.0,
+        max_interval: float = 30.0,
+        outage: float = 300.0,
+        retry: int | None = None,
+        progress_bar: bool = True,
+        on_cancel: Action = "abort",
+        on_timeout: Action = "abort",
+        on_update: OnUpdate | None = None,
+        **options: Any,
+    ) -> OutputAsset:
+        """Publishes a file and waits for the layer, as `AsyncGeoboxClient.publish_file`."""
+        policy = WaitPolicy.of(
+            timeout=timeout,
+            interval=interval,
+            max_interval=max_interval,
+            outage=outage,
+            retry=retry,
+            on_cancel=on_cancel,
+            on_timeout=on_timeout,
+        )
+        began = self.aio.clock.monotonic()
+        task = self.start_publish(
+            file, name, publish_as=publish_as, input_srid=input_srid, **options
+        )
+        waiting = self.aio.waiting([task.uuid], policy, with_progress=progress_bar, began=began)
+        with progress_listener(on_update, show=progress_bar) as listener:
+            ended = waiting.run(listener)[0]
+        return _block(self.aio.require_output(ended))
+
+
+def _block(work: Coroutine[Any, Any, T]) -> T:
+    return io_thread().run(work)

@@ -1,0 +1,473 @@
+"""One connection to one server: single attempts, their classification, and the reads' retries."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
+
+import anyio
+import httpx
+
+from prefect_geobox.client.auth import Authenticator, SigningTransport
+from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
+from prefect_geobox.client.errors import (
+    ApiRequestError,
+    AuthenticationError,
+    ConfigurationError,
+    GeoboxConnectionError,
+    GeoboxError,
+    InvalidResponseError,
+    error_for_status,
+)
+from prefect_geobox.client.models import error_text
+from prefect_geobox.client.policy import RetryPolicy
+from prefect_geobox.client.retrying import retry_read
+from prefect_geobox.client.settings import ConnectionSettings
+
+T = TypeVar("T")
+
+#: Requests under way at once for one host.
+IN_FLIGHT: Final = 8
+
+#: A failure by which a write has certainly not been carried out, so that it may be sent again.
+_NOT_CARRIED_OUT: Final = frozenset({408, 425, 429, 503})
+
+Form = Mapping[str, Any]
+Params = Sequence[tuple[str, str]]
+#: Makes headers and content, anew for each time that a request is sent.
+MakeBody = Callable[[], tuple[Mapping[str, str], bytes | httpx.AsyncByteStream | None]]
+
+
+class Transport:
+    """Talks to one base URL with one credential. Lives on the I/O thread.
+
+    Args:
+        settings: Where and who.
+        clock: Measures budgets and sleeps.
+    """
+
+    def __init__(self, settings: ConnectionSettings, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.requests = 0
+        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
+        self._authenticator = Authenticator(settings.credential, self._log_in)
+        self._client = httpx.AsyncClient(
+            base_url=settings.base_url,
+            transport=SigningTransport(
+                httpx.AsyncHTTPTransport(
+                    verify=_tls_context(settings),
+                    proxy=_proxy_for(httpx.URL(settings.base_url)),
+                    limits=httpx.Limits(
+                        max_connections=2 * IN_FLIGHT, max_keepalive_connections=IN_FLIGHT
+                    ),
+                ),
+                httpx.URL(settings.base_url),
+                self._authenticator,
+            ),
+            headers={"Accept": "application/json"},
+            timeout=httpx.Timeout(settings.timeout),
+        )
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the server has refused the password, so that no request can succeed any more."""
+        return self._authenticator.is_refused
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+    async def read(
+        self,
+        path: str,
+        parse: Callable[[Any], T],
+        *,
+        params: Params = (),
+        retry: RetryPolicy | None = None,
+    ) -> T:
+        """Reads and parses, with retries.
+
+        Args:
+            path: Below the base URL.
+            parse: Makes the value; raises `InvalidResponseError` for what it cannot use.
+            params: The query.
+            retry: How long to bear failures; 30 s by default.
+
+        Raises:
+            GeoboxError: The last failure.
+        """
+        return await retry_read(
+            lambda: self.attempt_json("GET", path, parse, params=params),
+            retry or RetryPolicy(),
+            self.clock,
+        )
+
+    async def repeat(self, path: str, *, retry: RetryPolicy | None = None) -> None:
+        """POSTs without a body what is safe to repeat, with the retries of a read."""
+        await retry_read(lambda: self._attempt("POST", path), retry or RetryPolicy(), self.clock)
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        parse: Callable[[Any], T],
+        *,
+        params: Params = (),
+        form: Form | None = None,
+        json_body: Any = None,
+    ) -> T:
+        """Sends what must not be carried out twice; repeats it only after a proof that it was not.
+
+        Raises:
+            GeoboxError: The last failure. Where `was_not_carried_out` is false of it, the server
+                may have acted all the same.
+        """
+
+        async def attempt() -> T:
+            try:
+                return await self.attempt_json(
+                    method, path, parse, params=params, form=form, json_body=json_body
+                )
+            except GeoboxError as error:
+                error.transient = was_not_carried_out(error)
+                raise
+
+        return await retry_read(attempt, RetryPolicy(), self.clock)
+
+    async def attempt_json(
+        self,
+        method: str,
+        path: str,
+        parse: Callable[[Any], T],
+        *,
+        params: Params = (),
+        form: Form | None = None,
+        json_body: Any = None,
+        within: float | None = None,
+    ) -> T:
+        """Makes one attempt and parses the JSON of its answer.
+
+        Args:
+            method: The HTTP method.
+            path: Below the base URL.
+            parse: Makes the value from the decoded JSON.
+            params: The query.
+            form: A form body; booleans are sent as `True` and `False`, None is left out.
+            json_body: A JSON body.
+            within: Seconds for all of it, waiting for a free place included; else each part has
+                the request timeout.
+
+        Raises:
+            GeoboxError: One failure, classified.
+        """
+        body = _body(form, json_body)
+        response = await self._attempt(
+            method, path, params=params, make_body=lambda: body, within=within
+        )
+        return self._parsed(response, parse, method, path)
+
+    async def get_bytes(self, path: str, *, limit: int) -> bytes:
+        """Reads a small binary, such as a thumbnail, with retries.
+
+        Raises:
+            InvalidResponseError: It is larger than `limit` bytes.
+        """
+
+        async def attempt() -> bytes:
+            response = await self._attempt("GET", path)
+            if len(response.content) > limit:
+                raise InvalidResponseError(f"GET {path} sent more than {limit} bytes")
+            return response.content
+
+        return await retry_read(attempt, RetryPolicy(), self.clock)
+
+    async def upload(
+        self,
+        path: str,
+        parse: Callable[[Any], T],
+        make_body: MakeBody,
+    ) -> T:
+        """POSTs a streamed body; sends it again only where nothing of it was taken.
+
+        Args:
+            path: Below the base URL.
+            parse: Makes the value from the answer.
+            make_body: Makes headers and stream anew for each attempt.
+        """
+
+        async def attempt() -> T:
+            try:
+                response = await self._attempt("POST", path, make_body=make_body)
+                return self._parsed(response, parse, "POST", path)
+            except GeoboxError as error:
+                error.transient = was_not_carried_out(error)
+                raise
+
+        return await retry_read(attempt, RetryPolicy(), self.clock)
+
+    async def _attempt(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params = (),
+        make_body: MakeBody = lambda: ({}, None),
+        within: float | None = None,
+    ) -> httpx.Response:
+        """One attempt, plus one more after a renewed login."""
+        error: GeoboxError | None = None
+        with anyio.move_on_after(within):
+            async with self._in_flight:
+                await self._authenticator.ready()
+                token = self._authenticator.token
+                answer = await self._send(method, path, params, *make_body())
+                if _is_refused(answer) and self._authenticator.can_log_in:
+                    await self._authenticator.renew(token)
+                    answer = await self._send(method, path, params, *make_body())
+                if isinstance(answer, httpx.Response) and answer.is_success:
+                    return answer
+                error = (
+                    answer
+                    if isinstance(answer, GeoboxError)
+                    else self._error_of(answer, method, path)
+                )
+        if error is None:
+            error = GeoboxConnectionError(
+                f"{self.settings.host} did not answer {method} {path} in the time that was left."
+            )
+        raise error
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        headers: Mapping[str, str],
+        content: bytes | httpx.AsyncByteStream | None,
+        *,
+        unsigned: bool = False,
+    ) -> httpx.Response | GeoboxError:
+        """Sends one request. Failures are returned, so that no chained exception keeps its URL."""
+        streamed = not (content is None or isinstance(content, bytes))
+        self.requests += 1
+        try:
+            request = self._client.build_request(
+                method,
+                path,
+                params=list(params) or None,
+                content=content,
+                headers=headers,
+                extensions={"geobox_unsigned": unsigned},
+            )
+            # httpx bounds the pauses within an answer; a slow drip would go on for ever.
+            with anyio.fail_after(None if streamed else self.settings.timeout):
+                return await self._client.send(request)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            waited_for_connection = isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout))
+            return GeoboxConnectionError(
+                f"{self.settings.host} did not answer {method} {path} within "
+                f"{self.settings.timeout:g} s.",
+                reached=not waited_for_connection,
+            )
+        except httpx.ConnectError as error:
+            return _connect_error(self.settings.host, str(error))
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            return GeoboxConnectionError(
+                f"The connection to {self.settings.host} broke during {method} {path} "
+                f"({type(error).__name__})."
+            )
+
+    def _parsed(
+        self, response: httpx.Response, parse: Callable[[Any], T], method: str, path: str
+    ) -> T:
+        problem: str
+        try:
+            text = self._authenticator.scrub(response.text)
+            payload = json.loads(text, parse_constant=_refuse_constant)
+            return parse(_without_surrogates(payload) if "\\u" in text else payload)
+        except InvalidResponseError as error:
+            problem = str(error)
+        except (ValueError, RecursionError):
+            problem = f"the body is no JSON ({_content_kind(response)})"
+        raise InvalidResponseError(
+            f"{method} {path} was answered {response.status_code}, but {problem}."
+        )
+
+    def _error_of(self, response: httpx.Response, method: str, path: str) -> ApiRequestError:
+        if response.is_redirect:
+            target = response.headers.get("location", "")
+            detail = (
+                f"a redirect to {httpx.URL(target).host or 'elsewhere'}, which is not followed "
+                "with a credential; set host to where the API really is"
+                if _is_url(target)
+                else "a redirect without a usable target"
+            )
+        else:
+            detail = self._detail(response)
+        error = error_for_status(response.status_code, detail, method, path)
+        if isinstance(error, AuthenticationError):
+            error.add_advice(f"Refused was {self.settings.credential}.")
+        error.retry_after = _retry_after(response)
+        return error
+
+    def _detail(self, response: httpx.Response) -> str:
+        try:
+            body = json.loads(response.text)
+        except (ValueError, RecursionError):
+            return f"no reason given ({_content_kind(response)})"
+        detail = body.get("detail") or body.get("message") if isinstance(body, dict) else None
+        return self._authenticator.scrub(error_text(detail or body)) or "no reason given"
+
+    async def _log_in(self) -> str:
+        credential = self.settings.credential
+        headers, content = _body(
+            {"username": credential.username, "password": credential.secret}, None
+        )
+
+        async def attempt() -> str:
+            answer = await self._send(
+                "POST", "auth/token/", (), {**headers, "Accept": "*/*"}, content, unsigned=True
+            )
+            if isinstance(answer, GeoboxError):
+                raise answer
+            if answer.is_success:
+                return _token_of(answer)
+            error = self._error_of(answer, "POST", "auth/token/")
+            if error.status_code in (400, 401, 403, 422):
+                # Whatever the status, it is this user and password that the server did not take.
+                error = AuthenticationError(401, error.detail, "POST", "auth/token/")
+                error.add_advice(
+                    f"Refused was {credential}. It was tried once and is not tried again, as "
+                    "accounts can lock."
+                )
+            raise error
+
+        return await retry_read(attempt, RetryPolicy(), self.clock)
+
+
+def was_not_carried_out(error: GeoboxError) -> bool:
+    """Whether a failed write has certainly changed nothing on the server."""
+    if isinstance(error, GeoboxConnectionError):
+        return not error.reached and error.transient
+    return isinstance(error, ApiRequestError) and error.status_code in _NOT_CARRIED_OUT
+
+
+def encode_form_value(value: Any) -> str | list[str]:
+    """Writes a value the way the API reads forms: `True`, `False`, and lists as repeated keys."""
+    if isinstance(value, (list, tuple)):
+        return [str(item) for item in value]
+    return str(value)
+
+
+def _body(form: Form | None, json_body: Any) -> tuple[dict[str, str], bytes | None]:
+    if form is not None:
+        fields = {key: encode_form_value(value) for key, value in form.items() if value is not None}
+        encoded = str(httpx.QueryParams(fields)).encode()
+        return {"Content-Type": "application/x-www-form-urlencoded"}, encoded
+    if json_body is not None:
+        return {"Content-Type": "application/json"}, json.dumps(json_body).encode()
+    return {}, None
+
+
+def _tls_context(settings: ConnectionSettings) -> ssl.SSLContext | bool:
+    if isinstance(settings.verify, str):
+        try:
+            return ssl.create_default_context(cafile=settings.verify)
+        except (OSError, ssl.SSLError):
+            raise ConfigurationError(
+                f"verify: {settings.verify!r} is no readable CA file."
+            ) from None
+    # Loading the CA bundle costs 20 ms, which plain HTTP does not need.
+    return settings.verify and settings.base_url.startswith("https:")
+
+
+def _proxy_for(url: httpx.URL) -> str | None:
+    """The proxy that the environment names; httpx looks only where it makes the transport."""
+    if urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    return proxies.get(url.scheme) or proxies.get("all")
+
+
+def _is_refused(answer: httpx.Response | GeoboxError) -> bool:
+    return isinstance(answer, httpx.Response) and answer.status_code == 401
+
+
+def _connect_error(host: str, text: str) -> GeoboxConnectionError:
+    if "CERTIFICATE_VERIFY_FAILED" in text or "SSL" in text:
+        return GeoboxConnectionError(
+            f"The TLS certificate of {host} was not accepted. Set verify to the path of the CA "
+            "file that signed it.",
+            reached=False,
+            transient=False,
+        )
+    return GeoboxConnectionError(
+        f"{host} was not reached: {error_text(text) or 'no connection'}. Check the host, the "
+        "network and any proxy.",
+        reached=False,
+    )
+
+
+def _token_of(response: httpx.Response) -> str:
+    try:
+        payload = json.loads(response.text)
+    except (ValueError, RecursionError):
+        payload = None
+    token = payload.get("access_token") if isinstance(payload, dict) else None
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
+        raise InvalidResponseError("POST auth/token/ was answered 200, but without a usable token.")
+    return token
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    value = response.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        # The server's own clock is the reference, so that a wrong clock here does no harm.
+        now = parsedate_to_datetime(response.headers["date"])
+    except (KeyError, ValueError, TypeError):
+        now = datetime.now(timezone.utc)
+    try:
+        return (parsedate_to_datetime(value) - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _is_url(text: str) -> bool:
+    try:
+        httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return bool(text)
+
+
+def _content_kind(response: httpx.Response) -> str:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    return f"{error_text(kind) or 'no content type'}, {len(response.content)} bytes"
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Replaces lone surrogates, which JSON can spell but no encoding can store."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,271 @@
+"""What one call of a wait verb does: watch, tell, judge, and abort where that is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import queue
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from prefect_geobox.client.errors import (
+    TaskAbortedError,
+    TaskFailedError,
+    TaskTimeoutError,
+)
+from prefect_geobox.client.io_thread import io_thread
+from prefect_geobox.client.models import RemoteTask, TaskState
+from prefect_geobox.client.policy import WaitPolicy
+from prefect_geobox.client.watcher import WaitUpdate
+
+if TYPE_CHECKING:
+    from prefect_geobox.client.async_client import AsyncGeoboxClient
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that aborting may take in all, for any number of remote tasks.
+ABORT_TIME: Final = 30.0
+
+#: A callback of the caller's, told of what happens in the caller's own thread or event loop.
+Listener = Callable[[WaitUpdate], Awaitable[None] | None]
+
+_Post = Callable[[WaitUpdate], None]
+
+
+class Waiting:
+    """One call of `wait_for_task` or `wait_for_tasks`.
+
+    Args:
+        client: Reads and aborts.
+        uuids: The remote tasks; one that is named twice is watched once.
+        policy: How to wait.
+        with_progress: Whether to read the progress too.
+        raise_on_failure: Whether a remote task that did not succeed raises.
+        began: The moment of the client's clock from which the timeout counts.
+    """
+
+    def __init__(
+        self,
+        client: AsyncGeoboxClient,
+        uuids: Sequence[str],
+        policy: WaitPolicy,
+        *,
+        with_progress: bool,
+        raise_on_failure: bool,
+        began: float,
+    ) -> None:
+        self._client = client
+        self._uuids = list(uuids)
+        self._policy = policy
+        self._with_progress = with_progress
+        self._raise_on_failure = raise_on_failure
+        self._began = began
+        self._final: dict[str, RemoteTask] = {}
+
+    # The two ways to wait stand side by side; both run `_watch` on the I/O thread.
+
+    def run(self, listener: Callable[[WaitUpdate], None] | None) -> list[RemoteTask]:
+        """Waits and blocks.
+
+        Args:
+            listener: Called in this thread.
+        """
+        try:
+            return _follow(self._watch, listener)
+        except KeyboardInterrupt:
+            if self._policy.on_cancel == "abort":
+                self._abort_blocking()
+            raise
+
+    async def arun(self, listener: Listener | None) -> list[RemoteTask]:
+        """Waits without blocking the event loop.
+
+        Args:
+            listener: Called, and awaited where it is a coroutine function, on this event loop.
+        """
+        try:
+            return await _afollow(self._watch, listener)
+        except asyncio.CancelledError:
+            if self._policy.on_cancel == "abort":
+                await self._abort_shielded()
+            raise
+
+    def _abort_blocking(self) -> None:
+        if unfinished := self._unfinished():
+            # A second Ctrl-C ends this too and leaves at once; what was sent goes on.
+            io_thread().submit(abort_all(self._client, unfinished)).result(ABORT_TIME + 5)
+
+    async def _abort_shielded(self) -> None:
+        if unfinished := self._unfinished():
+            abort = asyncio.wrap_future(io_thread().submit(abort_all(self._client, unfinished)))
+            await asyncio.shield(abort)
+
+    def _unfinished(self) -> list[str]:
+        return [uuid for uuid in dict.fromkeys(self._uuids) if uuid not in self._final]
+
+    async def _watch(self, post: _Post) -> list[RemoteTask]:
+        unique = list(dict.fromkeys(self._uuids))
+        outcomes = await asyncio.gather(
+            *(self._watch_one(uuid, post) for uuid in unique), return_exceptions=True
+        )
+        by_uuid: dict[str, RemoteTask | BaseException] = dict(zip(unique, outcomes, strict=True))
+        if self._policy.on_timeout == "abort":
+            by_uuid |= await self._abort_late(by_uuid)
+        tasks = _all_tasks([by_uuid[uuid] for uuid in unique], self._policy)
+        found = dict(zip(unique, tasks, strict=True))
+        if self._raise_on_failure:
+            raise_for_failures(tasks)
+        return [found[uuid] for uuid in self._uuids]
+
+    async def _watch_one(self, uuid: str, post: _Post) -> RemoteTask:
+        session = await self._client.session()
+        task = await session.watcher.wait(
+            uuid,
+            self._policy,
+            began=self._began,
+            on_update=post,
+            with_progress=self._with_progress,
+        )
+        self._final[uuid] = task
+        return task
+
+    async def _abort_late(
+        self, outcomes: dict[str, RemoteTask | BaseException]
+    ) -> dict[str, RemoteTask]:
+        """Aborts what ran out of time; returns what turned out to have ended before that."""
+        late = [uuid for uuid, end in outcomes.items() if isinstance(end, TaskTimeoutError)]
+        ended = await abort_all(self._client, late) if late else {}
+        self._final |= ended
+        return {uuid: task for uuid, task in ended.items() if task.state is not TaskState.ABORTED}
+
+
+async def abort_all(client: AsyncGeoboxClient, uuids: Sequence[str]) -> dict[str, RemoteTask]:
+    """Aborts remote tasks side by side within `ABORT_TIME` seconds; failures are logged.
+
+    Args:
+        client: Sends the aborts.
+        uuids: The remote tasks.
+
+    Returns:
+        Those that are known to have ended, in their final states.
+    """
+    outcomes = await asyncio.gather(
+        *(client.abort_task(uuid, confirm=ABORT_TIME) for uuid in uuids), return_exceptions=True
+    )
+    ended: dict[str, RemoteTask] = {}
+    for uuid, outcome in zip(uuids, outcomes, strict=True):
+        if isinstance(outcome, RemoteTask):
+            ended[uuid] = outcome
+        else:
+            logger.error("Remote task %s could not be aborted and may run on: %s", uuid, outcome)
+    return ended
+
+
+def raise_for_failures(tasks: Sequence[RemoteTask]) -> None:
+    """Raises where remote tasks did not succeed.
+
+    Raises:
+        TaskAbortedError: There is one remote task, and it was aborted.
+        TaskFailedError: One or several failed.
+    """
+    unique = {task.uuid: task for task in tasks}
+    total = len(unique)
+    failed = [task for task in unique.values() if not task.succeeded]
+    if not failed:
+        return
+    first = failed[0]
+    if total > 1:
+        lines = "".join(f"\n  {_failure_text(task)}" for task in failed)
+        raise TaskFailedError(
+            f"{len(failed)} of {total} remote tasks did not succeed:{lines}", first, failed
+        )
+    if first.state is TaskState.ABORTED:
+        raise TaskAbortedError(
+            f"Remote task {first.label} ({first.uuid}) was aborted. Start it anew if that was "
+            "not wanted.",
+            first,
+        )
+    raise TaskFailedError(
+        f"Remote task {_failure_text(first)}. Mend the input and start it anew.", first
+    )
+
+
+def _failure_text(task: RemoteTask) -> str:
+    if task.state is TaskState.ABORTED:
+        return f"{task.label} ({task.uuid}) was aborted"
+    return f"{task.label} ({task.uuid}) failed: {task.reason or 'the server gave no reason'}"
+
+
+def _all_tasks(
+    outcomes: Sequence[RemoteTask | BaseException], policy: WaitPolicy
+) -> list[RemoteTask]:
+    """The tasks, unless a wait ended in an error: then that error, timeouts last and together."""
+    tasks = [outcome for outcome in outcomes if isinstance(outcome, RemoteTask)]
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    late = [error for error in errors if isinstance(error, TaskTimeoutError)]
+    for error in errors:
+        if not isinstance(error, TaskTimeoutError):
+            raise error
+    if len(late) == 1:
+        raise late[0]
+    if late:
+        lines = "".join(f"\n  {error.task}" for error in late)
+        raise TaskTimeoutError(
+            f"{len(late)} of {len(outcomes)} remote tasks were not final when the timeout of "
+            f"{policy.timeout:g} s ended:{lines}",
+            late[0].task,
+        )
+    return tasks
+
+
+def _follow(
+    work: Callable[[_Post], Coroutine[Any, Any, T]],
+    listener: Callable[[WaitUpdate], None] | None,
+) -> T:
+    """Runs work on the I/O thread and hands its updates to the listener in this thread."""
+    if listener is None:
+        return io_thread().run(work(lambda _: None))
+    updates: queue.SimpleQueue[WaitUpdate | None] = queue.SimpleQueue()
+    future = io_thread().submit(work(updates.put))
+    future.add_done_callback(lambda _: updates.put(None))
+    try:
+        while (update := updates.get()) is not None:
+            listener(update)
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+async def _afollow(work: Callable[[_Post], Coroutine[Any, Any, T]], listener: Listener | None) -> T:
+    """Runs work on the I/O thread and hands its updates to the listener on this event loop."""
+    if listener is None:
+        return await io_thread().arun(work(lambda _: None))
+    loop = asyncio.get_running_loop()
+    updates: asyncio.Queue[WaitUpdate | None] = asyncio.Queue()
+
+    def post(update: WaitUpdate | None) -> None:
+        loop.call_soon_threadsafe(updates.put_nowait, update)
+
+    future = io_thread().submit(work(post))
+    future.add_done_callback(lambda _: _post_end(post))
+    try:
+        while (update := await updates.get()) is not None:
+            told = listener(update)
+            if inspect.isawaitable(told):
+                await told
+        return await asyncio.wrap_future(future)
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def _post_end(post: Callable[[None], None]) -> None:
+    try:
+        post(None)
+    except RuntimeError:
+        # The listener's event loop has been closed: nobody is left to tell.
+        return
