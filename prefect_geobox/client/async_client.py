@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from typing_extensions import Self
+from typing_extensions import Unpack
 
-from prefect_geobox.client import session as sessions
-from prefect_geobox.client.arguments import (
-    UuidLike,
-    checked_uuid,
-    quoted,
-    readable_file,
-    task_filters,
-)
-from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
-from prefect_geobox.client.errors import (
-    ConflictError,
-    InvalidArgumentError,
-    InvalidResponseError,
-    ValidationError,
-)
+from prefect_geobox.client.arguments import UuidLike, checked_uuid, task_filters
+from prefect_geobox.client.async_assets import AsyncAssetVerbs
+from prefect_geobox.client.errors import ConflictError, InvalidResponseError, ValidationError
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.models import (
     AssetKind,
@@ -33,14 +19,7 @@ from prefect_geobox.client.models import (
     TaskProgress,
     TaskState,
 )
-from prefect_geobox.client.parsing import (
-    parse_asset,
-    parse_assets,
-    parse_count,
-    parse_feature_collection,
-    parse_start,
-    parse_tasks,
-)
+from prefect_geobox.client.parsing import parse_count, parse_start, parse_tasks
 from prefect_geobox.client.policy import (
     Action,
     PollPolicy,
@@ -49,28 +28,12 @@ from prefect_geobox.client.policy import (
     positive_seconds,
 )
 from prefect_geobox.client.progress_bar import progress_listener
-from prefect_geobox.client.publishing import PublishAs, publish_form
-from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
+from prefect_geobox.client.publishing import PublishOptions, publish_form
 from prefect_geobox.client.transport import Form, Params
-from prefect_geobox.client.uploading import OnBytes, upload_body
 from prefect_geobox.client.waiting import Listener, Waiting
 
-T = TypeVar("T")
 
-#: Where the API lists each kind of asset; a uuid below it names one.
-COLLECTIONS: dict[AssetKind, str] = {
-    AssetKind.VECTOR: "vectorLayers/",
-    AssetKind.RASTER: "rasters/",
-    AssetKind.MODEL: "3dmodels/",
-    AssetKind.FILE: "files/",
-    AssetKind.TILES3D: "3dtiles/",
-    AssetKind.TABLE: "tables/",
-}
-
-_LARGEST_THUMBNAIL = 1_000_000
-
-
-class AsyncGeoboxClient:
+class AsyncGeoboxClient(AsyncAssetVerbs):
     """Talks to Geobox from asyncio code.
 
     Arguments that are left out fall back to `GEOBOX_HOST`, `GEOBOX_USERNAME`, `GEOBOX_PASSWORD`,
@@ -99,66 +62,6 @@ class AsyncGeoboxClient:
             task = await client.wait_for_task(uuid, timeout=600)
         ```
     """
-
-    def __init__(
-        self,
-        host: str | None = None,
-        version: str | None = None,
-        *,
-        username: str | None = None,
-        password: str | None = None,
-        access_token: str | None = None,
-        apikey: str | None = None,
-        verify: bool | str = True,
-        timeout: float = DEFAULT_TIMEOUT,
-        settings: ConnectionSettings | None = None,
-        retry: RetryPolicy | None = None,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        self.settings = settings or ConnectionSettings.resolve(
-            host,
-            version,
-            username,
-            password,
-            access_token,
-            apikey,
-            verify=verify,
-            timeout=timeout,
-        )
-        self.clock = clock
-        self._retry = retry or RetryPolicy()
-        self._session: sessions.Session | None = None
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.settings.base_url!r}, "
-            f"{self.settings.credential.principal!r})"
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Gives the shared connections back. The client can still be used; it then rejoins."""
-        session, self._session = self._session, None
-        if session is not None:
-            await io_thread().arun(sessions.release(session))
-
-    async def session(self) -> sessions.Session:
-        """The shared connection. Only for code that runs on the I/O thread."""
-        if self._session is None:
-            self._session = await sessions.acquire(self.settings, self.clock)
-        return self._session
-
-    # Remote tasks
 
     async def get_task(self, task: UuidLike) -> RemoteTask:
         """Reads a remote task: `GET tasks/{uuid}/`.
@@ -439,8 +342,6 @@ class AsyncGeoboxClient:
         )
         return await transport.read(f"tasks/{task_id}/", RemoteTask.from_payload, retry=self._retry)
 
-    # Assets
-
     async def get_output_asset(self, task: UuidLike) -> OutputAsset | None:
         """Reads the asset that a remote task made, or None where its result names none.
 
@@ -455,139 +356,20 @@ class AsyncGeoboxClient:
         output = task.output
         return None if output is None else await self.get_asset(output.kind, output.uuid)
 
-    async def get_asset(self, kind: AssetKind | str, uuid: UuidLike) -> OutputAsset:
-        """Reads an asset, such as `GET vectorLayers/{uuid}/`.
-
-        Args:
-            kind: The kind of asset.
-            uuid: Its uuid, or an object with one.
-
-        Raises:
-            InvalidArgumentError: There is no such kind, or it is no uuid; nothing was sent.
-            NotFoundError: There is no such asset for this account.
-            GeoboxError: The read failed.
-        """
-        known = checked_kind(kind)
-        path = f"{COLLECTIONS[known]}{checked_uuid('uuid', uuid)}/"
-        detail = f"{path}info/" if known is AssetKind.FILE else path
-        return await self._read(
-            detail, lambda payload: parse_asset(payload, known, self._url_of), [("f", "json")]
-        )
-
-    async def find_assets(self, kind: AssetKind | str, name: str) -> list[OutputAsset]:
-        """Finds the assets of a kind that have exactly this name, 100 at most.
-
-        Args:
-            kind: The kind of asset.
-            name: The name.
-
-        Raises:
-            GeoboxError: The read failed.
-        """
-        known = checked_kind(kind)
-        params = [("f", "json"), ("q", f"name = {quoted(name)}"), ("limit", "100")]
-        found = await self._read(
-            COLLECTIONS[known],
-            lambda payload: parse_assets(payload, known, self._url_of),
-            params,
-        )
-        # A server that does not know the filter would list everything.
-        return [asset for asset in found if asset.name == name]
-
-    def _url_of(self, kind: AssetKind, uuid: str) -> str:
-        return f"{self.settings.base_url}{COLLECTIONS[kind]}{uuid}/"
-
-    async def get_features(
-        self, layer: UuidLike, *, skip: int = 0, limit: int = 100, srid: int = 3857
-    ) -> dict[str, Any]:
-        """Reads features of a vector layer as GeoJSON: `GET vectorLayers/{uuid}/features/`.
-
-        Args:
-            layer: Its uuid, or an object with one.
-            skip: How many to pass over.
-            limit: How many to return at most.
-            srid: The EPSG code of the coordinates.
-
-        Raises:
-            GeoboxError: The read failed.
-        """
-        params = [
-            ("f", "json"),
-            ("skip", str(skip)),
-            ("limit", str(limit)),
-            ("out_srid", str(srid)),
-        ]
-        path = f"vectorLayers/{checked_uuid('layer', layer)}/features/"
-        return await self._read(path, parse_feature_collection, params)
-
-    async def count_features(self, layer: UuidLike) -> int:
-        """Counts the features of a vector layer.
-
-        Raises:
-            GeoboxError: The read failed.
-        """
-        path = f"vectorLayers/{checked_uuid('layer', layer)}/features/"
-        return await self._read(path, parse_count, [("f", "json"), ("return_count", "True")])
-
-    async def get_thumbnail(self, asset: OutputAsset) -> bytes:
-        """Reads the PNG preview of a raster, model or tileset: `GET rasters/{uuid}/thumbnail.png`.
-
-        Raises:
-            GeoboxError: There is none, or it is larger than 1 MB.
-        """
-        path = f"{COLLECTIONS[asset.kind]}{checked_uuid('asset', asset)}/thumbnail.png"
-
-        async def read() -> bytes:
-            transport = (await self.session()).transport
-            return await transport.get_bytes(path, limit=_LARGEST_THUMBNAIL)
-
-        return await io_thread().arun(read())
-
-    async def upload_file(
-        self, path: str | os.PathLike[str], *, on_bytes: OnBytes | None = None
-    ) -> OutputAsset:
-        """Uploads a file, streamed from disk: `POST files/`.
-
-        Args:
-            path: The file.
-            on_bytes: Told of bytes sent and bytes in all, on the I/O thread.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-            OSError: It is a folder or cannot be read.
-            InvalidArgumentError: It is empty.
-            GeoboxError: The server refused it, or the connection broke.
-        """
-        file = readable_file(path)
-
-        async def send() -> OutputAsset:
-            transport = (await self.session()).transport
-            return await transport.upload(
-                COLLECTIONS[AssetKind.FILE],
-                lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
-                lambda: upload_body(file, on_bytes),
-            )
-
-        return await io_thread().arun(send())
-
     async def start_publish(
         self,
         file: UuidLike,
         name: str,
-        *,
-        publish_as: PublishAs | None = None,
-        **options: Any,
+        **options: Unpack[PublishOptions],
     ) -> RemoteTask:
         """Starts to publish an uploaded file: `POST files/{uuid}/publish/`. Does not wait.
 
         Args:
             file: What `upload_file` returned, or the uuid of a file.
             name: The name of the new layer.
-            publish_as: "vector", "raster", "model3d", "tiles3d" or "table"; by default what the
-                file's format suggests.
-            **options: The options of the endpoint, as in `publish_form`: `input_srid`,
-                `input_layer`, `input_dataset`, `input_geom_type`, `file_encoding`,
-                `replace_domain_codes_by_values`, `report_errors`, `as_terrain`, `user_id`.
+            **options: How to publish it, as in `PublishOptions`: `publish_as` ("vector", "raster",
+                "model3d", "tiles3d" or "table"; by default what the file's format suggests),
+                `input_srid` and others.
 
         Raises:
             InvalidArgumentError: An argument makes no sense; nothing was sent.
@@ -596,7 +378,7 @@ class AsyncGeoboxClient:
         uuid = checked_uuid("file", file)
         if not isinstance(file, OutputAsset) or "file_type" not in file.data:
             file = await self.get_asset(AssetKind.FILE, uuid)
-        form = publish_form(file, name, publish_as=publish_as, **options)
+        form = publish_form(file, name, options)
         return await self.start_task("POST", f"files/{uuid}/publish/", form=form)
 
     async def publish_file(
@@ -604,8 +386,6 @@ class AsyncGeoboxClient:
         file: UuidLike,
         name: str,
         *,
-        publish_as: PublishAs | None = None,
-        input_srid: int = 3857,
         timeout: float | None = None,
         interval: float = 1.0,
         max_interval: float = 30.0,
@@ -615,7 +395,7 @@ class AsyncGeoboxClient:
         on_cancel: Action = "abort",
         on_timeout: Action = "abort",
         on_update: Listener | None = None,
-        **options: Any,
+        **options: Unpack[PublishOptions],
     ) -> OutputAsset:
         """Publishes an uploaded file, waits for it and returns the new layer.
 
@@ -635,9 +415,7 @@ class AsyncGeoboxClient:
             on_timeout=on_timeout,
         )
         began = self.clock.monotonic()
-        task = await self.start_publish(
-            file, name, publish_as=publish_as, input_srid=input_srid, **options
-        )
+        task = await self.start_publish(file, name, **options)
         waiting = self.waiting([task.uuid], policy, with_progress=progress_bar, began=began)
         with progress_listener(on_update, show=progress_bar) as listener:
             ended = (await waiting.arun(listener))[0]
@@ -656,23 +434,3 @@ class AsyncGeoboxClient:
                 "output. Look for it in Geobox by its name."
             )
         return asset
-
-    async def _read(self, path: str, parse: Callable[[Any], T], params: Params = ()) -> T:
-        async def read() -> T:
-            transport = (await self.session()).transport
-            return await transport.read(path, parse, params=params, retry=self._retry)
-
-        return await io_thread().arun(read())
-
-
-def checked_kind(kind: AssetKind | str) -> AssetKind:
-    """The kind of asset that a text names.
-
-    Raises:
-        InvalidArgumentError: There is no such kind.
-    """
-    try:
-        return AssetKind(kind)
-    except ValueError:
-        known = ", ".join(member.value for member in AssetKind)
-        raise InvalidArgumentError(f"kind must be one of {known}; got {kind!r}") from None

@@ -117,6 +117,7 @@ def _forget_after_fork() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_after_fork)
 
+
 def _stop_current() -> None:
     # Looked up at exit: a fork may have replaced it.
     _current.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
@@ -60,6 +61,9 @@ _RESULT_KEYS: tuple[tuple[str, AssetKind], ...] = (
     ("3dtiles_uuid", AssetKind.TILES3D),
     ("table_uuid", AssetKind.TABLE),
 )
+
+# What may stand in a URL or an asset key as a server's identifier.
+_IDENTIFIER = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 _DATETIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
@@ -124,7 +128,7 @@ class RemoteTask(_Model):
         if not isinstance(payload, Mapping):
             raise InvalidResponseError(f"expected a remote task, got {_type_name(payload)}")
         uuid, state, name = payload.get("uuid"), payload.get("state"), payload.get("name")
-        if not isinstance(uuid, str) or not uuid:
+        if not isinstance(uuid, str) or not is_identifier(uuid):
             raise InvalidResponseError("expected a remote task, got an object without a `uuid`")
         if not isinstance(state, str):
             raise InvalidResponseError(
@@ -167,7 +171,7 @@ class RemoteTask(_Model):
     @property
     def label(self) -> str:
         """A name for people: the remote task's name, or its uuid where it has none."""
-        return self.name or self.uuid
+        return printable(self.name) or self.uuid
 
     @property
     def errors(self) -> dict[str, Any] | None:
@@ -198,7 +202,7 @@ class RemoteTask(_Model):
             return None
         for key, kind in _RESULT_KEYS:
             uuid = self.result.get(key)
-            if isinstance(uuid, str) and uuid:
+            if isinstance(uuid, str) and is_identifier(uuid):
                 return TaskOutput(kind=kind, uuid=uuid)
         return None
 
@@ -211,7 +215,7 @@ class RemoteTask(_Model):
         return (end - start).total_seconds()
 
     def __str__(self) -> str:
-        return f"{self.label} ({self.uuid}): {self.state_text}"
+        return f"{self.label} ({self.uuid}): {printable(self.state_text)}"
 
 
 class TaskProgress(_Model):
@@ -288,6 +292,11 @@ class OutputAsset(_Model):
         return f"{self.kind.value} {self.name or self.uuid} ({self.uuid})"
 
 
+def is_identifier(text: str) -> bool:
+    """Whether a server's identifier cannot change the meaning of a URL that it is put into."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
 def error_text(detail: Any) -> str:
     """Puts an error of the API, in any of its shapes, into one line.
 
@@ -305,11 +314,11 @@ def error_text(detail: Any) -> str:
         return ", ".join(f"{key}: {error_text(value)}" for key, value in detail.items())
     if isinstance(detail, list):
         return "; ".join(error_text(item) for item in detail)
-    return _printable(str(detail))
+    return printable(str(detail))
 
 
-def _printable(text: str, limit: int = 500) -> str:
-    """Server text for logs and messages: no control characters, no line breaks, bounded."""
+def printable(text: str, limit: int = 500) -> str:
+    """Makes a server's text fit for a log line: no control characters or line breaks, bounded."""
     flat = "".join(char if char.isprintable() else " " for char in text)
     flat = " ".join(flat.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from prefect_geobox.client.errors import InvalidResponseError
-from prefect_geobox.client.models import AssetKind, OutputAsset, RemoteTask
+from prefect_geobox.client.models import AssetKind, OutputAsset, RemoteTask, is_identifier
 
 UrlOf = Callable[[AssetKind, str], str]
-
-#: What may stand in a URL or an asset key as a server's identifier.
-_IDENTIFIER: Final = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 
 def parse_tasks(payload: Any) -> list[RemoteTask]:
@@ -71,7 +67,7 @@ def parse_feature_collection(payload: Any) -> dict[str, Any]:
 
 def checked_identifier(text: str) -> str:
     """Refuses an identifier of the server's that could change the meaning of a URL."""
-    if not _IDENTIFIER.fullmatch(text):
+    if not is_identifier(text):
         raise InvalidResponseError("an identifier in it has characters that no uuid has")
     return text
 

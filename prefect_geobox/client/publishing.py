@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, get_args
 
+from typing_extensions import TypedDict
+
 from prefect_geobox.client.errors import InvalidArgumentError
 from prefect_geobox.client.models import OutputAsset
 
@@ -20,26 +22,10 @@ _BY_FORMAT: Final[dict[str, PublishAs]] = {
 }
 
 
-def publish_form(
-    file: OutputAsset,
-    name: str,
-    *,
-    publish_as: PublishAs | None = None,
-    input_layer: str | None = None,
-    input_dataset: str | None = None,
-    input_geom_type: str | None = None,
-    input_srid: int = 3857,
-    file_encoding: str = "UTF-8",
-    replace_domain_codes_by_values: bool = False,
-    report_errors: bool = True,
-    as_terrain: bool = False,
-    user_id: int | None = None,
-) -> dict[str, Any]:
-    """The form of `POST files/{uuid}/publish/`.
+class PublishOptions(TypedDict, total=False):
+    """How a file is published. What is left out has the endpoint's usual value.
 
-    Args:
-        file: The uploaded file, with its description.
-        name: The name of what is made.
+    Attributes:
         publish_as: What to make; by default what the file's format suggests.
         input_layer: The layer within the file; by default its first.
         input_dataset: The dataset within the file; by default that of its first layer.
@@ -50,6 +36,29 @@ def publish_form(
         report_errors: Whether features that could not be read are reported.
         as_terrain: Whether a raster is a terrain.
         user_id: On behalf of this user; needs privileges.
+    """
+
+    publish_as: PublishAs | None
+    input_layer: str | None
+    input_dataset: str | None
+    input_geom_type: str | None
+    input_srid: int
+    file_encoding: str
+    replace_domain_codes_by_values: bool
+    report_errors: bool
+    as_terrain: bool
+    user_id: int | None
+
+
+def publish_form(
+    file: OutputAsset, name: str, options: PublishOptions | None = None
+) -> dict[str, Any]:
+    """The form of `POST files/{uuid}/publish/`.
+
+    Args:
+        file: The uploaded file, with its description.
+        name: The name of what is made.
+        options: How to publish it.
 
     Raises:
         InvalidArgumentError: The name is empty, `publish_as` is unknown, or the file's format does
@@ -57,6 +66,9 @@ def publish_form(
     """
     if not isinstance(name, str) or not name.strip():
         raise InvalidArgumentError(f"name must be the name of the new layer; got {name!r}")
+    given = options or {}
+    publish_as = given.get("publish_as")
+    input_srid = given.get("input_srid", 3857)
     if publish_as is not None and publish_as not in get_args(PublishAs):
         raise InvalidArgumentError(
             f"publish_as must be one of {', '.join(get_args(PublishAs))}, or None; got "
@@ -66,31 +78,32 @@ def publish_form(
         raise InvalidArgumentError(f"input_srid must be an EPSG code; got {input_srid!r}")
     first = _first_layer(file)
     return {
-        "publish_as": publish_as or _suggested(file, first),
+        "publish_as": publish_as or suggested_publish_as(file),
         "layer_name": name,
-        "input_layer": input_layer or first.get("layer"),
-        "input_geom_type": input_geom_type,
-        "replace_domain_codes_by_values": replace_domain_codes_by_values,
-        "input_dataset": input_dataset or first.get("dataset"),
-        "user_id": user_id,
+        "input_layer": given.get("input_layer") or first.get("layer"),
+        "input_geom_type": given.get("input_geom_type"),
+        "replace_domain_codes_by_values": given.get("replace_domain_codes_by_values", False),
+        "input_dataset": given.get("input_dataset") or first.get("dataset"),
+        "user_id": given.get("user_id"),
         "input_srid": input_srid,
-        "file_encoding": file_encoding,
-        "report_errors": report_errors,
-        "as_terrain": as_terrain,
+        "file_encoding": given.get("file_encoding", "UTF-8"),
+        "report_errors": given.get("report_errors", True),
+        "as_terrain": given.get("as_terrain", False),
     }
 
 
-def _first_layer(file: OutputAsset) -> dict[str, Any]:
-    listing = file.data.get("layers")
-    layers = listing.get("layers") if isinstance(listing, dict) else None
-    first = layers[0] if isinstance(layers, list) and layers else None
-    return first if isinstance(first, dict) else {}
+def suggested_publish_as(file: OutputAsset) -> PublishAs:
+    """What the format of an uploaded file suggests to make of it.
 
+    Args:
+        file: The uploaded file, with its description.
 
-def _suggested(file: OutputAsset, first_layer: dict[str, Any]) -> PublishAs:
+    Raises:
+        InvalidArgumentError: The format does not say.
+    """
     file_type = file.data.get("file_type")
     # An archive is published by what is in it.
-    file_format = first_layer.get("format") if file_type == "Complex" else file_type
+    file_format = _first_layer(file).get("format") if file_type == "Complex" else file_type
     suggestion = _BY_FORMAT.get(str(file_format))
     if suggestion is None:
         raise InvalidArgumentError(
@@ -99,3 +112,10 @@ def _suggested(file: OutputAsset, first_layer: dict[str, Any]) -> PublishAs:
             f"{', '.join(get_args(PublishAs))}."
         )
     return suggestion
+
+
+def _first_layer(file: OutputAsset) -> dict[str, Any]:
+    listing = file.data.get("layers")
+    layers = listing.get("layers") if isinstance(listing, dict) else None
+    first = layers[0] if isinstance(layers, list) and layers else None
+    return first if isinstance(first, dict) else {}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from prefect_geobox.client.arguments import UuidLike, checked_uuid
 from prefect_geobox.client.async_client import AsyncGeoboxClient
@@ -22,7 +22,7 @@ from prefect_geobox.client.models import (
 )
 from prefect_geobox.client.policy import Action, RetryPolicy, WaitPolicy
 from prefect_geobox.client.progress_bar import progress_listener
-from prefect_geobox.client.publishing import PublishAs
+from prefect_geobox.client.publishing import PublishOptions
 from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
 from prefect_geobox.client.transport import Form, Params
 from prefect_geobox.client.uploading import OnBytes
@@ -97,7 +97,7 @@ class GeoboxClient:
 
     def close(self) -> None:
         """Gives the shared connections back. The client can still be used; it then rejoins."""
-        _block(self.aio.aclose())
+        self.aio.close()
 
     def get_task(self, task: UuidLike) -> RemoteTask:
         """Reads a remote task, as `AsyncGeoboxClient.get_task`."""
@@ -278,18 +278,16 @@ class GeoboxClient:
         return _block(self.aio.upload_file(path, on_bytes=on_bytes))
 
     def start_publish(
-        self, file: UuidLike, name: str, *, publish_as: PublishAs | None = None, **options: Any
+        self, file: UuidLike, name: str, **options: Unpack[PublishOptions]
     ) -> RemoteTask:
         """Starts to publish a file, as `AsyncGeoboxClient.start_publish`."""
-        return _block(self.aio.start_publish(file, name, publish_as=publish_as, **options))
+        return _block(self.aio.start_publish(file, name, **options))
 
     def publish_file(
         self,
         file: UuidLike,
         name: str,
         *,
-        publish_as: PublishAs | None = None,
-        input_srid: int = 3857,
         timeout: float | None = None,
         interval: float = 1.0,
         max_interval: float = 30.0,
@@ -299,7 +297,7 @@ class GeoboxClient:
         on_cancel: Action = "abort",
         on_timeout: Action = "abort",
         on_update: OnUpdate | None = None,
-        **options: Any,
+        **options: Unpack[PublishOptions],
     ) -> OutputAsset:
         """Publishes a file and waits for the layer, as `AsyncGeoboxClient.publish_file`."""
         policy = WaitPolicy.of(
@@ -312,9 +310,7 @@ class GeoboxClient:
             on_timeout=on_timeout,
         )
         began = self.aio.clock.monotonic()
-        task = self.start_publish(
-            file, name, publish_as=publish_as, input_srid=input_srid, **options
-        )
+        task = self.start_publish(file, name, **options)
         waiting = self.aio.waiting([task.uuid], policy, with_progress=progress_bar, began=began)
         with progress_listener(on_update, show=progress_bar) as listener:
             ended = waiting.run(listener)[0]

@@ -1,0 +1,53 @@
+"""Runs the flow `publish_layer` with nothing but this folder: a local Geobox, a local Prefect.
+
+Run it with `make demo`, or `make demo FILE=my.geojson`. All that it leaves is below `.demo/`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".demo" / "prefect"
+
+
+def main(arguments: list[str]) -> int:
+    """Starts the emulator and publishes one file."""
+    path = arguments[0] if arguments else str(ROOT / "flows" / "data" / "countries.geojson")
+    _use_own_prefect()
+
+    from publish_layer import main as publish
+
+    from prefect_geobox.emulator import GeoboxEmulator
+
+    print("Starting a local Geobox and a local Prefect server ...", flush=True)
+    with GeoboxEmulator(seconds=5.0) as geobox:
+        os.environ["GEOBOX_HOST"] = geobox.url
+        os.environ["GEOBOX_APIKEY"] = geobox.apikey
+        code = publish([path])
+    if code == 0:
+        print(
+            "\nThe map, the progress and the lineage of this run are in its Prefect UI:\n"
+            f"  PREFECT_HOME={HOME} {sys.executable} -m prefect server start\n"
+            "then open the URL that it prints, and there: Runs, the newest one, Artifacts."
+        )
+    return code
+
+
+def _use_own_prefect() -> None:
+    """Keeps away from the user's own Prefect profile, database and Geobox account."""
+    for name in [name for name in os.environ if name.startswith(("PREFECT_", "GEOBOX_"))]:
+        del os.environ[name]
+    HOME.mkdir(parents=True, exist_ok=True)
+    os.environ |= {
+        "PREFECT_HOME": str(HOME),
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

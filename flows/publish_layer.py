@@ -1,0 +1,247 @@
+"""Uploads a file of geodata and publishes it as a layer.
+
+Run it:      python flows/publish_layer.py FILE --block my-geobox
+Serve it:    python flows/publish_layer.py --serve --block my-geobox
+
+Without --block the account is taken from GEOBOX_HOST and GEOBOX_APIKEY, GEOBOX_ACCESS_TOKEN, or
+GEOBOX_USERNAME and GEOBOX_PASSWORD.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from prefect_geobox import (
+    AssetKind,
+    ConflictError,
+    GeoboxClient,
+    GeoboxCredentials,
+    GeoboxError,
+    OutputAsset,
+    publish_file,
+    upload_file,
+)
+from prefect_geobox.client.arguments import readable_file
+from prefect_geobox.client.policy import RetryPolicy
+from prefect_geobox.client.publishing import PublishAs, suggested_publish_as
+
+IfExists = Literal["number", "fail"]
+
+_KINDS: dict[str, AssetKind] = {
+    "vector": AssetKind.VECTOR,
+    "raster": AssetKind.RASTER,
+    "model3d": AssetKind.MODEL,
+    "tiles3d": AssetKind.TILES3D,
+    "table": AssetKind.TABLE,
+}
+
+
+@flow(name="publish-layer", flow_run_name="publish-{path}")
+def publish_layer(
+    path: str,
+    name: str | None = None,
+    block: str | None = None,
+    publish_as: PublishAs | None = None,
+    input_srid: int = 3857,
+    if_exists: IfExists = "number",
+    timeout: float | None = None,
+) -> OutputAsset:
+    """Uploads a file and publishes it.
+
+    Args:
+        path: The file, as this process sees it.
+        name: The name of the layer; by default made from the file's name.
+        block: The name of a Geobox Credentials block; by default the environment decides.
+        publish_as: "vector", "raster", "model3d", "tiles3d" or "table"; by default what the file's
+            format suggests.
+        input_srid: The EPSG code of coordinates that come without a reference system.
+        if_exists: What to do where a layer of that name exists. A published layer may be in use,
+            so none is ever replaced: "number" publishes as `name_2`, "fail" stops.
+        timeout: Seconds for the publishing; by default it may take as long as it takes.
+    """
+    credentials = load_credentials(block)
+    file = upload_file(credentials, path)
+    kind = _KINDS[publish_as or suggested_publish_as(file)]
+    layer_name = choose_name(credentials, kind, name or layer_name_of(path), if_exists)
+    return publish_file(
+        credentials,
+        file,
+        layer_name,
+        publish_as=publish_as,
+        input_srid=input_srid,
+        timeout=timeout,
+    )
+
+
+@task(task_run_name="choose-name-{name}", cache_policy=NO_CACHE)
+def choose_name(
+    credentials: GeoboxCredentials, kind: AssetKind, name: str, if_exists: IfExists
+) -> str:
+    """A name that no asset of this kind has yet."""
+    with credentials.get_client() as client:
+        chosen, number = name, 1
+        while client.find_assets(kind, chosen):
+            if if_exists == "fail":
+                raise ConflictError(
+                    409,
+                    f"a {kind} named {name!r} exists already. Choose another name, or let it be "
+                    "numbered with if_exists='number' (--if-exists number)",
+                    "POST",
+                    "publish/",
+                )
+            number += 1
+            chosen = f"{name}_{number}"
+    return chosen
+
+
+def load_credentials(block: str | None) -> GeoboxCredentials:
+    """The credentials of a block, or those of the environment."""
+    if block is None:
+        return GeoboxCredentials()
+    try:
+        return GeoboxCredentials.load(block)
+    except ValueError:
+        raise GeoboxError(
+            f"There is no Geobox Credentials block named {block!r} on this Prefect server. Save "
+            "one in the UI under Blocks, or with GeoboxCredentials(...).save(name). Leave --block "
+            "out to use the GEOBOX_* variables."
+        ) from None
+
+
+def layer_name_of(path: str) -> str:
+    """The file's name without its ending, with underscores for what a layer name may not hold."""
+    stem = Path(path).name.partition(".")[0]
+    return re.sub(r"\W+", "_", stem).strip("_") or "layer"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.file and not options.serve:
+        parser.error("FILE is missing: which file is to be published?")
+    try:
+        if options.serve:
+            _serve(options)
+        else:
+            _run(options)
+    except (GeoboxError, OSError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    # What cannot work is found out before a flow run begins.
+    readable_file(options.file)
+    settings = load_credentials(options.block).get_settings()
+    with GeoboxClient(settings=settings, retry=RetryPolicy(attempts=3)) as client:
+        client.count_tasks()
+        _log_errors_without_traceback()
+        began = time.monotonic()
+        layer = publish_layer(
+            path=options.file,
+            name=options.name,
+            block=options.block,
+            publish_as=options.publish_as,
+            input_srid=options.srid,
+            if_exists=options.if_exists,
+            timeout=options.timeout,
+        )
+        seconds = time.monotonic() - began
+        print(_summary(client, layer, options, seconds))
+
+
+def _summary(
+    client: GeoboxClient, layer: OutputAsset, options: argparse.Namespace, seconds: float
+) -> str:
+    rows = {"Layer": f"{layer.name} ({layer.kind}), {layer.uuid}"}
+    wanted = options.name or layer_name_of(options.file)
+    if layer.name != wanted:
+        rows["Name"] = f"{wanted!r} exists already and was left as it is"
+    if layer.kind is AssetKind.VECTOR:
+        rows["Features"] = str(client.count_features(layer))
+        extent = layer.data.get("extent")
+        if isinstance(extent, list):
+            rows["Extent"] = ", ".join(f"{value:.0f}" for value in extent) + " (EPSG:3857)"
+    rows["Took"] = f"{seconds:.1f} s, {client.aio.requests} requests"
+    rows["API"] = layer.api_url
+    rows["Asset"] = layer.asset_key
+    return "\n" + "\n".join(f"  {label:9} {text}" for label, text in rows.items())
+
+
+def _serve(options: argparse.Namespace) -> None:
+    load_credentials(options.block).get_settings()
+    parameters = {"block": options.block, "if_exists": options.if_exists}
+    if options.file:
+        parameters["path"] = options.file
+    publish_layer.serve(name="publish-layer", parameters=parameters)
+
+
+def _log_errors_without_traceback() -> None:
+    """Keeps the terminal to one line for each error; the Prefect server still gets all of it."""
+
+    class OneLine(logging.Formatter):
+        def __init__(self, inner: logging.Formatter) -> None:
+            super().__init__()
+            self._inner = inner
+
+        def format(self, record: logging.LogRecord) -> str:
+            brief = logging.makeLogRecord(record.__dict__)
+            brief.exc_info = brief.exc_text = None
+            brief.msg, brief.args = record.getMessage().partition("\nTraceback")[0], ()
+            return self._inner.format(brief)
+
+    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.formatter:
+                handler.setFormatter(OneLine(handler.formatter))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a file of geodata")
+    parser.add_argument("--name", help="the layer's name; by default made from the file's")
+    parser.add_argument("--block", help="the name of a Geobox Credentials block")
+    parser.add_argument(
+        "--publish-as",
+        choices=sorted(_KINDS),
+        help="what to make of the file; by default what its format suggests",
+    )
+    parser.add_argument(
+        "--srid",
+        type=int,
+        default=3857,
+        help="EPSG code of coordinates without a reference system (default: 3857)",
+    )
+    parser.add_argument(
+        "--if-exists",
+        choices=("number", "fail"),
+        default="number",
+        help="where a layer of that name exists: publish as NAME_2 (default), or fail; no layer "
+        "is ever replaced",
+    )
+    parser.add_argument("--timeout", type=float, help="seconds for the publishing")
+    parser.add_argument(
+        "--serve", action="store_true", help="serve the flow as a deployment and wait for runs"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""A client's own state: where it connects, and its share of the process's connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from typing_extensions import Self
+
+from prefect_geobox.client import session as sessions
+from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
+from prefect_geobox.client.io_thread import io_thread
+from prefect_geobox.client.policy import RetryPolicy
+from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
+from prefect_geobox.client.transport import Params
+
+T = TypeVar("T")
+
+
+class AsyncConnection:
+    """What all verbs stand on. See `AsyncGeoboxClient` for the arguments."""
+
+    def __init__(
+        self,
+        host: str | None = None,
+        version: str | None = None,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        access_token: str | None = None,
+        apikey: str | None = None,
+        verify: bool | str = True,
+        timeout: float = DEFAULT_TIMEOUT,
+        settings: ConnectionSettings | None = None,
+        retry: RetryPolicy | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.settings = settings or ConnectionSettings.resolve(
+            host,
+            version,
+            username,
+            password,
+            access_token,
+            apikey,
+            verify=verify,
+            timeout=timeout,
+        )
+        self.clock = clock
+        self._retry = retry or RetryPolicy()
+        self._session: sessions.Session | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.settings.base_url!r}, "
+            f"{self.settings.credential.principal!r})"
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the shared connections back. The client can still be used; it then rejoins.
+
+        Returns at once and needs no event loop, so that it works in any clean-up.
+        """
+        io_thread().submit(self._leave())
+
+    async def _leave(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await sessions.release(session)
+
+    @property
+    def requests(self) -> int:
+        """Requests sent over the shared connection, by whichever client of the process."""
+        return self._session.transport.requests if self._session else 0
+
+    async def session(self) -> sessions.Session:
+        """The shared connection. Only for code that runs on the I/O thread."""
+        if self._session is None:
+            self._session = await sessions.acquire(self.settings, self.clock)
+        return self._session
+
+    async def _read(self, path: str, parse: Callable[[Any], T], params: Params = ()) -> T:
+        async def read() -> T:
+            transport = (await self.session()).transport
+            return await transport.read(path, parse, params=params, retry=self._retry)
+
+        return await io_thread().arun(read())

@@ -1,0 +1,123 @@
+"""The block that holds the credentials of a Geobox account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.blocks.abstract import CredentialsBlock
+from pydantic import Field, SecretStr
+
+from prefect_geobox.client.async_client import AsyncGeoboxClient
+from prefect_geobox.client.settings import (
+    DEFAULT_HOST,
+    DEFAULT_TIMEOUT,
+    DEFAULT_VERSION,
+    ConnectionSettings,
+)
+from prefect_geobox.client.sync_client import GeoboxClient
+
+
+class GeoboxCredentials(CredentialsBlock):
+    """Where a Geobox server is and who asks.
+
+    An empty field falls back to `GEOBOX_HOST`, `GEOBOX_USERNAME`, `GEOBOX_PASSWORD`,
+    `GEOBOX_ACCESS_TOKEN` or `GEOBOX_APIKEY` when a client is made, so that a saved block never
+    takes up what the environment of the moment holds. A token wins over a key, a key over a
+    password.
+
+    Attributes:
+        host: The server's URL, with a path prefix where it has one.
+        version: The API version.
+        username: The user, with `password`.
+        password: The password, with `username`.
+        access_token: A bearer token.
+        apikey: An API key.
+        verify: Whether TLS certificates are verified, or the path of a CA file.
+        timeout: Seconds for one request.
+
+    Example:
+        ```python
+        GeoboxCredentials(apikey="…").save("my-geobox")
+
+        credentials = GeoboxCredentials.load("my-geobox")
+        with credentials.get_client() as client:
+            print(client.count_tasks(state="PROGRESS"))
+        ```
+    """
+
+    _block_type_name = "Geobox Credentials"
+    _block_type_slug = "geobox-credentials"
+    _description = "A Geobox account: the server and an access token, an API key, or a password."
+
+    host: str = Field(
+        default=DEFAULT_HOST,
+        title="Host",
+        description="URL of the Geobox server, with http:// or https:// in front.",
+    )
+    version: str = Field(
+        default=DEFAULT_VERSION, title="API version", description="Version of the API."
+    )
+    username: str | None = Field(
+        default=None, title="Username", description="Needed together with a password."
+    )
+    password: SecretStr | None = Field(
+        default=None, title="Password", description="Needed together with a username."
+    )
+    access_token: SecretStr | None = Field(
+        default=None,
+        title="Access token",
+        description="A bearer token. Used before an API key or a password.",
+    )
+    apikey: SecretStr | None = Field(
+        default=None,
+        title="API key",
+        description="Used before a password. The best choice for scheduled work: it has no session "
+        "that another login could end.",
+    )
+    verify: bool | str = Field(
+        default=True,
+        title="Verify TLS",
+        description="Verify the server's certificate; or the path of a CA file.",
+    )
+    timeout: float = Field(
+        default=DEFAULT_TIMEOUT, title="Request timeout", description="Seconds for one request."
+    )
+
+    def get_settings(self) -> ConnectionSettings:
+        """The connection that these fields and the environment describe.
+
+        Raises:
+            ConfigurationError: The host is no URL, or nothing to log in with was found.
+        """
+        # The default host is a choice only where somebody made it.
+        host = self.host if "host" in self.model_fields_set else None
+        return ConnectionSettings.resolve(
+            host,
+            self.version,
+            self.username,
+            _revealed(self.password),
+            _revealed(self.access_token),
+            _revealed(self.apikey),
+            verify=self.verify,
+            timeout=self.timeout,
+        )
+
+    def get_client(self, *_: Any, **__: Any) -> GeoboxClient:
+        """A blocking client; use it as a context manager.
+
+        Raises:
+            ConfigurationError: The host is no URL, or nothing to log in with was found.
+        """
+        return GeoboxClient(settings=self.get_settings())
+
+    def get_async_client(self) -> AsyncGeoboxClient:
+        """An asyncio client; use it as a context manager.
+
+        Raises:
+            ConfigurationError: The host is no URL, or nothing to log in with was found.
+        """
+        return AsyncGeoboxClient(settings=self.get_settings())
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

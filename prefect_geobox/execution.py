@@ -1,0 +1,122 @@
+"""How one implementation serves both twins of a task.
+
+The steps are written once, as coroutines. A sync twin drives its coroutine in the calling thread
+with `Blocking`, whose operations block and never suspend; an async twin awaits it with `Awaiting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    aupdate_progress_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
+
+from prefect_geobox.client.io_thread import io_thread
+from prefect_geobox.client.models import RemoteTask
+from prefect_geobox.client.waiting import Waiting
+from prefect_geobox.client.watcher import WaitUpdate
+
+T = TypeVar("T")
+
+
+class WaitListener(Protocol):
+    """Shows what a wait tells."""
+
+    async def __call__(self, update: WaitUpdate) -> None:
+        """Shows one update."""
+
+
+class Execution(Protocol):
+    """The operations that differ between sync and async code."""
+
+    async def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs a client's verb on the I/O thread."""
+
+    async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
+        """Waits for remote tasks and shows how that goes."""
+
+    async def create_markdown(self, key: str, markdown: str, description: str) -> None:
+        """Leaves a markdown artifact."""
+
+    async def create_progress(self, percent: float, description: str) -> UUID:
+        """Leaves a progress artifact on the run."""
+
+    async def update_progress(self, artifact: UUID, percent: float, description: str) -> None:
+        """Updates a progress artifact in place."""
+
+
+class Blocking:
+    """Blocks the calling thread; its coroutines never suspend."""
+
+    async def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Blocks until the verb is done."""
+        return io_thread().run(work)
+
+    async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
+        """Blocks until the remote tasks have ended."""
+        return waiting.run(lambda update: drive(listener(update)))
+
+    async def create_markdown(self, key: str, markdown: str, description: str) -> None:
+        """Leaves a markdown artifact."""
+        create_markdown_artifact(markdown, key=key, description=description)
+
+    async def create_progress(self, percent: float, description: str) -> UUID:
+        """Leaves a progress artifact on the run."""
+        artifact = create_progress_artifact(percent, description=description)
+        assert isinstance(artifact, UUID)  # noqa: S101 - sync code gets no coroutine
+        return artifact
+
+    async def update_progress(self, artifact: UUID, percent: float, description: str) -> None:
+        """Updates a progress artifact in place."""
+        update_progress_artifact(artifact, percent, description=description)
+
+
+class Awaiting:
+    """Awaits on the calling event loop."""
+
+    async def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Awaits the verb."""
+        return await io_thread().arun(work)
+
+    async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
+        """Awaits the end of the remote tasks."""
+        return await waiting.arun(listener)
+
+    async def create_markdown(self, key: str, markdown: str, description: str) -> None:
+        """Leaves a markdown artifact."""
+        await acreate_markdown_artifact(markdown, key=key, description=description)
+
+    async def create_progress(self, percent: float, description: str) -> UUID:
+        """Leaves a progress artifact on the run."""
+        return await acreate_progress_artifact(percent, description=description)
+
+    async def update_progress(self, artifact: UUID, percent: float, description: str) -> None:
+        """Updates a progress artifact in place."""
+        await aupdate_progress_artifact(artifact, percent, description=description)
+
+
+BLOCKING: Execution = Blocking()
+AWAITING: Execution = Awaiting()
+
+
+def drive(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a coroutine whose operations are those of `Blocking` to its end, in this thread.
+
+    Raises:
+        RuntimeError: It suspended, so one of its operations was not a blocking one.
+    """
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    work.close()
+    raise RuntimeError("a blocking step tried to suspend")

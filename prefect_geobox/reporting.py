@@ -1,0 +1,153 @@
+"""Shows a wait while it goes on: log lines on change, one progress artifact, one summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from prefect_geobox.client.models import RemoteTask, TaskState, printable
+from prefect_geobox.client.watcher import WaitStats, WaitUpdate
+from prefect_geobox.execution import Execution
+from prefect_geobox.runs import is_in_run, run_logger
+
+#: The shortest pause between two updates of a progress artifact, in seconds.
+_UPDATE_PAUSE: Final = 2.0
+
+
+@dataclass
+class _Seen:
+    state: str = ""
+    percent: int | None = None
+    is_in_trouble: bool = False
+    stats: WaitStats = field(default_factory=WaitStats)
+    task: RemoteTask | None = None
+
+
+class WaitReport:
+    """Follows one wait, for one remote task or several.
+
+    Args:
+        execution: How artifacts are written.
+        uuids: The remote tasks.
+        show_progress: Whether to keep a progress artifact.
+    """
+
+    def __init__(self, execution: Execution, uuids: Sequence[str], *, show_progress: bool) -> None:
+        self._execution = execution
+        self._logger = run_logger()
+        self._seen = {uuid: _Seen() for uuid in uuids}
+        self._show_progress = show_progress and is_in_run()
+        self._artifact: UUID | None = None
+        self._written_at = 0.0
+        self._written: tuple[int, str] | None = None
+
+    @property
+    def tasks(self) -> list[RemoteTask]:
+        """The remote tasks as last seen; those never seen are left out."""
+        return [seen.task for seen in self._seen.values() if seen.task]
+
+    @property
+    def stats(self) -> WaitStats:
+        """What the wait has cost, over all remote tasks."""
+        parts = [seen.stats for seen in self._seen.values()]
+        return WaitStats(
+            looks=sum(part.looks for part in parts),
+            requests=sum(part.requests for part in parts),
+            failures=sum(part.failures for part in parts),
+            outage_seconds=max((part.outage_seconds for part in parts), default=0.0),
+            waited=max((part.waited for part in parts), default=0.0),
+        )
+
+    async def __call__(self, update: WaitUpdate) -> None:
+        """Takes up one update of the wait."""
+        seen = self._seen[update.task.uuid]
+        self._log_change(seen, update)
+        seen.task, seen.stats, seen.state = update.task, update.stats, update.task.state_text
+        seen.is_in_trouble = update.trouble is not None
+        if update.progress is not None:
+            seen.percent = update.progress.percent
+        if update.task.succeeded:
+            seen.percent = 100
+        await self._write_progress(is_final=update.task.is_final)
+
+    def _log_change(self, seen: _Seen, update: WaitUpdate) -> None:
+        task = update.task
+        if update.trouble is not None:
+            if not seen.is_in_trouble:
+                self._logger.warning(
+                    "No contact while waiting for remote task %s; trying on. %s",
+                    task.label,
+                    update.trouble,
+                )
+            return
+        if seen.is_in_trouble:
+            self._logger.info("Contact is back.")
+        if task.state_text == seen.state:
+            return
+        if task.state is TaskState.UNKNOWN:
+            self._logger.warning(
+                "Remote task %s is in state %s, which is not known here; waiting on. Set a "
+                "timeout if that state may last.",
+                task.label,
+                printable(task.state_text),
+            )
+            return
+        self._logger.info("Remote task %s (%s): %s", task.label, task.uuid, task.state_text)
+
+    def log_summary(self) -> None:
+        """Writes the one line that sums the wait up."""
+        stats = self.stats
+        tasks = self.tasks
+        outage = f", {stats.outage_seconds:.1f} s without contact" if stats.failures else ""
+        what = (
+            f"remote task {tasks[0].label} ({tasks[0].uuid}): {tasks[0].state_text}"
+            if len(self._seen) == 1 and tasks
+            else f"{len(self._seen)} remote tasks: {count_states(tasks)}"
+        )
+        self._logger.info(
+            "Waited %.1f s for %s (%d looks, %d requests%s)",
+            stats.waited,
+            what,
+            stats.looks,
+            stats.requests,
+            outage,
+        )
+
+    async def _write_progress(self, *, is_final: bool) -> None:
+        if not self._show_progress or (is_final and self._artifact is None):
+            # What has ended at the first look never had a progress to show.
+            return
+        now = time.monotonic()
+        percents = [seen.percent or 0 for seen in self._seen.values()]
+        text = self._progress_text()
+        content = (sum(percents) // len(percents), text)
+        is_due = self._artifact is None or now - self._written_at >= _UPDATE_PAUSE
+        if content == self._written or not (is_due or is_final):
+            return
+        try:
+            if self._artifact is None:
+                self._artifact = await self._execution.create_progress(*content)
+            else:
+                await self._execution.update_progress(self._artifact, *content)
+        except Exception as error:  # noqa: BLE001 - a wait does not fail because it cannot be shown
+            self._show_progress = False
+            self._logger.warning("The progress is no longer shown: %s", type(error).__name__)
+        self._written_at, self._written = now, content
+
+    def _progress_text(self) -> str:
+        tasks = self.tasks
+        if len(self._seen) > 1:
+            return f"{len(self._seen)} remote tasks: {count_states(tasks)}"
+        task = tasks[0]
+        return f"Remote task {task.label} ({task.uuid}): {printable(task.state_text)}"
+
+
+def count_states(tasks: Sequence[RemoteTask]) -> str:
+    """How many remote tasks are in which state, as a text."""
+    counts: dict[str, int] = {}
+    for task in tasks:
+        counts[task.state_text] = counts.get(task.state_text, 0) + 1
+    return ", ".join(f"{count} {printable(state)}" for state, count in counts.items()) or "none"

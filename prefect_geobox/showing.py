@@ -1,0 +1,147 @@
+"""What every step and wait does besides its work: report, summarise, track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from prefect.assets import Asset
+
+from prefect_geobox.artifacts import OutputFacts, StepSummary, gather_facts, leave_summary
+from prefect_geobox.client.async_client import AsyncGeoboxClient
+from prefect_geobox.client.errors import (
+    GeoboxError,
+    LostContactError,
+    RemoteTaskError,
+    TaskTimeoutError,
+)
+from prefect_geobox.client.models import OutputAsset, RemoteTask
+from prefect_geobox.client.policy import WaitPolicy
+from prefect_geobox.client.waiting import raise_for_failures
+from prefect_geobox.credentials import GeoboxCredentials
+from prefect_geobox.execution import Execution
+from prefect_geobox.lineage import emit_task_event, materialize
+from prefect_geobox.reporting import WaitReport
+from prefect_geobox.runs import rename_task_run, run_logger
+
+
+@contextmanager
+def lease(credentials: GeoboxCredentials) -> Iterator[AsyncGeoboxClient]:
+    """A client for the time of one step, for sync and async steps alike."""
+    client = credentials.get_async_client()
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+async def wait_and_report(
+    execution: Execution,
+    client: AsyncGeoboxClient,
+    uuids: Sequence[str],
+    policy: WaitPolicy,
+    *,
+    step: str,
+    show_progress: bool,
+    raise_on_failure: bool,
+) -> list[RemoteTask]:
+    """Waits for remote tasks as a task run of its own.
+
+    Logs changes, keeps a progress artifact, leaves a summary, emits events.
+
+    Args:
+        execution: Blocking or awaiting.
+        client: Reads.
+        uuids: The remote tasks.
+        policy: How to wait.
+        step: The step's name with hyphens.
+        show_progress: Whether to read and show the progress.
+        raise_on_failure: Whether a remote task that did not succeed raises.
+    """
+    report = WaitReport(execution, uuids, show_progress=show_progress)
+    summary = StepSummary(step, f"Waited for {_how_many(uuids)}")
+    try:
+        tasks = await watch(execution, client, uuids, policy, report, show_progress=show_progress)
+        if step == "wait-for-task":
+            rename_task_run(f"wait-for-{tasks[0].label}")
+        if raise_on_failure:
+            raise_for_failures(tasks)
+    except GeoboxError as error:
+        await leave_summary(
+            execution, replace(summary, tasks=report.tasks, stats=report.stats, error=error)
+        )
+        raise
+    await leave_summary(execution, replace(summary, tasks=tasks, stats=report.stats))
+    return tasks
+
+
+async def watch(
+    execution: Execution,
+    client: AsyncGeoboxClient,
+    uuids: Sequence[str],
+    policy: WaitPolicy,
+    report: WaitReport,
+    *,
+    show_progress: bool,
+    began: float | None = None,
+) -> list[RemoteTask]:
+    """Waits, logs the one summary line and emits how it ended; leaves no artifact.
+
+    Returns:
+        The remote tasks in their final states, whether they succeeded or not.
+
+    Raises:
+        GeoboxError: The wait itself failed.
+    """
+    waiting = client.waiting(
+        uuids, policy, with_progress=show_progress, raise_on_failure=False, began=began
+    )
+    host = client.settings.host
+    try:
+        tasks = await execution.wait(waiting, report)
+    except RemoteTaskError as error:
+        if isinstance(error, TaskTimeoutError):
+            emit_task_event("timed-out", error.task, host)
+        elif isinstance(error, LostContactError):
+            emit_task_event("contact-lost", error.task, host, {"seconds": error.seconds})
+        raise
+    finally:
+        report.log_summary()
+    for task in {task.uuid: task for task in tasks}.values():
+        output = f"{task.output.kind.value}/{task.output.uuid}" if task.output else None
+        emit_task_event("finished", task, host, {"seconds": task.seconds, "output": output})
+    return tasks
+
+
+async def show_output(
+    execution: Execution,
+    client: AsyncGeoboxClient,
+    asset: OutputAsset,
+    summary: StepSummary,
+    sources: Iterable[Asset] = (),
+) -> OutputFacts:
+    """Shows an output on the run page and tracks it as an asset.
+
+    Args:
+        execution: Blocking or awaiting.
+        client: Reads what there is to show.
+        asset: The output.
+        summary: What else the artifact says.
+        sources: What the output was made from.
+    """
+    facts = await execution.call(gather_facts(client, asset))
+    await leave_summary(execution, replace(summary, facts=facts))
+    made_by = summary.tasks[0] if summary.tasks else None
+    metadata = facts.metadata
+    if made_by is not None:
+        metadata |= {"remote_task": made_by.uuid, "remote_task_name": made_by.name}
+        if made_by.seconds is not None:
+            metadata["seconds"] = made_by.seconds
+    materialize(asset, metadata, sources)
+    run_logger().info("Output: %s", asset)
+    return facts
+
+
+def _how_many(uuids: Sequence[str]) -> str:
+    return f"{len(uuids)} remote tasks" if len(uuids) != 1 else f"remote task {uuids[0]}"
