@@ -7,8 +7,8 @@ Without --block the account is taken from GEOBOX_HOST and GEOBOX_APIKEY, GEOBOX_
 GEOBOX_USERNAME and GEOBOX_PASSWORD.
 """
 
-from __future__ import annotations
-
+# Prefect validates the parameters of a served flow by its annotations, which must be real then:
+# no `from __future__ import annotations` here.
 import argparse
 import logging
 import re
@@ -18,12 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from prefect import flow, task
+from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_geobox import (
     AssetKind,
-    ConflictError,
     GeoboxClient,
     GeoboxCredentials,
     GeoboxError,
@@ -32,7 +31,7 @@ from prefect_geobox import (
     upload_file,
 )
 from prefect_geobox.client.arguments import readable_file
-from prefect_geobox.client.policy import RetryPolicy
+from prefect_geobox.client.policy import RetryPolicy, WaitPolicy
 from prefect_geobox.client.publishing import PublishAs, suggested_publish_as
 
 IfExists = Literal["number", "fail"]
@@ -46,7 +45,12 @@ _KINDS: dict[str, AssetKind] = {
 }
 
 
-@flow(name="publish-layer", flow_run_name="publish-{path}")
+def _run_name() -> str:
+    parameters = runtime.flow_run.parameters
+    return f"publish-{parameters.get('name') or layer_name_of(str(parameters.get('path')))}"
+
+
+@flow(name="publish-layer", flow_run_name=_run_name)
 def publish_layer(
     path: str,
     name: str | None = None,
@@ -92,12 +96,9 @@ def choose_name(
         chosen, number = name, 1
         while client.find_assets(kind, chosen):
             if if_exists == "fail":
-                raise ConflictError(
-                    409,
-                    f"a {kind} named {name!r} exists already. Choose another name, or let it be "
-                    "numbered with if_exists='number' (--if-exists number)",
-                    "POST",
-                    "publish/",
+                raise GeoboxError(
+                    f"A {kind} named {name!r} exists already. Choose another name, or let it be "
+                    "numbered with if_exists='number' (--if-exists number)."
                 )
             number += 1
             chosen = f"{name}_{number}"
@@ -147,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     # What cannot work is found out before a flow run begins.
     readable_file(options.file)
+    WaitPolicy.of(timeout=options.timeout)
     settings = load_credentials(options.block).get_settings()
     with GeoboxClient(settings=settings, retry=RetryPolicy(attempts=3)) as client:
         client.count_tasks()
@@ -205,10 +207,9 @@ def _log_errors_without_traceback() -> None:
             brief.msg, brief.args = record.getMessage().partition("\nTraceback")[0], ()
             return self._inner.format(brief)
 
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
-        for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, logging.StreamHandler) and handler.formatter:
-                handler.setFormatter(OneLine(handler.formatter))
+    for handler in logging.getLogger().handlers:
+        if handler.formatter:
+            handler.setFormatter(OneLine(handler.formatter))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -153,50 +153,46 @@ def summary_markdown(summary: StepSummary) -> str:
     parts = [f"### {escaped(summary.title)}"]
     if summary.error is not None:
         parts.append(f"**{escaped(printable(str(summary.error), 2000))}**")
-    rows = _rows(summary)
-    if rows:
-        parts.append(_table(("", ""), rows))
-    if len(summary.tasks) > 1:
-        parts.append(_task_table(summary.tasks))
     if summary.facts and summary.facts.preview:
         parts.append(summary.facts.preview)
+    if rows := _rows(summary):
+        parts.append(_table(rows[0], rows[1:]))
+    if len(summary.tasks) > 1:
+        parts.append(_task_table(summary.tasks))
     return "\n\n".join(parts)
 
 
 def _rows(summary: StepSummary) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
+    rows = _output_rows(summary.facts) if summary.facts else []
     if len(summary.tasks) == 1:
-        task = summary.tasks[0]
-        rows += [
-            ("Remote task", f"{escaped(task.label)}, `{task.uuid}`"),
-            ("State", escaped(printable(task.state_text))),
-        ]
-        for label, moment in (
-            ("Accepted", task.accepted_at),
-            ("Started", task.started_at),
-            ("Finished", task.finished_at),
-        ):
-            if moment is not None:
-                rows.append((label, moment.isoformat(sep=" ", timespec="seconds")))
-        if task.seconds is not None:
-            rows.append(("Ran", f"{task.seconds:.1f} s"))
-        if task.reason and task.succeeded:
-            rows.append(("Reported", escaped(task.reason)))
+        rows += _task_rows(summary.tasks[0])
     if summary.stats:
         stats = summary.stats
         rows.append(
             ("Waited", f"{stats.waited:.1f} s, {stats.looks} looks, {stats.requests} requests")
         )
         if stats.failures:
-            rows.append(
-                (
-                    "Trouble",
-                    f"{stats.failures} failures, {stats.outage_seconds:.1f} s without contact",
-                )
-            )
-    rows += [(label, escaped(text)) for label, text in summary.notes.items()]
-    if summary.facts:
-        rows += _output_rows(summary.facts)
+            outage = f"{stats.outage_seconds:.1f} s without contact"
+            rows.append(("Trouble", f"{stats.failures} failures, {outage}"))
+    return rows + [(label, escaped(text)) for label, text in summary.notes.items()]
+
+
+def _task_rows(task: RemoteTask) -> list[tuple[str, str]]:
+    rows = [
+        ("Remote task", f"{escaped(task.label)}, `{task.uuid}`"),
+        ("State", escaped(printable(task.state_text))),
+    ]
+    for label, moment in (
+        ("Accepted", task.accepted_at),
+        ("Started", task.started_at),
+        ("Finished", task.finished_at),
+    ):
+        if moment is not None:
+            rows.append((label, moment.isoformat(sep=" ", timespec="seconds")))
+    if task.seconds is not None:
+        rows.append(("Ran", f"{task.seconds:.1f} s"))
+    if task.succeeded and task.reason:
+        rows.append(("Reported", escaped(task.reason)))
     return rows
 
 

@@ -16,8 +16,9 @@ from prefect.artifacts import (
     aupdate_progress_artifact,
     create_markdown_artifact,
     create_progress_artifact,
-    update_progress_artifact,
 )
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
 
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.models import RemoteTask
@@ -76,7 +77,9 @@ class Blocking:
 
     async def update_progress(self, artifact: UUID, percent: float, description: str) -> None:
         """Updates a progress artifact in place."""
-        update_progress_artifact(artifact, percent, description=description)
+        # Prefect's own function leaves a connection open with each call.
+        with get_client(sync_client=True) as client:
+            client.update_artifact(artifact, ArtifactUpdate(data=percent, description=description))
 
 
 class Awaiting:

@@ -68,6 +68,7 @@ class WaitReport:
         seen.task, seen.stats, seen.state = update.task, update.stats, update.task.state_text
         seen.is_in_trouble = update.trouble is not None
         if update.progress is not None:
+            self._log_progress(seen, update)
             seen.percent = update.progress.percent
         if update.task.succeeded:
             seen.percent = 100
@@ -96,6 +97,14 @@ class WaitReport:
             )
             return
         self._logger.info("Remote task %s (%s): %s", task.label, task.uuid, task.state_text)
+
+    def _log_progress(self, seen: _Seen, update: WaitUpdate) -> None:
+        """Logs each quarter that a remote task has passed; the artifact shows more."""
+        before, now = seen.percent or 0, update.progress.percent if update.progress else None
+        if now is not None and now // 25 > before // 25 and not update.task.is_final:
+            self._logger.info(
+                "Remote task %s (%s): %d %%", update.task.label, update.task.uuid, now
+            )
 
     def log_summary(self) -> None:
         """Writes the one line that sums the wait up."""

@@ -22,6 +22,10 @@ class GeoboxError(Exception):
     #: Seconds that the server asked to wait before the next request, if it did.
     retry_after: float | None = None
 
+    def __repr__(self) -> str:
+        # The arguments hold whole remote tasks, which would drown the message in a log.
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class ConfigurationError(GeoboxError, ValueError):
     """The host or the credentials cannot be used as they are."""

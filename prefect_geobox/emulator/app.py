@@ -1,0 +1,40 @@
+"""The web application: who may in, which route, which error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from prefect_geobox.emulator import asset_routes, job_routes, task_routes
+from prefect_geobox.emulator.access import Authentication
+from prefect_geobox.emulator.answers import ApiError, api_error, http_error, server_error
+from prefect_geobox.emulator.recording import RequestLog
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from prefect_geobox.emulator.state import EmulatorState
+
+
+def make_app(state: EmulatorState) -> ASGIApp:
+    """Makes the application that serves a state.
+
+    Args:
+        state: What the emulator knows; the application keeps nothing else.
+    """
+    app = Starlette(
+        # The routes of assets take any collection, so they come last.
+        routes=[*task_routes.ROUTES, *job_routes.ROUTES, *asset_routes.ROUTES],
+        middleware=[Middleware(Authentication, access=state.access)],
+        exception_handlers={
+            ApiError: api_error,
+            HTTPException: http_error,
+            Exception: server_error,
+        },
+    )
+    app.router.redirect_slashes = False
+    app.state.emulator = state
+    return RequestLog(app, state.requests)

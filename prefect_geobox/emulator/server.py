@@ -1,0 +1,259 @@
+"""`GeoboxEmulator`: the emulator as a server in a thread of this process."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+from typing_extensions import Self
+
+from prefect_geobox.client.models import TaskState
+from prefect_geobox.emulator.access import Access
+from prefect_geobox.emulator.app import make_app
+from prefect_geobox.emulator.remote_tasks import Outcome
+from prefect_geobox.emulator.state import CountShape, EmulatorState, TaskIdKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from prefect_geobox.emulator.recording import RecordedRequest
+
+_HOST = "127.0.0.1"
+_START_SECONDS = 10.0
+_STOP_SECONDS = 1
+_NO_RESULT: Final[Mapping[str, Any]] = {}
+
+
+class GeoboxEmulator:
+    """A local Geobox at 127.0.0.1.
+
+    Tasks, assets and tokens outlive `stop()` and `start()`, and so does the port: together they are
+    an outage.
+
+    Args:
+        port: The port; 0 takes a free one.
+        seconds: How long a remote task takes. Each 5,000 features take as long again.
+        apikey: The API key; a random one where None.
+        username: The user; a random one where None.
+        password: The password; a random one where None.
+        task_id_kind: Whether the answer to a start carries the uuid of the task or its `id`.
+        count_shape: Whether a count is a bare number (`int`) or `{"count": …}` (`object`).
+
+    Raises:
+        ValueError: An argument makes no sense.
+
+    Example:
+        >>> import httpx
+        >>> with GeoboxEmulator(seconds=0.1) as geobox:
+        ...     uuid = geobox.add_task(name="my task", state="SUCCESS")
+        ...     url = f"{geobox.url}/v1/tasks/{uuid}/"
+        ...     answer = httpx.get(url, params={"apikey": geobox.apikey})
+        >>> answer.json()["name"]
+        'my task'
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        seconds: float = 2.0,
+        apikey: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        task_id_kind: TaskIdKind = "uuid",
+        count_shape: CountShape = "int",
+    ) -> None:
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port must lie between 0 and 65535, not {port}")
+        if task_id_kind not in {"uuid", "id"}:
+            raise ValueError(f"task_id_kind must be 'uuid' or 'id', not {task_id_kind!r}")
+        if count_shape not in {"int", "object"}:
+            raise ValueError(f"count_shape must be 'int' or 'object', not {count_shape!r}")
+        self._port = port
+        self._state = EmulatorState(
+            access=Access(username, password, apikey),
+            seconds=_duration(seconds),
+            task_id_kind=task_id_kind,
+            count_shape=count_shape,
+        )
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers, without the version; known once it has started."""
+        return f"http://{_HOST}:{self._port}"
+
+    @property
+    def apikey(self) -> str:
+        """The API key."""
+        return self._state.access.apikey
+
+    @property
+    def username(self) -> str:
+        """The user."""
+        return self._state.access.username
+
+    @property
+    def password(self) -> str:
+        """The password."""
+        return self._state.access.password
+
+    @property
+    def seconds(self) -> float:
+        """How long a remote task takes; a change is for tasks that start later."""
+        return self._state.seconds
+
+    @seconds.setter
+    def seconds(self, value: float) -> None:
+        self._state.seconds = _duration(value)
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests so far, in the order of their answers; at most the last 200,000."""
+        return list(self._state.requests.copy())
+
+    def clear_requests(self) -> None:
+        """Forgets the requests so far."""
+        self._state.requests.clear()
+
+    def revoke_tokens(self) -> None:
+        """Makes every access token given out so far worthless."""
+        self._state.access.revoke_tokens()
+
+    def add_task(
+        self,
+        *,
+        name: str = "import:publish-file-to-vector-layer",
+        seconds: float | None = None,
+        pending: float = 0.2,
+        state: str = TaskState.SUCCESS,
+        result: Any = _NO_RESULT,
+        progress: bool = True,
+        states: Sequence[str] = (),
+    ) -> str:
+        """Adds a remote task with a settled course.
+
+        Args:
+            name: What it does.
+            seconds: How long it takes; as long as any where None.
+            pending: The share of that, from 0 to 1, before it starts.
+            state: How it ends: `SUCCESS`, `FAILURE` or `ABORTED`.
+            result: Its result once it has ended; any JSON value.
+            progress: Whether it tells its progress.
+            states: The states that its next reads find, one after the other; the last one stays.
+                Any text will do. Replaces `seconds`, `pending` and `state`. A read is its detail
+                or its place in a list.
+
+        Returns:
+            Its uuid.
+
+        Raises:
+            ValueError: An argument makes no sense.
+            TypeError: The result is no JSON.
+        """
+        finals = [str(s) for s in TaskState if s.is_final]
+        if str(state) not in finals:
+            raise ValueError(f"state must be one of {', '.join(finals)}, not {state!r}")
+        if not 0 <= pending <= 1:
+            raise ValueError(f"pending must lie between 0 and 1, not {pending}")
+        if result is not _NO_RESULT:
+            # Here and now it is clear who wrote what JSON cannot say.
+            json.dumps(result, allow_nan=False)
+        duration = self.seconds if seconds is None else _duration(seconds)
+        task = self._state.tasks.script(
+            name=name,
+            seconds=0.0 if states else duration,
+            pending=pending,
+            units=100 if progress else None,
+            outcome=Outcome({} if result is _NO_RESULT else result, state=str(state)),
+            states=[str(s) for s in states],
+        )
+        return task.uuid
+
+    def start(self) -> Self:
+        """Starts the server; nothing happens where it runs already.
+
+        Raises:
+            OSError: The port is in use.
+        """
+        if self._server is not None:
+            return self
+        self._socket = _listen(self._port)
+        self._port = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            make_app(self._state),
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [self._socket]},
+            name="geobox-emulator",
+            daemon=True,
+        )
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError("the emulator's server did not start; see its log")
+            time.sleep(0.002)
+        return self
+
+    def stop(self) -> None:
+        """Stops the server; nothing happens where none runs."""
+        if self._server is None or self._thread is None or self._socket is None:
+            return
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+        self._state.tasks.rest()
+        self._server = self._thread = self._socket = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"GeoboxEmulator({self.url!r}, running={self._server is not None})"
+
+
+def _listen(port: int) -> socket.socket:
+    # asyncio turns Nagle's algorithm off only where the protocol is named; with it on, every answer
+    # would take 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        # So that a restart gets the port of which connections are still closing.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((_HOST, port))
+        # Listening at once: a client that is early waits instead of being refused.
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _duration(seconds: float) -> float:
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"seconds must be a number that is not negative, not {seconds}")
+    return float(seconds)

@@ -1,0 +1,126 @@
+"""The assets that the emulator holds, in memory."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from prefect_geobox.client.models import AssetKind
+from prefect_geobox.emulator.extras import JobFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The names of kinds in the types of errors. `geobox.DuplicatRasterDatasetNameError`, without its
+# `e`, is how the API itself writes it; the others are guesses after it.
+_DUPLICATE = {
+    AssetKind.VECTOR: "geobox.DuplicateVectorLayerNameError",
+    AssetKind.RASTER: "geobox.DuplicatRasterDatasetNameError",
+    AssetKind.MODEL: "geobox.Duplicate3DModelNameError",
+    AssetKind.TILES3D: "geobox.Duplicate3DTilesNameError",
+    AssetKind.TABLE: "geobox.DuplicateTableNameError",
+}
+_ids = itertools.count(101)
+
+
+def now() -> str:
+    """The time as the API writes it: microseconds, no zone. That it is UTC is a guess."""
+    return timestamp(datetime.now(timezone.utc))
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment as the API writes it."""
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of a layer or table.
+
+    Attributes:
+        name: Its name.
+        datatype: `Integer`, `Long`, `Float`, `String`, `Date` or `DateTime`.
+    """
+
+    name: str
+    datatype: str
+
+
+@dataclass
+class Asset:
+    """A layer, raster, model, file, tileset or table.
+
+    Attributes:
+        kind: The kind.
+        name: The name.
+        details: What the API tells of it besides the identifiers.
+        content: The bytes, of a file, raster or model.
+        fields: The columns, of a layer or table.
+        rows: The rows of a table; the features of a layer, in EPSG:3857.
+    """
+
+    kind: AssetKind
+    name: str
+    details: dict[str, Any] = field(default_factory=dict)
+    content: bytes = field(default=b"", repr=False)
+    fields: list[Field] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: int = field(default_factory=lambda: next(_ids))
+    created_at: str = field(default_factory=now)
+
+    def view(self) -> dict[str, Any]:
+        """The asset as the API describes it."""
+        return {
+            "uuid": self.uuid,
+            "id": self.id,
+            "name": self.name,
+            "created_at": self.created_at,
+            # No source tells what a fresh asset has here; a guess.
+            "last_edit_at": self.created_at,
+            **self.details,
+        }
+
+
+class Store:
+    """All assets. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._assets: dict[str, Asset] = {}
+        self._lock = threading.Lock()
+
+    def add(self, asset: Asset) -> None:
+        """Adds an asset.
+
+        Raises:
+            JobFailed: Another asset of the kind has its name. Files may share a name.
+        """
+        with self._lock:
+            taken = any(
+                other.kind is asset.kind and other.name == asset.name
+                for other in self._assets.values()
+            )
+            if taken and asset.kind in _DUPLICATE:
+                reason = f"a {asset.kind} named {asset.name!r} exists already"
+                raise JobFailed(reason, _DUPLICATE[asset.kind])
+            self._assets[asset.uuid] = asset
+
+    def find(self, kind: AssetKind, key: str) -> Asset | None:
+        """The asset of this kind and uuid, or None."""
+        asset = self._assets.get(key)
+        return asset if asset is not None and asset.kind is kind else None
+
+    def remove(self, asset: Asset) -> None:
+        """Deletes an asset; nothing happens where it is gone already."""
+        with self._lock:
+            self._assets.pop(asset.uuid, None)
+
+    def all(self, kind: AssetKind) -> Iterator[Asset]:
+        """All assets of a kind, the newest first."""
+        with self._lock:
+            assets = list(self._assets.values())
+        return (asset for asset in reversed(assets) if asset.kind is kind)

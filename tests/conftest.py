@@ -1,0 +1,29 @@
+"""What all tests share: a Prefect of their own, away from the developer's profile."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+# Prefect reads its settings when it is first imported, so this comes before any such import.
+for _name in [name for name in os.environ if name.startswith(("PREFECT_", "GEOBOX_"))]:
+    del os.environ[_name]
+_HOME = tempfile.TemporaryDirectory(prefix="prefect-geobox-tests-")
+os.environ |= {
+    "PREFECT_HOME": _HOME.name,
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "DO_NOT_TRACK": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """An ephemeral Prefect server with a database of its own, one for the whole session."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=60):
+        yield

@@ -1,0 +1,118 @@
+"""A Prefect server, an emulator, credentials for it, and what a run has left on the server."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+)
+from prefect.client.schemas.objects import Artifact
+
+from prefect_geobox import GeoboxCredentials
+from prefect_geobox.emulator import GeoboxEmulator
+
+
+@pytest.fixture
+def credentials(geobox_emulator: GeoboxEmulator, prefect_server: None) -> GeoboxCredentials:
+    """Credentials for the running emulator."""
+    return GeoboxCredentials(host=geobox_emulator.url, apikey=geobox_emulator.apikey)
+
+
+class RunRecords:
+    """What the Prefect server knows of one flow run."""
+
+    def __init__(self, client: SyncPrefectClient, flow_run_id: UUID) -> None:
+        self._client = client
+        self._id = flow_run_id
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        """All artifacts of the run."""
+        return self._client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[self._id]))
+        )
+
+    def artifact(self, key: str) -> str:
+        """The text of the one artifact with this key."""
+        (found,) = [artifact for artifact in self.artifacts if artifact.key == key]
+        return str(found.data)
+
+    def progress(self) -> list[float]:
+        """The values of the progress artifacts."""
+        return [float(a.data) for a in self.artifacts if a.type == "progress"]
+
+    def task_names(self) -> set[str]:
+        """The names of the task runs; they reach the server a moment after the run has ended."""
+        return self._eventually(
+            lambda: {
+                run.name
+                for run in self._client.read_task_runs(
+                    flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[self._id])),
+                )
+                if run.state and run.state.is_final()
+            }
+        )
+
+    def events(self, prefix: str) -> list[dict[str, Any]]:
+        """The events of this run whose names begin like this, oldest first."""
+
+        def read() -> list[dict[str, Any]]:
+            response = self._client._client.post(
+                "/events/filter",
+                json={
+                    "limit": 50,
+                    "filter": {
+                        "event": {"prefix": [prefix]},
+                        "related": {"id": [f"prefect.flow-run.{self._id}"]},
+                        "order": "ASC",
+                    },
+                },
+            )
+            return response.json()["events"]
+
+        return self._eventually(read)
+
+    @staticmethod
+    def _eventually(read: Callable[[], Any]) -> Any:
+        # Events and task runs are written in batches: take what has come to rest.
+        deadline, last = time.monotonic() + 10, None
+        while time.monotonic() < deadline:
+            found = read()
+            if found and found == last:
+                return found
+            last = found
+            time.sleep(0.25)
+        return last
+
+
+@pytest.fixture
+def records_of(prefect_server: None) -> Iterator[Callable[[Any], RunRecords]]:
+    """Finds what the run that ended in a state has left on the server."""
+    with get_client(sync_client=True) as client:
+        yield lambda state: RunRecords(client, state.state_details.flow_run_id)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Prefect leaves connections of its own open; ours are checked by the tests of the client."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+            item.add_marker(pytest.mark.usefixtures("_collect_sockets"))
+
+
+@pytest.fixture
+def _collect_sockets() -> Iterator[None]:
+    yield
+    gc.collect()
