@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     from prefect_geobox.emulator import GeoboxEmulator
 
     print("Starting a local Geobox and a local Prefect server ...", flush=True)
-    with GeoboxEmulator(seconds=4.0) as geobox:
+    with GeoboxEmulator(seconds=3.0) as geobox:
         os.environ["GEOBOX_HOST"] = geobox.url
         os.environ["GEOBOX_APIKEY"] = geobox.apikey
         code = publish([path])

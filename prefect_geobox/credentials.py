@@ -20,10 +20,10 @@ from prefect_geobox.client.sync_client import GeoboxClient
 class GeoboxCredentials(CredentialsBlock):
     """Where a Geobox server is and who asks.
 
-    An empty field falls back to `GEOBOX_HOST`, `GEOBOX_USERNAME`, `GEOBOX_PASSWORD`,
-    `GEOBOX_ACCESS_TOKEN` or `GEOBOX_APIKEY` when a client is made, so that a saved block never
-    takes up what the environment of the moment holds. A token wins over a key, a key over a
-    password.
+    An empty field, and a host left at its default, falls back to `GEOBOX_HOST`,
+    `GEOBOX_USERNAME`, `GEOBOX_PASSWORD`, `GEOBOX_ACCESS_TOKEN` or `GEOBOX_APIKEY` when a client is
+    made, so that a saved block never takes up what the environment of the moment holds. A token
+    wins over a key, a key over a password.
 
     Attributes:
         host: The server's URL, with a path prefix where it has one.
@@ -89,8 +89,8 @@ class GeoboxCredentials(CredentialsBlock):
         Raises:
             ConfigurationError: The host is no URL, or nothing to log in with was found.
         """
-        # The default host is a choice only where somebody made it.
-        host = self.host if "host" in self.model_fields_set else None
+        # A saved block cannot tell the default host from a chosen one; neither can this.
+        host = None if self.host == DEFAULT_HOST else self.host
         return ConnectionSettings.resolve(
             host,
             self.version,

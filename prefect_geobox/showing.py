@@ -98,19 +98,22 @@ async def watch(
         uuids, policy, with_progress=show_progress, raise_on_failure=False, began=began
     )
     host = client.settings.host
+    ended: Sequence[RemoteTask] = ()
     try:
-        tasks = await execution.wait(waiting, report)
+        ended = tasks = await execution.wait(waiting, report)
     except RemoteTaskError as error:
+        ended = [task for task in report.tasks if task.is_final]
         if isinstance(error, TaskTimeoutError):
-            emit_task_event("timed-out", error.task, host)
+            for task in error.tasks:
+                emit_task_event("timed-out", task, host)
         elif isinstance(error, LostContactError):
             emit_task_event("contact-lost", error.task, host, {"seconds": error.seconds})
         raise
     finally:
         report.log_summary()
-    for task in {task.uuid: task for task in tasks}.values():
-        output = f"{task.output.kind.value}/{task.output.uuid}" if task.output else None
-        emit_task_event("finished", task, host, {"seconds": task.seconds, "output": output})
+        for task in {task.uuid: task for task in ended}.values():
+            output = f"{task.output.kind.value}/{task.output.uuid}" if task.output else None
+            emit_task_event("finished", task, host, {"seconds": task.seconds, "output": output})
     return tasks
 
 

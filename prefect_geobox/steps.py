@@ -14,7 +14,7 @@ from prefect_geobox.client.arguments import UuidLike, checked_uuid, readable_fil
 from prefect_geobox.client.errors import GeoboxError
 from prefect_geobox.client.models import AssetKind, OutputAsset, printable
 from prefect_geobox.client.policy import Action, WaitPolicy
-from prefect_geobox.client.publishing import PublishAs, PublishOptions
+from prefect_geobox.client.publishing import PublishAs, PublishOptions, check_publishing
 from prefect_geobox.client.waiting import raise_for_failures
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.execution import AWAITING, BLOCKING, Execution, drive
@@ -68,7 +68,7 @@ async def _upload(
     size = file.stat().st_size
     began = time.monotonic()
     with lease(credentials) as client:
-        asset = await execution.call(client.upload_file(file))
+        asset = await execution.call(client.upload_file(file, notify=run_logger().warning))
         seconds = time.monotonic() - began
         run_logger().info("Uploaded %s (%d bytes) in %.1f s", file.name, size, seconds)
         summary = StepSummary(
@@ -226,13 +226,16 @@ async def _publish(
     show_progress: bool,
 ) -> OutputAsset:
     uuid = checked_uuid("file", file)
+    check_publishing(name, options)
     with lease(credentials) as client:
         began = client.clock.monotonic()
         if isinstance(file, OutputAsset) and "file_type" in file.data:
             source = file
         else:
             source = await execution.call(client.get_asset(AssetKind.FILE, uuid))
-        started = await execution.call(client.start_publish(source, name, **options))
+        started = await execution.call(
+            client.start_publish(source, name, notify=run_logger().warning, **options)
+        )
         run_logger().info("Started remote task %s (%s)", started.label, started.uuid)
         emit_task_event("submitted", started, client.settings.host)
         report = WaitReport(execution, [started.uuid], show_progress=show_progress)
@@ -248,7 +251,7 @@ async def _publish(
                 began=began,
             )
             raise_for_failures(tasks)
-            asset = await execution.call(client.require_output(tasks[0]))
+            asset = await execution.call(client.require_output(tasks[0], name))
         except GeoboxError as error:
             failed = StepSummary(
                 "publish-file",

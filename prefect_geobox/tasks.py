@@ -280,6 +280,6 @@ async def _get_output_asset(
         if asset is None:
             run_logger().info("Remote task %s (%s) names no output.", found.label, found.uuid)
             return None
-        summary = StepSummary("output", f"Output of {found.label}", [found])
+        summary = StepSummary("get-output-asset", f"Output of {found.label}", [found])
         await show_output(execution, client, asset, summary)
     return asset

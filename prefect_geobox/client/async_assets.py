@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 from prefect_geobox.client.arguments import UuidLike, checked_uuid, quoted, readable_file
@@ -16,6 +18,7 @@ from prefect_geobox.client.parsing import (
     parse_count,
     parse_feature_collection,
 )
+from prefect_geobox.client.submission import Submission
 from prefect_geobox.client.uploading import OnBytes, upload_body
 
 #: Where the API lists each kind of asset; a uuid below it names one.
@@ -27,6 +30,8 @@ COLLECTIONS: dict[AssetKind, str] = {
     AssetKind.TILES3D: "3dtiles/",
     AssetKind.TABLE: "tables/",
 }
+
+logger = logging.getLogger(__name__)
 
 _LARGEST_THUMBNAIL = 1_000_000
 
@@ -123,31 +128,53 @@ class AsyncAssetVerbs(AsyncConnection):
         return await io_thread().arun(read())
 
     async def upload_file(
-        self, path: str | os.PathLike[str], *, on_bytes: OnBytes | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_bytes: OnBytes | None = None,
+        notify: Callable[[str], None] = logger.warning,
     ) -> OutputAsset:
         """Uploads a file, streamed from disk: `POST files/`.
+
+        Where a failure leaves it open whether the file has arrived, it is looked up by its name and
+        size: the one that is newly there is taken over; none means that it is sent again.
 
         Args:
             path: The file.
             on_bytes: Told of bytes sent and bytes in all, on the I/O thread.
+            notify: Told in a sentence where one was taken over or sent again; logs by default.
 
         Raises:
             FileNotFoundError: There is no such file.
             OSError: It is a folder or cannot be read.
             InvalidArgumentError: It is empty.
-            GeoboxError: The server refused it, or the connection broke.
+            AmbiguousSubmissionError: It may have arrived, and the server cannot tell.
+            GeoboxError: The server refused it, or could not be reached.
         """
         file = readable_file(path)
+        size = file.stat().st_size
 
-        async def send() -> OutputAsset:
-            transport = (await self.session()).transport
-            return await transport.upload(
-                COLLECTIONS[AssetKind.FILE],
-                lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
-                lambda: upload_body(file, on_bytes),
+        async def submit() -> OutputAsset:
+            session = await self.session()
+
+            async def send() -> OutputAsset:
+                return await session.transport.upload(
+                    COLLECTIONS[AssetKind.FILE],
+                    lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
+                    lambda: upload_body(file, on_bytes),
+                )
+
+            return await session.submissions.submit(
+                Submission(
+                    what=f"The upload of {file.name}",
+                    send=send,
+                    newest=lambda: self.find_assets(AssetKind.FILE, file.name),
+                    is_likely=lambda asset: asset.data.get("size", size) == size,
+                    notify=notify,
+                )
             )
 
-        return await io_thread().arun(send())
+        return await io_thread().arun(submit())
 
 
 def checked_kind(kind: AssetKind | str) -> AssetKind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
@@ -50,6 +51,10 @@ class AsyncConnection:
         self._retry = retry or RetryPolicy()
         self._session: sessions.Session | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Connections stay where they are; the copy joins those of its own process.
+        return {**self.__dict__, "_session": None}
+
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({self.settings.base_url!r}, "
@@ -76,7 +81,7 @@ class AsyncConnection:
 
     async def _leave(self) -> None:
         session, self._session = self._session, None
-        if session is not None:
+        if session is not None and session.pid == os.getpid():
             await sessions.release(session)
 
     @property
@@ -86,7 +91,8 @@ class AsyncConnection:
 
     async def session(self) -> sessions.Session:
         """The shared connection. Only for code that runs on the I/O thread."""
-        if self._session is None:
+        # After a fork, the session of the parent is not ours to use.
+        if self._session is None or self._session.pid != os.getpid():
             self._session = await sessions.acquire(self.settings, self.clock)
         return self._session
 

@@ -8,6 +8,7 @@ transport underneath, to a copy that nobody else holds.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -31,13 +32,14 @@ class Authenticator:
         self._credential = credential
         self._login = login
         self._token = credential.secret if credential.kind == "access_token" else None
+        self._logins = 0
         self._refused: GeoboxError | None = None
         self._lock = asyncio.Lock()
 
     @property
-    def token(self) -> str | None:
-        """The bearer token in use; None with an API key, or before the first login."""
-        return self._token
+    def logins(self) -> int:
+        """How often a token was bought: tells which one a request carried, without naming it."""
+        return self._logins
 
     @property
     def can_log_in(self) -> bool:
@@ -52,26 +54,27 @@ class Authenticator:
     async def ready(self) -> None:
         """Logs in where that is needed and has not been done."""
         if self.can_log_in and self._token is None:
-            await self.renew(None)
+            await self.renew(self._logins)
 
-    async def renew(self, refused_token: str | None) -> None:
+    async def renew(self, logins: int) -> None:
         """Replaces a token that was refused; once for all who were refused with it.
 
         A password that was refused is not tried again by this connection: accounts lock.
 
         Args:
-            refused_token: The token that the refused request carried.
+            logins: `logins` at the time of the refused request.
 
         Raises:
             AuthenticationError: The password was refused, now or earlier.
         """
         async with self._lock:
             if self._refused is not None:
-                raise type(self._refused)(*self._refused.args)
-            if self._token != refused_token:
+                raise copy.copy(self._refused)
+            if self._logins != logins:
                 return
             try:
                 self._token = await self._login()
+                self._logins += 1
             except AuthenticationError as error:
                 self._refused = error
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -17,6 +18,7 @@ class Clock(Protocol):
         """Sleeps for so many seconds of this clock."""
 
 
+@dataclass(frozen=True)
 class SystemClock:
     """The machine's monotonic clock and asyncio's sleep."""
 

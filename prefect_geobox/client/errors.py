@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prefect_geobox.client.models import RemoteTask
+    from prefect_geobox.client.models import OutputAsset, RemoteTask
 
 
 class GeoboxError(Exception):
@@ -128,10 +128,11 @@ class AmbiguousSubmissionError(GeoboxError):
     """A remote task may or may not have been started, and the server cannot tell.
 
     Attributes:
-        tasks: The remote tasks that it could be; empty where none was found.
+        tasks: The remote tasks, or after an upload the files, that it could be; empty where the
+            server could not be asked.
     """
 
-    def __init__(self, message: str, tasks: Sequence[RemoteTask] = ()) -> None:
+    def __init__(self, message: str, tasks: Sequence[RemoteTask | OutputAsset] = ()) -> None:
         super().__init__(message, tuple(tasks))
         self.tasks = tuple(tasks)
 
@@ -174,7 +175,17 @@ class TaskAbortedError(RemoteTaskError):
 
 
 class TaskTimeoutError(RemoteTaskError, TimeoutError):
-    """The remote task was not final when the time was up."""
+    """One remote task, or several, were not final when the time was up.
+
+    Attributes:
+        task: The remote task as last seen, after an abort if there was one; the first of several.
+        tasks: All that were not final.
+    """
+
+    def __init__(self, message: str, task: RemoteTask, tasks: Sequence[RemoteTask] = ()) -> None:
+        super().__init__(message, task)
+        self.tasks = tuple(tasks) or (task,)
+        self.args = (message, task, self.tasks)
 
 
 class LostContactError(RemoteTaskError):

@@ -253,8 +253,8 @@ class TaskProgress(_Model):
         if self.current is None or self.total is None or self.total <= 0:
             return None
         # 0.29 * 100 is 28.999999999999996: round off the noise before the fraction is cut.
-        share = round(self.current / self.total * 100, 9)
-        return max(0, min(100, math.floor(share)))
+        share = round(min(self.current / self.total, 1.0) * 100, 9)
+        return max(0, math.floor(share)) if share > 0 else 0
 
 
 class OutputAsset(_Model):

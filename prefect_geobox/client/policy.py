@@ -71,7 +71,7 @@ class PollPolicy:
         """Seconds until the next look.
 
         Args:
-            waited: Seconds since the first look.
+            waited: Seconds since the wait began.
             remaining: Seconds that the remote task is expected to need still, if known.
             roll: A random number from 0 to 1 that places the look within the jitter.
         """

@@ -22,6 +22,14 @@ _BY_FORMAT: Final[dict[str, PublishAs]] = {
 }
 
 
+#: What the remote tasks that publish are called, as far as that is known.
+PUBLISH_TASK_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "vector": ("import:publish-file-to-vector-layer",),
+    "raster": ("import:publish-file-to-raster-dataset",),
+    "model3d": ("import:publish-file-to-3d-model",),
+}
+
+
 class PublishOptions(TypedDict, total=False):
     """How a file is published. What is left out has the endpoint's usual value.
 
@@ -50,6 +58,24 @@ class PublishOptions(TypedDict, total=False):
     user_id: int | None
 
 
+def check_publishing(name: str, options: PublishOptions) -> None:
+    """Refuses what makes no sense, before anything is sent.
+
+    Raises:
+        InvalidArgumentError: The name is empty, or an option makes no sense; the message names it.
+    """
+    publish_as, input_srid = options.get("publish_as"), options.get("input_srid", 3857)
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidArgumentError(f"name must be the name of the new layer; got {name!r}")
+    if publish_as is not None and publish_as not in get_args(PublishAs):
+        raise InvalidArgumentError(
+            f"publish_as must be one of {', '.join(get_args(PublishAs))}, or None; got "
+            f"{publish_as!r}"
+        )
+    if isinstance(input_srid, bool) or not isinstance(input_srid, int) or input_srid <= 0:
+        raise InvalidArgumentError(f"input_srid must be an EPSG code; got {input_srid!r}")
+
+
 def publish_form(
     file: OutputAsset, name: str, options: PublishOptions | None = None
 ) -> dict[str, Any]:
@@ -61,31 +87,21 @@ def publish_form(
         options: How to publish it.
 
     Raises:
-        InvalidArgumentError: The name is empty, `publish_as` is unknown, or the file's format does
-            not say what to make of it.
+        InvalidArgumentError: The name or an option makes no sense, or the file's format does not
+            say what to make of it.
     """
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidArgumentError(f"name must be the name of the new layer; got {name!r}")
     given = options or {}
-    publish_as = given.get("publish_as")
-    input_srid = given.get("input_srid", 3857)
-    if publish_as is not None and publish_as not in get_args(PublishAs):
-        raise InvalidArgumentError(
-            f"publish_as must be one of {', '.join(get_args(PublishAs))}, or None; got "
-            f"{publish_as!r}"
-        )
-    if isinstance(input_srid, bool) or not isinstance(input_srid, int) or input_srid <= 0:
-        raise InvalidArgumentError(f"input_srid must be an EPSG code; got {input_srid!r}")
+    check_publishing(name, given)
     first = _first_layer(file)
     return {
-        "publish_as": publish_as or suggested_publish_as(file),
+        "publish_as": given.get("publish_as") or suggested_publish_as(file),
         "layer_name": name,
         "input_layer": given.get("input_layer") or first.get("layer"),
         "input_geom_type": given.get("input_geom_type"),
         "replace_domain_codes_by_values": given.get("replace_domain_codes_by_values", False),
         "input_dataset": given.get("input_dataset") or first.get("dataset"),
         "user_id": given.get("user_id"),
-        "input_srid": input_srid,
+        "input_srid": given.get("input_srid", 3857),
         "file_encoding": given.get("file_encoding", "UTF-8"),
         "report_errors": given.get("report_errors", True),
         "as_terrain": given.get("as_terrain", False),

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from prefect_geobox.client.clock import Clock
 from prefect_geobox.client.io_thread import on_stop
 from prefect_geobox.client.settings import ConnectionSettings
+from prefect_geobox.client.submission import Submissions
 from prefect_geobox.client.transport import Transport
 from prefect_geobox.client.watcher import TaskWatcher
 
 #: Seconds for which an unused connection is kept, so that a next step need not connect anew.
 LINGER: Final = 10.0
 
-_Key = tuple[ConnectionSettings, int]
+_Key = tuple[ConnectionSettings, Clock]
 
 
 @dataclass
@@ -26,7 +27,9 @@ class Session:
     key: _Key
     transport: Transport
     watcher: TaskWatcher
+    submissions: Submissions
     users: int = 0
+    pid: int = field(default_factory=os.getpid)
     closing: asyncio.TimerHandle | None = None
     closed: asyncio.Task[None] | None = None
 
@@ -36,11 +39,13 @@ _sessions: dict[_Key, Session] = {}
 
 async def acquire(settings: ConnectionSettings, clock: Clock) -> Session:
     """Joins the session for these settings, or makes it. Runs on the I/O thread."""
-    key = (settings, id(clock))
+    key = (settings, clock)
     session = _sessions.get(key)
     if session is None or session.transport.is_spent:
         transport = Transport(settings, clock)
-        session = _sessions[key] = Session(key, transport, TaskWatcher(transport))
+        session = _sessions[key] = Session(
+            key, transport, TaskWatcher(transport), Submissions(clock)
+        )
     session.users += 1
     if session.closing:
         session.closing.cancel()

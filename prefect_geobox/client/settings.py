@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -16,7 +17,16 @@ DEFAULT_HOST: Final = "https://api.geobox.ir"
 DEFAULT_VERSION: Final = "v1"
 DEFAULT_TIMEOUT: Final = 30.0
 
-_CONTROL_CHARACTERS: Final = frozenset(map(chr, (*range(33), 127)))
+_BLANK: Final = frozenset(map(chr, (*range(33), 127)))
+
+
+class Secret(str):
+    """A text that does not show itself in a repr, such as that of a local in a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,7 @@ class ConnectionSettings:
             InvalidArgumentError: The timeout makes no sense.
         """
         env = os.environ if environ is None else environ
+        password, access_token, apikey = map(_hidden, (password, access_token, apikey))
         positive_seconds("timeout", timeout)
         return cls(
             base_url=base_url(host or env.get("GEOBOX_HOST") or DEFAULT_HOST, version or "v1"),
@@ -135,36 +146,38 @@ def base_url(host: str, version: str = DEFAULT_VERSION) -> str:
     with is not repeated.
 
     Raises:
-        ConfigurationError: The host has no scheme, or carries a user, a query or a fragment.
+        ConfigurationError: The host has no scheme, or carries a user, a query or a fragment; or
+            the version is no name.
 
     Example:
         >>> base_url("https://gis.example.org/geobox", "v1")
         'https://gis.example.org/geobox/v1/'
     """
     text = host.strip()
-    parts = urlsplit(text)
     try:
-        hostname = parts.hostname
-        _ = parts.port
+        parts = urlsplit(text)
+        is_usable = bool(parts.hostname) and parts.port != 0 and not _BLANK & set(text)
     except ValueError:
-        hostname = None
-    if parts.username or parts.password or "@" in parts.netloc:
+        parts, is_usable = urlsplit(""), False
+    if "@" in text:
         raise ConfigurationError(
             "host must not carry a user or a password: put them into the fields username and "
             "password, or into GEOBOX_USERNAME and GEOBOX_PASSWORD."
         )
-    if parts.scheme not in ("http", "https") or not hostname:
+    if "?" in text or "#" in text:
+        raise ConfigurationError(
+            "host must end with its path: leave out everything from the first ? or # on."
+        )
+    if parts.scheme not in ("http", "https") or not is_usable:
         suggestion = f'"https://{text}"' if text and "://" not in text else '"https://HOST"'
         raise ConfigurationError(
             f"host must be a URL with http:// or https:// in front, such as {suggestion}; got "
             f"{text!r}. Set the field host or GEOBOX_HOST."
         )
-    if parts.query or parts.fragment:
-        raise ConfigurationError(
-            "host must end with its path: leave out everything from the first ? or # on."
-        )
-    segments = [segment for segment in parts.path.split("/") if segment]
     version_segment = version.strip().strip("/")
+    if not re.fullmatch(r"[\w.-]+", version_segment):
+        raise ConfigurationError(f'version must be a name such as "v1"; got {version!r}.')
+    segments = [segment for segment in parts.path.split("/") if segment]
     if not segments or segments[-1] != version_segment:
         segments.append(version_segment)
     path = "/" + "/".join(segments) + "/"
@@ -178,7 +191,7 @@ def _choose_credential(fields: Mapping[str, str | None], env: Mapping[str, str])
         variable = f"GEOBOX_{name.upper()}"
         value = (given or "").strip() or env.get(variable, "").strip()
         if value:
-            values[name] = value
+            values[name] = value if name == "username" else Secret(value)
             sources[name] = f"the field {name}" if given else variable
     if "access_token" in values:
         chosen = Credential("access_token", sources["access_token"], values["access_token"])
@@ -196,14 +209,16 @@ def _choose_credential(fields: Mapping[str, str | None], env: Mapping[str, str])
             + found
         )
     # A line break in a header would come back inside the HTTP library's own error text.
-    if chosen.kind != "password" and (
-        not chosen.secret.isascii() or _CONTROL_CHARACTERS & set(chosen.secret)
-    ):
+    if chosen.kind != "password" and (not chosen.secret.isascii() or _BLANK & set(chosen.secret)):
         raise ConfigurationError(
             f"{chosen.kind} (from {chosen.source}) has a space, a line break or a character "
             "beyond ASCII in it: copy it again."
         )
     return chosen
+
+
+def _hidden(text: str | None) -> Secret | None:
+    return None if text is None else Secret(text)
 
 
 def _checked_verify(verify: bool | str) -> bool | str:

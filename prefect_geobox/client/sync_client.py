@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -29,6 +30,8 @@ from prefect_geobox.client.uploading import OnBytes
 from prefect_geobox.client.watcher import WaitUpdate
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 OnUpdate = Callable[[WaitUpdate], None]
 
@@ -241,9 +244,15 @@ class GeoboxClient:
         form: Form | None = None,
         json: Any = None,
         params: Params = (),
+        names: Collection[str] = (),
+        notify: Callable[[str], None] = logger.warning,
     ) -> RemoteTask:
         """Starts a remote task, as `AsyncGeoboxClient.start_task`."""
-        return _block(self.aio.start_task(method, path, form=form, json=json, params=params))
+        return _block(
+            self.aio.start_task(
+                method, path, form=form, json=json, params=params, names=names, notify=notify
+            )
+        )
 
     def get_output_asset(self, task: UuidLike) -> OutputAsset | None:
         """Reads the asset that a remote task made, as `AsyncGeoboxClient.get_output_asset`."""
@@ -272,16 +281,25 @@ class GeoboxClient:
         return _block(self.aio.get_thumbnail(asset))
 
     def upload_file(
-        self, path: str | os.PathLike[str], *, on_bytes: OnBytes | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_bytes: OnBytes | None = None,
+        notify: Callable[[str], None] = logger.warning,
     ) -> OutputAsset:
         """Uploads a file, streamed from disk, as `AsyncGeoboxClient.upload_file`."""
-        return _block(self.aio.upload_file(path, on_bytes=on_bytes))
+        return _block(self.aio.upload_file(path, on_bytes=on_bytes, notify=notify))
 
     def start_publish(
-        self, file: UuidLike, name: str, **options: Unpack[PublishOptions]
+        self,
+        file: UuidLike,
+        name: str,
+        *,
+        notify: Callable[[str], None] = logger.warning,
+        **options: Unpack[PublishOptions],
     ) -> RemoteTask:
         """Starts to publish a file, as `AsyncGeoboxClient.start_publish`."""
-        return _block(self.aio.start_publish(file, name, **options))
+        return _block(self.aio.start_publish(file, name, notify=notify, **options))
 
     def publish_file(
         self,
@@ -314,7 +332,7 @@ class GeoboxClient:
         waiting = self.aio.waiting([task.uuid], policy, with_progress=progress_bar, began=began)
         with progress_listener(on_update, show=progress_bar) as listener:
             ended = waiting.run(listener)[0]
-        return _block(self.aio.require_output(ended))
+        return _block(self.aio.require_output(ended, name))
 
 
 def _block(work: Coroutine[Any, Any, T]) -> T:

@@ -35,6 +35,9 @@ T = TypeVar("T")
 #: Requests under way at once for one host.
 IN_FLIGHT: Final = 8
 
+#: Seconds that a server may take to answer once an upload has been sent.
+UPLOAD_ANSWER_TIME: Final = 300.0
+
 #: A failure by which a write has certainly not been carried out, so that it may be sent again.
 _NOT_CARRIED_OUT: Final = frozenset({408, 425, 429, 503})
 
@@ -109,9 +112,20 @@ class Transport:
             self.clock,
         )
 
-    async def repeat(self, path: str, *, retry: RetryPolicy | None = None) -> None:
-        """POSTs without a body what is safe to repeat, with the retries of a read."""
-        await retry_read(lambda: self._attempt("POST", path), retry or RetryPolicy(), self.clock)
+    async def repeat(self, path: str, *, seconds: float) -> None:
+        """POSTs without a body what is safe to repeat, with the retries of a read.
+
+        Args:
+            path: Below the base URL.
+            seconds: How long it may take in all.
+        """
+        deadline = self.clock.monotonic() + seconds
+        await retry_read(
+            lambda: self._attempt("POST", path, within=max(0.0, deadline - self.clock.monotonic())),
+            RetryPolicy(budget=seconds),
+            self.clock,
+            deadline=deadline,
+        )
 
     async def write(
         self,
@@ -226,10 +240,10 @@ class Transport:
         with anyio.move_on_after(within):
             async with self._in_flight:
                 await self._authenticator.ready()
-                token = self._authenticator.token
+                logins = self._authenticator.logins
                 answer = await self._send(method, path, params, *make_body())
                 if _is_refused(answer) and self._authenticator.can_log_in:
-                    await self._authenticator.renew(token)
+                    await self._authenticator.renew(logins)
                     answer = await self._send(method, path, params, *make_body())
                 if isinstance(answer, httpx.Response) and answer.is_success:
                     return answer
@@ -264,6 +278,7 @@ class Transport:
                 params=list(params) or None,
                 content=content,
                 headers=headers,
+                timeout=self._timeout(is_streamed=streamed),
                 extensions={"geobox_unsigned": unsigned},
             )
             # httpx bounds the pauses within an answer; a slow drip would go on for ever.
@@ -278,18 +293,25 @@ class Transport:
             )
         except httpx.ConnectError as error:
             return _connect_error(self.settings.host, str(error))
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return GeoboxConnectionError(
                 f"The connection to {self.settings.host} broke during {method} {path} "
                 f"({type(error).__name__})."
             )
+
+    def _timeout(self, *, is_streamed: bool) -> httpx.Timeout:
+        seconds = self.settings.timeout
+        if not is_streamed:
+            return httpx.Timeout(seconds)
+        # A server looks through what was uploaded before it answers.
+        return httpx.Timeout(seconds, read=max(seconds, UPLOAD_ANSWER_TIME))
 
     def _parsed(
         self, response: httpx.Response, parse: Callable[[Any], T], method: str, path: str
     ) -> T:
         problem: str
         try:
-            text = self._authenticator.scrub(response.text)
+            text = self._authenticator.scrub(_text(response))
             payload = json.loads(text, parse_constant=_refuse_constant)
             return parse(_without_surrogates(payload) if "\\u" in text else payload)
         except InvalidResponseError as error:
@@ -319,22 +341,24 @@ class Transport:
 
     def _detail(self, response: httpx.Response) -> str:
         try:
-            body = json.loads(response.text)
+            body = json.loads(_text(response))
+            detail = body.get("detail") or body.get("message") if isinstance(body, dict) else None
+            text = error_text(detail or body) if detail or body else ""
         except (ValueError, RecursionError):
             return f"no reason given ({_content_kind(response)})"
-        detail = body.get("detail") or body.get("message") if isinstance(body, dict) else None
-        return self._authenticator.scrub(error_text(detail or body)) or "no reason given"
+        return self._authenticator.scrub(text) or "no reason given"
 
     async def _log_in(self) -> str:
         credential = self.settings.credential
-        headers, content = _body(
-            {"username": credential.username, "password": credential.secret}, None
-        )
+
+        def body() -> tuple[dict[str, str], bytes | None]:
+            # Made within the call, so that the password is no local of a frame that can raise.
+            form = {"username": credential.username, "password": credential.secret}
+            headers, content = _body(form, None)
+            return {**headers, "Accept": "*/*"}, content
 
         async def attempt() -> str:
-            answer = await self._send(
-                "POST", "auth/token/", (), {**headers, "Accept": "*/*"}, content, unsigned=True
-            )
+            answer = await self._send("POST", "auth/token/", (), *body(), unsigned=True)
             if isinstance(answer, GeoboxError):
                 raise answer
             if answer.is_success:
@@ -416,14 +440,20 @@ def _connect_error(host: str, text: str) -> GeoboxConnectionError:
 
 
 def _token_of(response: httpx.Response) -> str:
-    try:
-        payload = json.loads(response.text)
-    except (ValueError, RecursionError):
-        payload = None
-    token = payload.get("access_token") if isinstance(payload, dict) else None
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
+    token = _found_token(response)
+    if token is None:
         raise InvalidResponseError("POST auth/token/ was answered 200, but without a usable token.")
     return token
+
+
+def _found_token(response: httpx.Response) -> str | None:
+    try:
+        payload = json.loads(_text(response))
+    except (ValueError, RecursionError):
+        return None
+    token = payload.get("access_token") if isinstance(payload, dict) else None
+    is_usable = isinstance(token, str) and token.isascii() and token.isprintable() and token
+    return token if is_usable else None
 
 
 def _retry_after(response: httpx.Response) -> float | None:
@@ -443,6 +473,11 @@ def _retry_after(response: httpx.Response) -> float | None:
         return (parsedate_to_datetime(value) - now).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _text(response: httpx.Response) -> str:
+    # JSON is UTF-8, whatever encoding a header claims.
+    return response.content.decode("utf-8", "replace")
 
 
 def _is_url(text: str) -> bool:

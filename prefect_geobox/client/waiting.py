@@ -20,7 +20,7 @@ from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.watcher import WaitUpdate
 
 if TYPE_CHECKING:
-    from prefect_geobox.client.async_client import AsyncGeoboxClient
+    from prefect_geobox.client.async_tasks import AsyncTaskVerbs
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Waiting:
 
     def __init__(
         self,
-        client: AsyncGeoboxClient,
+        client: AsyncTaskVerbs,
         uuids: Sequence[str],
         policy: WaitPolicy,
         *,
@@ -95,11 +95,13 @@ class Waiting:
 
     def _abort_blocking(self) -> None:
         if unfinished := self._unfinished():
+            logger.warning("Interrupted: aborting %s", ", ".join(unfinished))
             # A second Ctrl-C ends this too and leaves at once; what was sent goes on.
             io_thread().submit(abort_all(self._client, unfinished)).result(ABORT_TIME + 5)
 
     async def _abort_shielded(self) -> None:
         if unfinished := self._unfinished():
+            logger.warning("Cancelled: aborting %s", ", ".join(unfinished))
             abort = asyncio.wrap_future(io_thread().submit(abort_all(self._client, unfinished)))
             await asyncio.shield(abort)
 
@@ -134,15 +136,28 @@ class Waiting:
 
     async def _abort_late(
         self, outcomes: dict[str, RemoteTask | BaseException]
-    ) -> dict[str, RemoteTask]:
-        """Aborts what ran out of time; returns what turned out to have ended before that."""
-        late = [uuid for uuid, end in outcomes.items() if isinstance(end, TaskTimeoutError)]
-        ended = await abort_all(self._client, late) if late else {}
+    ) -> dict[str, RemoteTask | BaseException]:
+        """Aborts what ran out of time, and says of each what came of that."""
+        late = {uuid: end for uuid, end in outcomes.items() if isinstance(end, TaskTimeoutError)}
+        ended = await abort_all(self._client, list(late)) if late else {}
         self._final |= ended
-        return {uuid: task for uuid, task in ended.items() if task.state is not TaskState.ABORTED}
+        return {uuid: _after_abort(error, ended.get(uuid)) for uuid, error in late.items()}
 
 
-async def abort_all(client: AsyncGeoboxClient, uuids: Sequence[str]) -> dict[str, RemoteTask]:
+def _after_abort(error: TaskTimeoutError, ended: RemoteTask | None) -> RemoteTask | BaseException:
+    if ended is None:
+        return TaskTimeoutError(f"{error} It could not be aborted and may run on.", error.task)
+    if ended.state is TaskState.ABORTED:
+        return TaskTimeoutError(
+            f"Remote task {ended.label} ({ended.uuid}) was not final when the time was up, and was "
+            "aborted. Start it anew with a longer timeout.",
+            ended,
+        )
+    # It had ended before the abort arrived: what it has come to counts.
+    return ended
+
+
+async def abort_all(client: AsyncTaskVerbs, uuids: Sequence[str]) -> dict[str, RemoteTask]:
     """Aborts remote tasks side by side within `ABORT_TIME` seconds; failures are logged.
 
     Args:
@@ -217,6 +232,7 @@ def _all_tasks(
             f"{len(late)} of {len(outcomes)} remote tasks were not final when the timeout of "
             f"{policy.timeout:g} s ended:{lines}",
             late[0].task,
+            [error.task for error in late],
         )
     return tasks
 

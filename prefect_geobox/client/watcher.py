@@ -23,6 +23,9 @@ LAST_LOOK: Final = 0.8
 #: The shortest pause between two reads of one remote task's progress, in seconds.
 PROGRESS_PAUSE: Final = 2.0
 
+#: Seconds that a read of the progress may take; it comes between two looks.
+PROGRESS_TIME: Final = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class WaitStats:
@@ -120,6 +123,7 @@ class _Wait:
         self._on_update = on_update
         self._with_progress = with_progress
         self._progress_at: float | None = None
+        self._first_progress: tuple[float, int] | None = None
         self._seen = WaitUpdate(RemoteTask.unseen(uuid))
         self._is_seen = False
 
@@ -192,25 +196,33 @@ class _Wait:
                 "GET",
                 f"tasks/{self._seen.task.uuid}/status/",
                 TaskProgress.from_payload,
-                within=self._within(),
+                within=min(PROGRESS_TIME, self._within() or PROGRESS_TIME),
             )
         except GeoboxError:
             return
+        if self._first_progress is None and progress.percent is not None:
+            self._first_progress = (now, progress.percent)
         self._tell(progress=progress)
 
     def _pause(self) -> float:
         now = self._clock.monotonic()
         pause = self._policy.poll.delay(
             now - self._began,
-            remaining=self._remaining(now - self._began),
+            remaining=self._remaining(now),
             roll=random.random(),  # noqa: S311
         )
         return pause if self._deadline is None else max(0.0, min(pause, self._deadline - now))
 
-    def _remaining(self, waited: float) -> float | None:
+    def _remaining(self, now: float) -> float | None:
         """Seconds that the remote task is expected to need still, from its progress."""
         percent = self._seen.progress.percent if self._seen.progress else None
-        return waited * (100 - percent) / percent if percent else None
+        if percent is None or self._first_progress is None:
+            return None
+        since, start = self._first_progress
+        if percent <= start:
+            # Nothing has moved since the first reading: suppose that it began with the wait.
+            since, start = self._began, 0
+        return (now - since) * (100 - percent) / (percent - start) if percent > start else None
 
     def _verdict(self, error: GeoboxError, failing_for: float) -> GeoboxError:
         """What a failed look means for the wait."""

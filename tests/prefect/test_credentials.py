@@ -105,11 +105,16 @@ def test_empty_fields_fall_back_to_the_environment(monkeypatch):
     assert block.apikey is None
 
 
-def test_a_host_that_was_chosen_wins_over_the_environment(monkeypatch):
-    """An explicit host, even if it is the default one, is not replaced by GEOBOX_HOST."""
+def test_a_chosen_host_wins_over_the_environment_and_the_default_one_does_not(monkeypatch):
+    """GEOBOX_HOST stands in for a host left at its default, also in a block that was saved."""
     monkeypatch.setenv("GEOBOX_HOST", "http://127.0.0.1:1")
-    block = GeoboxCredentials(host="https://api.geobox.ir", apikey=KEY)
-    assert block.get_settings().base_url == "https://api.geobox.ir/v1/"
+    chosen = GeoboxCredentials(host="https://gis.example.org", apikey=KEY)
+    assert chosen.get_settings().base_url == "https://gis.example.org/v1/"
+
+    GeoboxCredentials(apikey=KEY).save("default-host", overwrite=True)
+
+    loaded = GeoboxCredentials.load("default-host")
+    assert loaded.get_settings().base_url == "http://127.0.0.1:1/v1/"
 
 
 def test_a_token_wins_over_a_key_and_a_key_over_a_password():

@@ -1,0 +1,208 @@
+"""Starts what must not be started twice: sent once, looked up where it is unclear what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from prefect_geobox.client.clock import Clock
+from prefect_geobox.client.errors import (
+    AmbiguousSubmissionError,
+    ApiRequestError,
+    GeoboxConnectionError,
+    GeoboxError,
+    InvalidResponseError,
+)
+from prefect_geobox.client.models import OutputAsset, RemoteTask
+
+logger = logging.getLogger(__name__)
+
+#: What can be found again: both kinds have a uuid.
+Found = TypeVar("Found", RemoteTask, OutputAsset)
+
+#: Pauses before the looks that follow an unclear failure, in seconds. Together they are the time
+#: that the server has to list what it has taken.
+_LOOK_UPS: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
+
+#: How often something is sent at the most.
+_MOST_SENDS: Final = 3
+
+#: How many of its own submissions a connection remembers.
+_REMEMBERED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Submission(Generic[Found]):
+    """Something to send once.
+
+    Attributes:
+        what: What it is, for messages, such as `POST files/…/publish/`.
+        send: Sends it, and returns what came of it.
+        newest: Reads what it would be among if it was carried out: the newest of its kind.
+        is_likely: Whether something that is newly there looks like what would come of it. What is
+            newly there and does not is never taken over, but keeps the submission from being sent
+            again.
+        notify: Told in a sentence where something was adopted or sent again.
+    """
+
+    what: str
+    send: Callable[[], Awaitable[Found]]
+    newest: Callable[[], Awaitable[list[Found]]]
+    is_likely: Callable[[Found], bool]
+    notify: Callable[[str], None] = logger.warning
+
+
+class Submissions:
+    """The submissions of one connection. Lives on the I/O thread.
+
+    While one of them is looked up no other is sent, so that what is newly there is not another
+    one's. What was answered for is remembered and never taken for something else's.
+
+    Args:
+        clock: Sleeps between looks.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sending = 0
+        self._is_looking = False
+        self._changed = asyncio.Condition()
+        self._own: deque[str] = deque(maxlen=_REMEMBERED)
+        self._taken_over: set[str] = set()
+
+    def is_taken_over(self, uuid: str) -> bool:
+        """Whether this was found after an unclear failure, and could be somebody else's."""
+        return uuid in self._taken_over
+
+    async def submit(self, submission: Submission[Found]) -> Found:
+        """Sends a submission so that it is carried out at most once.
+
+        Raises:
+            AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
+            GeoboxError: It was not carried out.
+        """
+        before = await self._uuids_before(submission)
+        sends = 0
+        while True:
+            sends += 1
+            try:
+                async with self._as_sender():
+                    sent = await submission.send()
+                    self._own.append(sent.uuid)
+                    return sent
+            except GeoboxError as error:
+                if not is_unclear(error):
+                    raise
+                failure = error
+            if before is None:
+                raise AmbiguousSubmissionError(
+                    f"{submission.what} failed, and it is not known whether the server acted on "
+                    f"it, as its list could not be read before. Look there before you send it "
+                    f"again. The failure: {failure}"
+                ) from None
+            async with self._as_only_one():
+                found = await self._look_up(submission, before, failure)
+            if found is not None:
+                return found
+            if sends >= _MOST_SENDS or not _is_lost(failure):
+                raise failure
+            submission.notify(
+                f"{submission.what} failed, and nothing came of it; sending it again. {failure}"
+            )
+
+    async def _uuids_before(self, submission: Submission[Found]) -> frozenset[str] | None:
+        try:
+            return frozenset(item.uuid for item in await submission.newest())
+        except Exception:  # noqa: BLE001 - only needed if the sending fails; no reason not to try
+            return None
+
+    async def _look_up(
+        self, submission: Submission[Found], before: frozenset[str], failure: GeoboxError
+    ) -> Found | None:
+        new: list[Found] = []
+        for pause in _LOOK_UPS:
+            await self._clock.sleep(pause)
+            new = await self._new_ones(submission, before, failure)
+            likely = [item for item in new if submission.is_likely(item)]
+            if len(likely) == 1:
+                self._own.append(likely[0].uuid)
+                self._taken_over.add(likely[0].uuid)
+                submission.notify(
+                    f"{submission.what} failed, but {likely[0].uuid} came of it and is taken over. "
+                    f"{failure}"
+                )
+                return likely[0]
+            if likely:
+                break
+        if not new:
+            return None
+        raise AmbiguousSubmissionError(
+            f"{submission.what} failed, and any of these may have come of it. Find out which, and "
+            f"go on with its uuid. The failure: {failure}",
+            new,
+        )
+
+    async def _new_ones(
+        self, submission: Submission[Found], before: frozenset[str], failure: GeoboxError
+    ) -> list[Found]:
+        try:
+            newest = await submission.newest()
+        except GeoboxError as error:
+            raise AmbiguousSubmissionError(
+                f"{submission.what} failed, and it could not be looked up whether the server acted "
+                f"on it. Look there before you send it again. The failure: {failure} The look-up: "
+                f"{error}"
+            ) from None
+        known = before | frozenset(self._own)
+        return [item for item in newest if item.uuid not in known]
+
+    @asynccontextmanager
+    async def _as_sender(self) -> AsyncIterator[None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._is_looking)
+            self._sending += 1
+        try:
+            yield
+        finally:
+            self._sending -= 1
+            await self._tell()
+
+    @asynccontextmanager
+    async def _as_only_one(self) -> AsyncIterator[None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._is_looking and self._sending == 0)
+            self._is_looking = True
+        try:
+            yield
+        finally:
+            self._is_looking = False
+            await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+def is_unclear(error: GeoboxError) -> bool:
+    """Whether a failed write may have been carried out all the same."""
+    if isinstance(error, GeoboxConnectionError):
+        return error.reached
+    if isinstance(error, ApiRequestError):
+        return error.status_code in (500, 502, 504)
+    return isinstance(error, InvalidResponseError)
+
+
+def _is_lost(error: GeoboxError) -> bool:
+    """Whether a failure leaves no doubt but whether the request arrived.
+
+    An answer of the server itself, such as a 500 or a 200 that makes no sense, may stand for work
+    that leaves no trace in a list.
+    """
+    if isinstance(error, GeoboxConnectionError):
+        return True
+    return isinstance(error, ApiRequestError) and error.status_code in (502, 504)
