@@ -18,6 +18,7 @@ from prefect_geobox.client.parsing import (
     parse_count,
     parse_feature_collection,
 )
+from prefect_geobox.client.policy import RetryPolicy
 from prefect_geobox.client.submission import Submission
 from prefect_geobox.client.uploading import OnBytes, upload_body
 
@@ -68,12 +69,14 @@ class AsyncAssetVerbs(AsyncConnection):
         Raises:
             GeoboxError: The read failed.
         """
-        known = checked_kind(kind)
-        params = [("f", "json"), ("q", f"name = {quoted(name)}"), ("limit", "100")]
+        return await self._find(checked_kind(kind), name, self._retry)
+
+    async def _find(self, kind: AssetKind, name: str, retry: RetryPolicy) -> list[OutputAsset]:
         found = await self._read(
-            COLLECTIONS[known],
-            lambda payload: parse_assets(payload, known, self._url_of),
-            params,
+            COLLECTIONS[kind],
+            lambda payload: parse_assets(payload, kind, self._url_of),
+            [("f", "json"), ("q", f"name = {quoted(name)}"), ("limit", "100")],
+            retry,
         )
         # A server that does not know the filter would list everything.
         return [asset for asset in found if asset.name == name]
@@ -168,7 +171,7 @@ class AsyncAssetVerbs(AsyncConnection):
                 Submission(
                     what=f"The upload of {file.name}",
                     send=send,
-                    newest=lambda: self.find_assets(AssetKind.FILE, file.name),
+                    newest=lambda retry: self._find(AssetKind.FILE, file.name, retry),
                     is_likely=lambda asset: asset.data.get("size", size) == size,
                     notify=notify,
                 )

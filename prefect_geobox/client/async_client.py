@@ -122,12 +122,12 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
                 )
                 return await self._read_started(transport, task_id)
 
-            async def newest() -> list[RemoteTask]:
+            async def newest(retry: RetryPolicy) -> list[RemoteTask]:
                 return await transport.read(
                     "tasks/",
                     parse_tasks,
                     params=task_filters(order_by="accepted_at D", limit=_NEWEST),
-                    retry=self._retry,
+                    retry=retry,
                 )
 
             return await session.submissions.submit(

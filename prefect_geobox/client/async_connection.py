@@ -96,9 +96,15 @@ class AsyncConnection:
             self._session = await sessions.acquire(self.settings, self.clock)
         return self._session
 
-    async def _read(self, path: str, parse: Callable[[Any], T], params: Params = ()) -> T:
+    async def _read(
+        self,
+        path: str,
+        parse: Callable[[Any], T],
+        params: Params = (),
+        retry: RetryPolicy | None = None,
+    ) -> T:
         async def read() -> T:
             transport = (await self.session()).transport
-            return await transport.read(path, parse, params=params, retry=self._retry)
+            return await transport.read(path, parse, params=params, retry=retry or self._retry)
 
         return await io_thread().arun(read())

@@ -75,8 +75,10 @@ class Authenticator:
             try:
                 self._token = await self._login()
                 self._logins += 1
-            except AuthenticationError as error:
-                self._refused = error
+            except GeoboxError as error:
+                error.is_sent = False
+                if isinstance(error, AuthenticationError):
+                    self._refused = error
                 raise
 
     def sign(self, request: httpx.Request) -> httpx.Request:

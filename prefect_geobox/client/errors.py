@@ -19,6 +19,9 @@ class GeoboxError(Exception):
     #: Whether the same read may well succeed if it is sent again.
     transient: bool = False
 
+    #: Whether the request itself was sent. False where the login before it failed.
+    is_sent: bool = True
+
     #: Seconds that the server asked to wait before the next request, if it did.
     retry_after: float | None = None
 

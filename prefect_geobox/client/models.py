@@ -246,15 +246,20 @@ class TaskProgress(_Model):
             raise InvalidResponseError(f"expected a progress, got {_type_name(payload)}")
         return cls(current=_number(payload.get("current")), total=_number(payload.get("total")))
 
+    @property
+    def share(self) -> float | None:
+        """How much is done, from 0 to 1; None where the server does not say."""
+        if self.current is None or self.total is None or self.total <= 0:
+            return None
+        return max(0.0, min(self.current / self.total, 1.0))
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def percent(self) -> int | None:
         """Whole percent from 0 to 100, rounded down; None where the server does not say."""
-        if self.current is None or self.total is None or self.total <= 0:
-            return None
+        share = self.share
         # 0.29 * 100 is 28.999999999999996: round off the noise before the fraction is cut.
-        share = round(min(self.current / self.total, 1.0) * 100, 9)
-        return max(0, math.floor(share)) if share > 0 else 0
+        return None if share is None else math.floor(round(share * 100, 9))
 
 
 class OutputAsset(_Model):

@@ -15,6 +15,9 @@ from prefect_geobox.client.errors import InvalidArgumentError
 #: What to do with the remote task when a wait is cancelled or runs out of time.
 Action = Literal["abort", "leave"]
 
+#: Seconds by which sums of pauses may miss the moment that they were cut to.
+ROUNDING: Final = 1e-6
+
 #: A Retry-After beyond this many seconds is taken for nonsense and ignored.
 LONGEST_RETRY_AFTER: Final = 3600.0
 
@@ -76,9 +79,11 @@ class PollPolicy:
             roll: A random number from 0 to 1 that places the look within the jitter.
         """
         pause = max(self.interval, self.growth * waited)
-        if remaining is not None:
-            pause = min(pause, max(self.interval, remaining))
-        pause *= 1 + self.jitter * (2 * roll - 1)
+        if remaining is not None and remaining < pause:
+            # Rather a little before the expected end, and once more, than behind it.
+            pause = max(self.interval, remaining * (1 - self.jitter * roll))
+        else:
+            pause *= 1 + self.jitter * (2 * roll - 1)
         return min(pause, self.max_interval)
 
 
@@ -139,7 +144,9 @@ class RetryPolicy:
 
     def is_exhausted(self, failures: int, failing_for: float) -> bool:
         """Whether to give up after so many failures in a row over so many seconds."""
-        return failures >= self.attempts if self.attempts else failing_for >= self.budget
+        if self.attempts:
+            return failures >= self.attempts
+        return failing_for >= self.budget - ROUNDING
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from prefect_geobox.client.clock import Clock
 from prefect_geobox.client.errors import GeoboxError
-from prefect_geobox.client.policy import RetryPolicy
+from prefect_geobox.client.policy import ROUNDING, RetryPolicy
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ async def retry_read(
 
     def stop(state: RetryCallState) -> bool:
         # An attempt that began before the deadline is followed by a last one at the deadline.
-        if deadline is not None and started >= deadline:
+        if deadline is not None and started >= deadline - ROUNDING:
             return True
         return policy.is_exhausted(state.attempt_number, clock.monotonic() - began)
 

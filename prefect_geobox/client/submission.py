@@ -19,6 +19,7 @@ from prefect_geobox.client.errors import (
     InvalidResponseError,
 )
 from prefect_geobox.client.models import OutputAsset, RemoteTask
+from prefect_geobox.client.policy import RetryPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,10 @@ Found = TypeVar("Found", RemoteTask, OutputAsset)
 #: Pauses before the looks that follow an unclear failure, in seconds. Together they are the time
 #: that the server has to list what it has taken.
 _LOOK_UPS: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
+
+#: How long failures of the list are borne: before, it is only needed if something goes wrong.
+_BEFORE: Final = RetryPolicy(attempts=2)
+_AFTER: Final = RetryPolicy(budget=60.0)
 
 #: How often something is sent at the most.
 _MOST_SENDS: Final = 3
@@ -43,7 +48,8 @@ class Submission(Generic[Found]):
     Attributes:
         what: What it is, for messages, such as `POST files/…/publish/`.
         send: Sends it, and returns what came of it.
-        newest: Reads what it would be among if it was carried out: the newest of its kind.
+        newest: Reads what it would be among if it was carried out: the newest of its kind. Told
+            how long to bear failures.
         is_likely: Whether something that is newly there looks like what would come of it. What is
             newly there and does not is never taken over, but keeps the submission from being sent
             again.
@@ -52,7 +58,7 @@ class Submission(Generic[Found]):
 
     what: str
     send: Callable[[], Awaitable[Found]]
-    newest: Callable[[], Awaitable[list[Found]]]
+    newest: Callable[[RetryPolicy], Awaitable[list[Found]]]
     is_likely: Callable[[Found], bool]
     notify: Callable[[str], None] = logger.warning
 
@@ -117,7 +123,7 @@ class Submissions:
 
     async def _uuids_before(self, submission: Submission[Found]) -> frozenset[str] | None:
         try:
-            return frozenset(item.uuid for item in await submission.newest())
+            return frozenset(item.uuid for item in await submission.newest(_BEFORE))
         except Exception:  # noqa: BLE001 - only needed if the sending fails; no reason not to try
             return None
 
@@ -151,7 +157,7 @@ class Submissions:
         self, submission: Submission[Found], before: frozenset[str], failure: GeoboxError
     ) -> list[Found]:
         try:
-            newest = await submission.newest()
+            newest = await submission.newest(_AFTER)
         except GeoboxError as error:
             raise AmbiguousSubmissionError(
                 f"{submission.what} failed, and it could not be looked up whether the server acted "
@@ -190,6 +196,8 @@ class Submissions:
 
 def is_unclear(error: GeoboxError) -> bool:
     """Whether a failed write may have been carried out all the same."""
+    if not error.is_sent:
+        return False
     if isinstance(error, GeoboxConnectionError):
         return error.reached
     if isinstance(error, ApiRequestError):

@@ -377,7 +377,10 @@ class Transport:
 
 
 def was_not_carried_out(error: GeoboxError) -> bool:
-    """Whether a failed write has certainly changed nothing on the server."""
+    """Whether a failed write has certainly changed nothing, so that it can be sent again."""
+    if not error.is_sent:
+        # The login has had its own retries.
+        return False
     if isinstance(error, GeoboxConnectionError):
         return not error.reached and error.transient
     return isinstance(error, ApiRequestError) and error.status_code in _NOT_CARRIED_OUT

@@ -18,7 +18,7 @@ from prefect_geobox.client.retrying import Failure, retry_read
 from prefect_geobox.client.transport import Transport
 
 #: Seconds that the last look may take after the deadline.
-LAST_LOOK: Final = 0.8
+LAST_LOOK: Final = 0.7
 
 #: The shortest pause between two reads of one remote task's progress, in seconds.
 PROGRESS_PAUSE: Final = 2.0
@@ -123,7 +123,7 @@ class _Wait:
         self._on_update = on_update
         self._with_progress = with_progress
         self._progress_at: float | None = None
-        self._first_progress: tuple[float, int] | None = None
+        self._first_progress: tuple[float, float] | None = None
         self._seen = WaitUpdate(RemoteTask.unseen(uuid))
         self._is_seen = False
 
@@ -200,8 +200,8 @@ class _Wait:
             )
         except GeoboxError:
             return
-        if self._first_progress is None and progress.percent is not None:
-            self._first_progress = (now, progress.percent)
+        if self._first_progress is None and progress.share is not None:
+            self._first_progress = (now, progress.share)
         self._tell(progress=progress)
 
     def _pause(self) -> float:
@@ -215,14 +215,14 @@ class _Wait:
 
     def _remaining(self, now: float) -> float | None:
         """Seconds that the remote task is expected to need still, from its progress."""
-        percent = self._seen.progress.percent if self._seen.progress else None
-        if percent is None or self._first_progress is None:
+        share = self._seen.progress.share if self._seen.progress else None
+        if share is None or self._first_progress is None:
             return None
         since, start = self._first_progress
-        if percent <= start:
+        if share <= start:
             # Nothing has moved since the first reading: suppose that it began with the wait.
-            since, start = self._began, 0
-        return (now - since) * (100 - percent) / (percent - start) if percent > start else None
+            since, start = self._began, 0.0
+        return (now - since) * (1 - share) / (share - start) if share > start else None
 
     def _verdict(self, error: GeoboxError, failing_for: float) -> GeoboxError:
         """What a failed look means for the wait."""

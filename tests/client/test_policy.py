@@ -27,7 +27,13 @@ def test_pause_is_a_tenth_of_the_time_waited(waited: float, pause: float) -> Non
 )
 def test_known_end_pulls_the_look_in(remaining: float | None, pause: float) -> None:
     """An end that comes sooner than the next look pulls it in, not below the interval."""
-    assert PollPolicy().delay(200, remaining=remaining) == pytest.approx(pause)
+    assert PollPolicy(jitter=0).delay(200, remaining=remaining) == pytest.approx(pause)
+
+
+@given(st.floats(2, 19), st.floats(0, 1))
+def test_jitter_never_puts_a_look_behind_the_expected_end(remaining: float, roll: float) -> None:
+    """Where the end is known, the jitter only draws the look nearer, and not below the interval."""
+    assert 1 <= PollPolicy().delay(200, remaining=remaining, roll=roll) <= remaining
 
 
 def test_maximum_wins_over_interval() -> None:
