@@ -20,6 +20,7 @@ from prefect.artifacts import (
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
+from prefect_geobox.cancellation import judge_awaiting, judge_blocking, watching
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.models import RemoteTask
 from prefect_geobox.client.waiting import Waiting
@@ -63,7 +64,8 @@ class Blocking:
 
     async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
         """Blocks until the remote tasks have ended."""
-        return waiting.run(lambda update: drive(listener(update)))
+        with watching(waiting):
+            return waiting.run(lambda update: drive(listener(update)), judge_blocking)
 
     async def create_markdown(self, key: str, markdown: str, description: str) -> None:
         """Leaves a markdown artifact."""
@@ -91,7 +93,8 @@ class Awaiting:
 
     async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
         """Awaits the end of the remote tasks."""
-        return await waiting.arun(listener)
+        with watching(waiting):
+            return await waiting.arun(listener, judge_awaiting)
 
     async def create_markdown(self, key: str, markdown: str, description: str) -> None:
         """Leaves a markdown artifact."""

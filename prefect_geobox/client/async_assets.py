@@ -154,30 +154,38 @@ class AsyncAssetVerbs(AsyncConnection):
             AmbiguousSubmissionError: It may have arrived, and the server cannot tell.
             GeoboxError: The server refused it, or could not be reached.
         """
+        return await self.submit(self.uploading(path, on_bytes=on_bytes, notify=notify))
+
+    def uploading(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_bytes: OnBytes | None = None,
+        notify: Callable[[str], None] = logger.warning,
+    ) -> Submission[OutputAsset]:
+        """The upload of a file, ready to be sent by `submit`. Arguments as in `upload_file`.
+
+        Raises:
+            OSError: There is no such file, or it cannot be read.
+            InvalidArgumentError: It is empty.
+        """
         file = readable_file(path)
         size = file.stat().st_size
 
-        async def submit() -> OutputAsset:
-            session = await self.session()
-
-            async def send() -> OutputAsset:
-                return await session.transport.upload(
-                    COLLECTIONS[AssetKind.FILE],
-                    lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
-                    lambda: upload_body(file, on_bytes),
-                )
-
-            return await session.submissions.submit(
-                Submission(
-                    what=f"The upload of {file.name}",
-                    send=send,
-                    newest=lambda retry: self._find(AssetKind.FILE, file.name, retry),
-                    is_likely=lambda asset: asset.data.get("size", size) == size,
-                    notify=notify,
-                )
+        async def send() -> OutputAsset:
+            return await (await self.session()).transport.upload(
+                COLLECTIONS[AssetKind.FILE],
+                lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
+                lambda: upload_body(file, on_bytes),
             )
 
-        return await io_thread().arun(submit())
+        return Submission(
+            what=f"The upload of {file.name}",
+            send=send,
+            newest=lambda retry: self._find(AssetKind.FILE, file.name, retry),
+            is_likely=lambda asset: asset.data.get("size", size) == size,
+            notify=notify,
+        )
 
 
 def checked_kind(kind: AssetKind | str) -> AssetKind:

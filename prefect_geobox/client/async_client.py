@@ -17,7 +17,6 @@ from prefect_geobox.client.errors import (
     InvalidResponseError,
     LostContactError,
 )
-from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.models import (
     AssetKind,
     OutputAsset,
@@ -111,36 +110,42 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
             LostContactError: It was started, but could not be read.
             GeoboxError: The server refused; nothing was started.
         """
-
-        async def submit() -> RemoteTask:
-            session = await self.session()
-            transport = session.transport
-
-            async def send() -> RemoteTask:
-                task_id = await transport.write(
-                    method, path, parse_start, params=params, form=form, json_body=json
-                )
-                return await self._read_started(transport, task_id)
-
-            async def newest(retry: RetryPolicy) -> list[RemoteTask]:
-                return await transport.read(
-                    "tasks/",
-                    parse_tasks,
-                    params=task_filters(order_by="accepted_at D", limit=_NEWEST),
-                    retry=retry,
-                )
-
-            return await session.submissions.submit(
-                Submission(
-                    what=f"{method} {path}",
-                    send=send,
-                    newest=newest,
-                    is_likely=lambda task: not names or task.name in ("", *names),
-                    notify=notify,
-                )
+        return await self.submit(
+            self._start(
+                f"{method} {path}", method, path, form, json, params, names=names, notify=notify
             )
+        )
 
-        return await io_thread().arun(submit())
+    def _start(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        form: Form | None = None,
+        json: Any = None,
+        params: Params = (),
+        *,
+        names: Collection[str],
+        notify: Callable[[str], None],
+    ) -> Submission[RemoteTask]:
+        async def send() -> RemoteTask:
+            transport = (await self.session()).transport
+            task_id = await transport.write(
+                method, path, parse_start, params=params, form=form, json_body=json
+            )
+            return await self._read_started(transport, task_id)
+
+        async def newest(retry: RetryPolicy) -> list[RemoteTask]:
+            filters = task_filters(order_by="accepted_at D", limit=_NEWEST)
+            return await self._read("tasks/", parse_tasks, filters, retry)
+
+        return Submission(
+            what=what,
+            send=send,
+            newest=newest,
+            is_likely=lambda task: not names or task.name in ("", *names),
+            notify=notify,
+        )
 
     async def _read_started(self, transport: Transport, task_id: str) -> RemoteTask:
         policy = RetryPolicy(budget=_STARTED_OUTAGE)
@@ -194,11 +199,27 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
         check_publishing(name, options)
         if not isinstance(file, OutputAsset) or "file_type" not in file.data:
             file = await self.get_asset(AssetKind.FILE, uuid)
+        return await self.submit(self.publishing(file, name, notify=notify, **options))
+
+    def publishing(
+        self,
+        file: OutputAsset,
+        name: str,
+        *,
+        notify: Callable[[str], None] = logger.warning,
+        **options: Unpack[PublishOptions],
+    ) -> Submission[RemoteTask]:
+        """The publishing of a file, ready to be sent by `submit`. Arguments as in `start_publish`.
+
+        Raises:
+            InvalidArgumentError: An argument makes no sense.
+        """
         form = publish_form(file, name, options)
-        return await self.start_task(
+        return self._start(
+            f"The publishing of {file.name or file.uuid} as {name}",
             "POST",
-            f"files/{uuid}/publish/",
-            form=form,
+            f"files/{file.uuid}/publish/",
+            form,
             names=PUBLISH_TASK_NAMES.get(form["publish_as"], ()),
             notify=notify,
         )

@@ -14,6 +14,7 @@ from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.policy import RetryPolicy
 from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
+from prefect_geobox.client.submission import Found, Submission
 from prefect_geobox.client.transport import Params
 
 T = TypeVar("T")
@@ -95,6 +96,49 @@ class AsyncConnection:
         if self._session is None or self._session.pid != os.getpid():
             self._session = await sessions.acquire(self.settings, self.clock)
         return self._session
+
+    async def before(self, submission: Submission[Found]) -> frozenset[str] | None:
+        """What is there already, for a `submit` or a `find` that comes later."""
+
+        async def read() -> frozenset[str] | None:
+            return await (await self.session()).submissions.before(submission)
+
+        return await io_thread().arun(read())
+
+    async def submit(
+        self, submission: Submission[Found], before: frozenset[str] | None = None
+    ) -> Found:
+        """Sends a submission so that it is carried out at most once.
+
+        Args:
+            submission: What to send.
+            before: What `before` has returned; read first where it is not given.
+
+        Raises:
+            AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
+            GeoboxError: It was not carried out.
+        """
+
+        async def send() -> Found:
+            return await (await self.session()).submissions.submit(submission, before)
+
+        return await io_thread().arun(send())
+
+    async def find(self, submission: Submission[Found], before: frozenset[str]) -> Found | None:
+        """Finds what came of a submission whose sender is gone; None where nothing came of it.
+
+        Args:
+            submission: What was to be sent.
+            before: What was there before that.
+
+        Raises:
+            AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
+        """
+
+        async def look() -> Found | None:
+            return await (await self.session()).submissions.find(submission, before)
+
+        return await io_thread().arun(look())
 
     async def _read(
         self,

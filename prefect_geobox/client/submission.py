@@ -85,14 +85,39 @@ class Submissions:
         """Whether this was found after an unclear failure, and could be somebody else's."""
         return uuid in self._taken_over
 
-    async def submit(self, submission: Submission[Found]) -> Found:
+    async def before(self, submission: Submission[Found]) -> frozenset[str] | None:
+        """What is there already and cannot have come of a submission that is still to be sent.
+
+        None where that cannot be read: it is only needed if the sending fails.
+        """
+        try:
+            return frozenset(item.uuid for item in await submission.newest(_BEFORE))
+        except Exception:  # noqa: BLE001 - no reason not to try
+            return None
+
+    async def find(self, submission: Submission[Found], before: frozenset[str]) -> Found | None:
+        """Finds what came of a submission whose sender is gone; None where nothing came of it.
+
+        Raises:
+            AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
+        """
+        async with self._as_only_one():
+            return await self._look_up(submission, before, "its sender ended")
+
+    async def submit(
+        self, submission: Submission[Found], before: frozenset[str] | None = None
+    ) -> Found:
         """Sends a submission so that it is carried out at most once.
+
+        Args:
+            submission: What to send.
+            before: What `before` has returned; read here where it is not given.
 
         Raises:
             AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
             GeoboxError: It was not carried out.
         """
-        before = await self._uuids_before(submission)
+        before = await self.before(submission) if before is None else before
         sends = 0
         while True:
             sends += 1
@@ -112,7 +137,7 @@ class Submissions:
                     f"again. The failure: {failure}"
                 ) from None
             async with self._as_only_one():
-                found = await self._look_up(submission, before, failure)
+                found = await self._look_up(submission, before, str(failure))
             if found is not None:
                 return found
             if sends >= _MOST_SENDS or not _is_lost(failure):
@@ -121,14 +146,8 @@ class Submissions:
                 f"{submission.what} failed, and nothing came of it; sending it again. {failure}"
             )
 
-    async def _uuids_before(self, submission: Submission[Found]) -> frozenset[str] | None:
-        try:
-            return frozenset(item.uuid for item in await submission.newest(_BEFORE))
-        except Exception:  # noqa: BLE001 - only needed if the sending fails; no reason not to try
-            return None
-
     async def _look_up(
-        self, submission: Submission[Found], before: frozenset[str], failure: GeoboxError
+        self, submission: Submission[Found], before: frozenset[str], failure: str
     ) -> Found | None:
         new: list[Found] = []
         for pause in _LOOK_UPS:
@@ -154,7 +173,7 @@ class Submissions:
         )
 
     async def _new_ones(
-        self, submission: Submission[Found], before: frozenset[str], failure: GeoboxError
+        self, submission: Submission[Found], before: frozenset[str], failure: str
     ) -> list[Found]:
         try:
             newest = await submission.newest(_AFTER)

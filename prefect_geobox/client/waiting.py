@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import inspect
 import logging
 import queue
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final, Literal
+
+import anyio
 
 from prefect_geobox.client.errors import (
     TaskAbortedError,
@@ -22,12 +26,18 @@ from prefect_geobox.client.watcher import WaitUpdate
 if TYPE_CHECKING:
     from prefect_geobox.client.async_tasks import AsyncTaskVerbs
 
-T = TypeVar("T")
-
 logger = logging.getLogger(__name__)
 
 #: Seconds that aborting may take in all, for any number of remote tasks.
 ABORT_TIME: Final = 30.0
+
+#: What an interruption means for the remote tasks: the user gave up on them, a time limit of the
+#: caller's ran out, or only this process ends and they are left to whoever comes next.
+Verdict = Literal["cancel", "timeout", "leave"]
+
+#: Pauses after which a blocked thread comes up for air, in seconds. Python delivers an exception
+#: that another thread has sent only then; the main thread is woken by signals at once.
+_BREATH: Final = 0.5
 
 #: A callback of the caller's, told of what happens in the caller's own thread or event loop.
 Listener = Callable[[WaitUpdate], Awaitable[None] | None]
@@ -64,46 +74,139 @@ class Waiting:
         self._raise_on_failure = raise_on_failure
         self._began = began
         self._final: dict[str, RemoteTask] = {}
+        self._future: concurrent.futures.Future[list[RemoteTask]] | None = None
+        self._interrupted: tuple[Verdict, BaseException] | None = None
+
+    @property
+    def uuids(self) -> list[str]:
+        """The remote tasks that are waited for, each once."""
+        return list(dict.fromkeys(self._uuids))
+
+    @property
+    def policy(self) -> WaitPolicy:
+        """How they are waited for."""
+        return self._policy
+
+    def interrupt(self, verdict: Verdict, error: BaseException) -> None:
+        """Ends the wait from any thread: acts on the verdict, then raises the error.
+
+        Args:
+            verdict: What it means for the remote tasks.
+            error: What the waiting code sees.
+        """
+        self._interrupted = (verdict, error)
+        if self._future is not None:
+            self._future.cancel()
 
     # The two ways to wait stand side by side; both run `_watch` on the I/O thread.
 
-    def run(self, listener: Callable[[WaitUpdate], None] | None) -> list[RemoteTask]:
+    def run(
+        self,
+        listener: Callable[[WaitUpdate], None] | None,
+        judge: Callable[[BaseException], Verdict] = lambda error: (
+            "cancel" if isinstance(error, KeyboardInterrupt) else "leave"
+        ),
+    ) -> list[RemoteTask]:
         """Waits and blocks.
 
         Args:
             listener: Called in this thread.
+            judge: Says what an interruption of this thread means; Ctrl-C is a cancel by default.
         """
         try:
-            return _follow(self._watch, listener)
-        except KeyboardInterrupt:
-            if self._policy.on_cancel == "abort":
-                self._abort_blocking()
+            return self._follow(listener)
+        except concurrent.futures.CancelledError:
+            if self._interrupted is None:
+                raise
+            verdict, error = self._interrupted
+        except Exception:
             raise
+        except BaseException as interruption:  # noqa: BLE001 - raised again below
+            error, verdict = interruption, judge(interruption)
+        if self._is_to_abort(verdict) and (unfinished := self._unfinished()):
+            # A second Ctrl-C ends this too and leaves at once; what was sent goes on.
+            self._abort(unfinished).result(ABORT_TIME + 5)
+        raise error
 
-    async def arun(self, listener: Listener | None) -> list[RemoteTask]:
+    async def arun(
+        self,
+        listener: Listener | None,
+        judge: Callable[[BaseException], Awaitable[Verdict]] | None = None,
+    ) -> list[RemoteTask]:
         """Waits without blocking the event loop.
 
         Args:
             listener: Called, and awaited where it is a coroutine function, on this event loop.
+            judge: Says what a cancellation of this coroutine means; a cancel by default.
         """
         try:
-            return await _afollow(self._watch, listener)
-        except asyncio.CancelledError:
-            if self._policy.on_cancel == "abort":
-                await self._abort_shielded()
+            return await self._afollow(listener)
+        except asyncio.CancelledError as interruption:
+            verdict, error = self._interrupted or ("cancel", interruption)
+            # Asked before the shield is up, so that it can see what has cancelled this.
+            judgement = judge(interruption) if judge and self._interrupted is None else None
+        # A cancelled scope would cut short each await that follows.
+        with anyio.CancelScope(shield=True):
+            if judgement is not None:
+                verdict = await judgement
+            if self._is_to_abort(verdict) and (unfinished := self._unfinished()):
+                # A second cancellation leaves at once; what was sent goes on.
+                await asyncio.shield(asyncio.wrap_future(self._abort(unfinished)))
+        raise error
+
+    def _is_to_abort(self, verdict: Verdict) -> bool:
+        action = {
+            "cancel": self._policy.on_cancel,
+            "timeout": self._policy.on_timeout,
+            "leave": "leave",
+        }
+        return action[verdict] == "abort"
+
+    def _abort(self, unfinished: list[str]) -> concurrent.futures.Future[dict[str, RemoteTask]]:
+        logger.warning("The wait was interrupted; aborting %s", ", ".join(unfinished))
+        return io_thread().submit(abort_all(self._client, unfinished))
+
+    def _follow(self, listener: Callable[[WaitUpdate], None] | None) -> list[RemoteTask]:
+        """Watches on the I/O thread and hands the updates to the listener in this thread."""
+        updates: queue.SimpleQueue[WaitUpdate | None] = queue.SimpleQueue()
+        self._future = future = io_thread().submit(self._watch(updates.put))
+        future.add_done_callback(lambda _: updates.put(None))
+        breath = None if threading.current_thread() is threading.main_thread() else _BREATH
+        try:
+            while True:
+                try:
+                    update = updates.get(timeout=breath)
+                except queue.Empty:
+                    continue
+                if update is None:
+                    return future.result()
+                if listener is not None:
+                    listener(update)
+        except BaseException:
+            future.cancel()
             raise
 
-    def _abort_blocking(self) -> None:
-        if unfinished := self._unfinished():
-            logger.warning("Interrupted: aborting %s", ", ".join(unfinished))
-            # A second Ctrl-C ends this too and leaves at once; what was sent goes on.
-            io_thread().submit(abort_all(self._client, unfinished)).result(ABORT_TIME + 5)
+    async def _afollow(self, listener: Listener | None) -> list[RemoteTask]:
+        """Watches on the I/O thread and hands the updates to the listener on this event loop."""
+        loop = asyncio.get_running_loop()
+        updates: asyncio.Queue[WaitUpdate | None] = asyncio.Queue()
 
-    async def _abort_shielded(self) -> None:
-        if unfinished := self._unfinished():
-            logger.warning("Cancelled: aborting %s", ", ".join(unfinished))
-            abort = asyncio.wrap_future(io_thread().submit(abort_all(self._client, unfinished)))
-            await asyncio.shield(abort)
+        def post(update: WaitUpdate | None) -> None:
+            loop.call_soon_threadsafe(updates.put_nowait, update)
+
+        self._future = future = io_thread().submit(
+            self._watch(post if listener is not None else _post_nothing)
+        )
+        future.add_done_callback(lambda _: _post_end(post))
+        try:
+            while (update := await updates.get()) is not None:
+                told = listener(update) if listener is not None else None
+                if inspect.isawaitable(told):
+                    await told
+            return await asyncio.wrap_future(future)
+        except BaseException:
+            future.cancel()
+            raise
 
     def _unfinished(self) -> list[str]:
         return [uuid for uuid in dict.fromkeys(self._uuids) if uuid not in self._final]
@@ -237,46 +340,8 @@ def _all_tasks(
     return tasks
 
 
-def _follow(
-    work: Callable[[_Post], Coroutine[Any, Any, T]],
-    listener: Callable[[WaitUpdate], None] | None,
-) -> T:
-    """Runs work on the I/O thread and hands its updates to the listener in this thread."""
-    if listener is None:
-        return io_thread().run(work(lambda _: None))
-    updates: queue.SimpleQueue[WaitUpdate | None] = queue.SimpleQueue()
-    future = io_thread().submit(work(updates.put))
-    future.add_done_callback(lambda _: updates.put(None))
-    try:
-        while (update := updates.get()) is not None:
-            listener(update)
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise
-
-
-async def _afollow(work: Callable[[_Post], Coroutine[Any, Any, T]], listener: Listener | None) -> T:
-    """Runs work on the I/O thread and hands its updates to the listener on this event loop."""
-    if listener is None:
-        return await io_thread().arun(work(lambda _: None))
-    loop = asyncio.get_running_loop()
-    updates: asyncio.Queue[WaitUpdate | None] = asyncio.Queue()
-
-    def post(update: WaitUpdate | None) -> None:
-        loop.call_soon_threadsafe(updates.put_nowait, update)
-
-    future = io_thread().submit(work(post))
-    future.add_done_callback(lambda _: _post_end(post))
-    try:
-        while (update := await updates.get()) is not None:
-            told = listener(update)
-            if inspect.isawaitable(told):
-                await told
-        return await asyncio.wrap_future(future)
-    except BaseException:
-        future.cancel()
-        raise
+def _post_nothing(_: WaitUpdate) -> None:
+    """Tells nobody."""
 
 
 def _post_end(post: Callable[[None], None]) -> None:
