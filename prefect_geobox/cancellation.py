@@ -95,7 +95,7 @@ async def _asked(run_id: UUID) -> bool:
     try:
         with anyio.fail_after(_STATE_TIME):
             async with get_client() as client:
-                return await _is_cancelling(client, await _lineage(client, run_id))
+                return await _is_cancelling(client, await lineage(client, run_id))
     except Exception as error:  # noqa: BLE001 - whatever it is, the process is about to end
         run_logger().error(
             "It could not be found out whether the run was cancelled: %s", type(error).__name__
@@ -120,8 +120,8 @@ async def _is_cancelling(client: PrefectClient, run_ids: list[UUID]) -> bool:
     return False
 
 
-async def _lineage(client: PrefectClient, run_id: UUID) -> list[UUID]:
-    """The run and the runs that it is a part of."""
+async def lineage(client: PrefectClient, run_id: UUID) -> list[UUID]:
+    """A flow run and the runs that it is a part of, outermost last."""
     ids = [run_id]
     while True:
         run = await client.read_flow_run(ids[-1])
@@ -194,7 +194,7 @@ class _RunMonitor:
             # Made late, so that the many waits that end at once need none.
             if self._client is None:
                 self._client = await self._stack.enter_async_context(get_client())
-            self._lineage = self._lineage or await _lineage(self._client, self._run_id)
+            self._lineage = self._lineage or await lineage(self._client, self._run_id)
             return await _is_cancelling(self._client, self._lineage)
         except Exception:  # noqa: BLE001 - the next read may tell
             return False

@@ -6,10 +6,12 @@ with `Blocking`, whose operations block and never suspend; an async twin awaits 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Protocol, TypeVar
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
+import anyio
 from prefect.artifacts import (
     acreate_markdown_artifact,
     acreate_progress_artifact,
@@ -23,10 +25,13 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect_geobox.cancellation import judge_awaiting, judge_blocking, watching
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.models import RemoteTask
-from prefect_geobox.client.waiting import Waiting
+from prefect_geobox.client.waiting import ABORT_TIME, Waiting
 from prefect_geobox.client.watcher import WaitUpdate
 
 T = TypeVar("T")
+
+#: Seconds that a start that is under way may take once its caller is interrupted.
+_START_TIME: Final = 15.0
 
 
 class WaitListener(Protocol):
@@ -41,6 +46,16 @@ class Execution(Protocol):
 
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a client's verb on the I/O thread."""
+
+    async def start(
+        self, work: Coroutine[Any, Any, T], give_up: Callable[[T], Coroutine[Any, Any, object]]
+    ) -> T:
+        """Runs to its end what must not be cut short, such as the start of a remote task.
+
+        Args:
+            work: Starts it.
+            give_up: Undoes it where the user has cancelled in the meantime.
+        """
 
     async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
         """Waits for remote tasks and shows how that goes."""
@@ -61,6 +76,22 @@ class Blocking:
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Blocks until the verb is done."""
         return io_thread().run(work)
+
+    async def start(
+        self, work: Coroutine[Any, Any, T], give_up: Callable[[T], Coroutine[Any, Any, object]]
+    ) -> T:
+        """Blocks until it is started, even where the thread is interrupted."""
+        future = io_thread().submit(work)
+        try:
+            return future.result()
+        except Exception:
+            raise
+        except BaseException as interruption:
+            verdict = judge_blocking(interruption)
+            started = future.result(_START_TIME)
+            if verdict == "cancel":
+                io_thread().submit(give_up(started)).result(ABORT_TIME + 5)
+            raise
 
     async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
         """Blocks until the remote tasks have ended."""
@@ -90,6 +121,22 @@ class Awaiting:
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Awaits the verb."""
         return await io_thread().arun(work)
+
+    async def start(
+        self, work: Coroutine[Any, Any, T], give_up: Callable[[T], Coroutine[Any, Any, object]]
+    ) -> T:
+        """Awaits that it is started, even where the coroutine is cancelled."""
+        future = asyncio.wrap_future(io_thread().submit(work))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError as interruption:
+            judgement = judge_awaiting(interruption)
+            with anyio.CancelScope(shield=True):
+                verdict = await judgement
+                started = await asyncio.wait_for(asyncio.shield(future), _START_TIME)
+                if verdict == "cancel":
+                    await asyncio.wrap_future(io_thread().submit(give_up(started)))
+            raise
 
     async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
         """Awaits the end of the remote tasks."""

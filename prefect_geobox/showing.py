@@ -18,10 +18,11 @@ from prefect_geobox.client.errors import (
 )
 from prefect_geobox.client.models import OutputAsset, RemoteTask
 from prefect_geobox.client.policy import WaitPolicy
-from prefect_geobox.client.waiting import raise_for_failures
+from prefect_geobox.client.waiting import abort_all, raise_for_failures
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.execution import Execution
 from prefect_geobox.lineage import emit_task_event, materialize
+from prefect_geobox.owning import Decision, Step, start_once
 from prefect_geobox.reporting import WaitReport
 from prefect_geobox.runs import rename_task_run, run_logger
 
@@ -115,6 +116,31 @@ async def watch(
             output = f"{task.output.kind.value}/{task.output.uuid}" if task.output else None
             emit_task_event("finished", task, host, {"seconds": task.seconds, "output": output})
     return tasks
+
+
+async def start_owned(
+    execution: Execution, client: AsyncGeoboxClient, step: Step[RemoteTask]
+) -> tuple[RemoteTask, Decision]:
+    """Starts a remote task for the flow run, or finds the one that an earlier attempt started.
+
+    Says which, in the log and as an event. A user's cancel in the meantime aborts it.
+
+    Args:
+        execution: Blocking or awaiting.
+        client: Sends and reads.
+        step: What to start.
+    """
+
+    async def give_up(started: tuple[RemoteTask, Decision]) -> None:
+        if step.on_cancel == "abort":
+            await abort_all(client, [started[0].uuid])
+
+    task, decision = await execution.start(start_once(client, step), give_up)
+    run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)
+    is_old = decision in (Decision.REATTACHED, Decision.FINISHED, Decision.FOUND)
+    event = "reattached" if is_old else "submitted"
+    emit_task_event(event, task, client.settings.host, {"decision": str(decision)})
+    return task, decision
 
 
 async def show_output(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from prefect import task
@@ -18,10 +19,11 @@ from prefect_geobox.client.publishing import PublishAs, PublishOptions, check_pu
 from prefect_geobox.client.waiting import raise_for_failures
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.execution import AWAITING, BLOCKING, Execution, drive
-from prefect_geobox.lineage import emit_task_event, local_file_asset, prefect_asset
+from prefect_geobox.lineage import local_file_asset, prefect_asset
+from prefect_geobox.owning import OnGone, Step, digest_of, start_once
 from prefect_geobox.reporting import WaitReport
 from prefect_geobox.runs import parameter, run_logger
-from prefect_geobox.showing import lease, show_output, watch
+from prefect_geobox.showing import lease, show_output, start_owned, watch
 
 
 def _upload_name() -> str:
@@ -33,12 +35,18 @@ def _publish_name() -> str:
 
 
 @task(task_run_name=_upload_name, cache_policy=NO_CACHE)
-def upload_file(credentials: GeoboxCredentials, path: str | os.PathLike[str]) -> OutputAsset:
+def upload_file(
+    credentials: GeoboxCredentials, path: str | os.PathLike[str], *, key: str | None = None
+) -> OutputAsset:
     """Uploads a file, streamed from disk: `POST files/`.
+
+    A retry of the flow run or of the task finds a file that it has uploaded already, by its name
+    and content.
 
     Args:
         credentials: The account.
         path: The file.
+        key: Tells apart uploads of equal files that a retry could mix up.
 
     Raises:
         FileNotFoundError: There is no such file; nothing was sent.
@@ -52,29 +60,52 @@ def upload_file(credentials: GeoboxCredentials, path: str | os.PathLike[str]) ->
         layer = publish_file(credentials, file, "parcels")
         ```
     """
-    return drive(_upload(BLOCKING, credentials, path))
+    return drive(_upload(BLOCKING, credentials, path, key))
 
 
 @task(task_run_name=_upload_name, cache_policy=NO_CACHE)
-async def aupload_file(credentials: GeoboxCredentials, path: str | os.PathLike[str]) -> OutputAsset:
+async def aupload_file(
+    credentials: GeoboxCredentials, path: str | os.PathLike[str], *, key: str | None = None
+) -> OutputAsset:
     """Uploads a file, streamed from disk. Async twin of `upload_file`."""
-    return await _upload(AWAITING, credentials, path)
+    return await _upload(AWAITING, credentials, path, key)
 
 
 async def _upload(
-    execution: Execution, credentials: GeoboxCredentials, path: str | os.PathLike[str]
+    execution: Execution,
+    credentials: GeoboxCredentials,
+    path: str | os.PathLike[str],
+    key: str | None,
 ) -> OutputAsset:
     file = readable_file(path)
     size = file.stat().st_size
     began = time.monotonic()
     with lease(credentials) as client:
-        asset = await execution.call(client.upload_file(file, notify=run_logger().warning))
+
+        async def read(uuid: str) -> OutputAsset:
+            return await client.get_asset(AssetKind.FILE, uuid)
+
+        step = Step(
+            "upload-file",
+            client.uploading(file, notify=run_logger().warning),
+            read,
+            {"name": file.name, "sha256": await execution.call(digest_of(file))},
+            key,
+            on_gone="resubmit",
+        )
+        asset, decision = await execution.call(start_once(client, step))
         seconds = time.monotonic() - began
-        run_logger().info("Uploaded %s (%d bytes) in %.1f s", file.name, size, seconds)
+        run_logger().info(
+            "Uploaded %s (%d bytes, %s) in %.1f s", file.name, size, decision, seconds
+        )
         summary = StepSummary(
             "upload-file",
             f"Uploaded {file.name}",
-            notes={"Size": f"{size:,} bytes", "Sent in": f"{seconds:.1f} s"},
+            notes={
+                "Size": f"{size:,} bytes",
+                "Took": f"{seconds:.1f} s",
+                "Upload was": str(decision),
+            },
         )
         await show_output(execution, client, asset, summary, [local_file_asset(file)])
     return asset
@@ -104,10 +135,14 @@ def publish_file(
     progress_bar: bool = True,
     on_cancel: Action = "abort",
     on_timeout: Action = "abort",
+    key: str | None = None,
+    on_gone: OnGone = "fail",
 ) -> OutputAsset:
     """Publishes an uploaded file, waits for it and returns the new layer.
 
-    Calls `POST files/{uuid}/publish/`.
+    Calls `POST files/{uuid}/publish/` once: a retry of the flow run or of the task re-attaches to
+    the remote task that it has started already, returns its output where it has ended, and starts
+    anew only where it has failed or was aborted.
 
     Args:
         credentials: The account.
@@ -132,6 +167,9 @@ def publish_file(
         progress_bar: Whether to read the progress too and show it as an artifact.
         on_cancel: "abort" or "leave" the remote task when the step is cancelled.
         on_timeout: "abort" or "leave" it when the time is up.
+        key: Tells apart publishings with equal arguments that a retry could mix up. Without it
+            they are told apart by their order.
+        on_gone: "resubmit" or "fail" where a retry finds that its remote task is no longer there.
 
     Raises:
         InvalidArgumentError: An argument makes no sense; nothing was sent.
@@ -163,7 +201,9 @@ def publish_file(
         "as_terrain": as_terrain,
         "user_id": user_id,
     }
-    return drive(_publish(BLOCKING, credentials, file, name, options, policy, progress_bar))
+    return drive(
+        _publish(BLOCKING, credentials, file, name, options, policy, progress_bar, key, on_gone)
+    )
 
 
 @task(task_run_name=_publish_name, cache_policy=NO_CACHE)
@@ -190,6 +230,8 @@ async def apublish_file(
     progress_bar: bool = True,
     on_cancel: Action = "abort",
     on_timeout: Action = "abort",
+    key: str | None = None,
+    on_gone: OnGone = "fail",
 ) -> OutputAsset:
     """Publishes an uploaded file and waits for the layer. Async twin of `publish_file`."""
     policy = WaitPolicy.of(
@@ -213,7 +255,9 @@ async def apublish_file(
         "as_terrain": as_terrain,
         "user_id": user_id,
     }
-    return await _publish(AWAITING, credentials, file, name, options, policy, progress_bar)
+    return await _publish(
+        AWAITING, credentials, file, name, options, policy, progress_bar, key, on_gone
+    )
 
 
 async def _publish(
@@ -224,22 +268,34 @@ async def _publish(
     options: PublishOptions,
     policy: WaitPolicy,
     show_progress: bool,
+    key: str | None,
+    on_gone: OnGone,
 ) -> OutputAsset:
     uuid = checked_uuid("file", file)
     check_publishing(name, options)
+    logger = run_logger()
     with lease(credentials) as client:
         began = client.clock.monotonic()
         if isinstance(file, OutputAsset) and "file_type" in file.data:
             source = file
         else:
             source = await execution.call(client.get_asset(AssetKind.FILE, uuid))
-        started = await execution.call(
-            client.start_publish(source, name, notify=run_logger().warning, **options)
+        step = Step(
+            "publish-file",
+            client.publishing(source, name, notify=logger.warning, **options),
+            client.get_task,
+            {"file": uuid, "name": name, **options},
+            key,
+            policy.on_cancel,
+            on_gone,
         )
-        run_logger().info("Started remote task %s (%s)", started.label, started.uuid)
-        emit_task_event("submitted", started, client.settings.host)
+        started, decision = await start_owned(execution, client, step)
         report = WaitReport(execution, [started.uuid], show_progress=show_progress)
-        summary = StepSummary("publish-file", f"Published {source.name or uuid} as {name}")
+        summary = StepSummary(
+            "publish-file",
+            f"Published {source.name or uuid} as {name}",
+            notes={"Remote task was": str(decision)},
+        )
         try:
             tasks = await watch(
                 execution,
@@ -253,15 +309,15 @@ async def _publish(
             raise_for_failures(tasks)
             asset = await execution.call(client.require_output(tasks[0], name))
         except GeoboxError as error:
-            failed = StepSummary(
-                "publish-file",
-                f"Could not publish {source.name or uuid} as {name}",
-                report.tasks or [started],
-                report.stats,
+            failed = replace(
+                summary,
+                title=f"Could not publish {source.name or uuid} as {name}",
+                tasks=report.tasks or [started],
+                stats=report.stats,
                 error=error,
             )
             await leave_summary(execution, failed)
             raise
-        done = StepSummary("publish-file", summary.title, tasks, report.stats)
+        done = replace(summary, tasks=tasks, stats=report.stats)
         await show_output(execution, client, asset, done, [prefect_asset(source)])
     return asset

@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).parents[1] / "prefect_geobox"
 #: From the bottom up; a module imports only from its own room or from below.
 LEVELS = [
     ["client"],
-    ["credentials", "execution", "maps", "runs"],
+    ["credentials", "maps", "runs"],
+    ["cancellation"],
+    ["execution", "owning"],
     ["artifacts", "lineage", "reporting"],
     ["showing"],
     ["steps", "tasks", "waits"],
