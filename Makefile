@@ -7,7 +7,7 @@ FILE   ?= flows/data/countries.geojson
 .PHONY: demo test lint docs bench clean
 
 demo: $(VENV)/.demo
-	@$(BIN)/python flows/demo.py $(FILE)
+	@$(BIN)/python flows/demo.py "$(FILE)"
 
 test: $(VENV)/.dev
 	$(BIN)/pytest $(if $(SLOW),,-m "not slow")

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import httpx
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 
@@ -32,7 +33,7 @@ from prefect_geobox import (
 )
 from prefect_geobox.client.arguments import readable_file
 from prefect_geobox.client.policy import RetryPolicy, WaitPolicy
-from prefect_geobox.client.publishing import PublishAs, suggested_publish_as
+from prefect_geobox.client.publishing import PublishAs, check_publishing, suggested_publish_as
 
 IfExists = Literal["number", "fail"]
 
@@ -111,7 +112,9 @@ def load_credentials(block: str | None) -> GeoboxCredentials:
         return GeoboxCredentials()
     try:
         return GeoboxCredentials.load(block)
-    except ValueError:
+    except ValueError as error:
+        if "Unable to find block document" not in str(error):
+            raise
         raise GeoboxError(
             f"There is no Geobox Credentials block named {block!r} on this Prefect server. Save "
             "one in the UI under Blocks, or with GeoboxCredentials(...).save(name). Leave --block "
@@ -139,6 +142,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (GeoboxError, OSError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except (httpx.HTTPError, RuntimeError) as error:
+        # So Prefect says that its server cannot be reached.
+        print(
+            f"\nThe Prefect server could not be used: {error} Check that it runs and that "
+            "PREFECT_API_URL names it; without that variable a temporary one is started.",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return 130
@@ -148,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     # What cannot work is found out before a flow run begins.
     readable_file(options.file)
-    WaitPolicy.of(timeout=options.timeout)
+    _check_options(options)
     settings = load_credentials(options.block).get_settings()
     with GeoboxClient(settings=settings, retry=RetryPolicy(attempts=3)) as client:
         client.count_tasks()
@@ -165,6 +176,12 @@ def _run(options: argparse.Namespace) -> None:
         )
         seconds = time.monotonic() - began
         print(_summary(client, layer, options, seconds))
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    WaitPolicy.of(timeout=options.timeout)
+    name = "layer" if options.name is None else options.name
+    check_publishing(name, {"publish_as": options.publish_as, "input_srid": options.srid})
 
 
 def _summary(
@@ -187,9 +204,17 @@ def _summary(
 
 def _serve(options: argparse.Namespace) -> None:
     load_credentials(options.block).get_settings()
-    parameters = {"block": options.block, "if_exists": options.if_exists}
-    if options.file:
-        parameters["path"] = options.file
+    _check_options(options)
+    parameters = {
+        "path": options.file,
+        "name": options.name,
+        "block": options.block,
+        "publish_as": options.publish_as,
+        "input_srid": options.srid,
+        "if_exists": options.if_exists,
+        "timeout": options.timeout,
+    }
+    parameters = {name: value for name, value in parameters.items() if value is not None}
     publish_layer.serve(name="publish-layer", parameters=parameters)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from prefect_geobox.client.watcher import WaitStats
 from prefect_geobox.execution import Execution
 from prefect_geobox.maps import MapUnavailableError, draw_map
 from prefect_geobox.runs import is_in_run, run_logger
+
+logger = logging.getLogger(__name__)
 
 #: How many features a map shows at most, and how many are read at once.
 _MAP_FEATURES: Final = 2000
@@ -95,7 +98,9 @@ async def gather_facts(client: AsyncGeoboxClient, asset: OutputAsset) -> OutputF
         if asset.kind is AssetKind.RASTER:
             return OutputFacts(asset, preview=await _thumbnail(client, asset))
     except GeoboxError as error:
-        return OutputFacts(asset, preview=f"No preview: {escaped(str(error))}")
+        return OutputFacts(asset, preview=f"No preview: {escaped(printable(str(error)))}")
+    except Exception as error:  # noqa: BLE001 - what was made does not fail for its preview
+        logger.warning("No preview of %s: %s: %s", asset, type(error).__name__, error)
     return OutputFacts(asset)
 
 
@@ -110,9 +115,12 @@ async def _vector_facts(client: AsyncGeoboxClient, asset: OutputAsset) -> Output
             break
         features += page["features"]
     try:
-        preview = _image("svg+xml", draw_map(features, asset.name).encode(), "map")
+        drawing = draw_map(features, asset.name)
+        preview = _image("svg+xml", drawing.svg.encode(), "map")
         if len(features) < count:
-            preview += f"\n\nThe map shows the first {len(features)} of {count} features."
+            preview += f"\n\nThe map shows the first {len(features):,} of {count:,} features."
+        if drawing.drawn < drawing.parts:
+            preview += f"\n\nIt draws {drawing.drawn:,} of their {drawing.parts:,} parts."
     except MapUnavailableError as error:
         preview = escaped(str(error))
     geometry_type = asset.data.get("layer_type")
@@ -152,7 +160,11 @@ def summary_markdown(summary: StepSummary) -> str:
     """The markdown of a summary. Text of the server's is escaped."""
     parts = [f"### {escaped(summary.title)}"]
     if summary.error is not None:
-        parts.append(f"**{escaped(printable(str(summary.error), 2000))}**")
+        # Of several remote tasks, the table below says more than the rest of the message.
+        message = str(summary.error)
+        if len(summary.tasks) > 1:
+            message = message.partition("\n")[0]
+        parts.append(f"**{escaped(printable(message, 2000))}**")
     if summary.facts and summary.facts.preview:
         parts.append(summary.facts.preview)
     if rows := _rows(summary):
@@ -260,7 +272,8 @@ def _box(value: Any) -> tuple[float, float, float, float] | None:
 
 def _extent_of(features: Sequence[Any], count: int) -> tuple[float, float, float, float] | None:
     """The extent of all features, where all of them were read."""
-    points = [point for feature in features for point in _points(feature.get("geometry"))]
+    geometries = [feature.get("geometry") for feature in features if isinstance(feature, dict)]
+    points = [point for geometry in geometries for point in _points(geometry)]
     if len(features) < count or not points:
         return None
     xs, ys = [point[0] for point in points], [point[1] for point in points]

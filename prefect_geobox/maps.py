@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -17,10 +18,16 @@ _WIDTH: Final = 720.0
 _TALLEST: Final = 520.0
 _MARGIN: Final = 10.0
 
+#: Tenths of a pixel are the units of the drawing, so that all its numbers are whole and short.
+_UNIT: Final = 10
+
+#: How far lines are simplified, in pixels, before parts of the layer are left out.
+_TOLERANCES: Final = (0.5, 1.0, 2.0)
+
 _STYLE: Final = (
-    ".a{fill:#8fbfb0;stroke:#2f5d52;stroke-width:.6;fill-rule:evenodd}"
-    ".l{fill:none;stroke:#2b6a9b;stroke-width:1.2}"
-    ".p{fill:#c2503a;stroke:#fff;stroke-width:.6}"
+    ".a{fill:#8fbfb0;stroke:#2f5d52;stroke-width:6;fill-rule:evenodd}"
+    ".l{fill:none;stroke:#2b6a9b;stroke-width:12}"
+    ".p{stroke:#c2503a;stroke-width:60;stroke-linecap:round}"
 )
 
 
@@ -29,8 +36,23 @@ class MapUnavailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Map:
+    """A drawn map.
+
+    Attributes:
+        svg: The drawing, of at most `LARGEST_SVG` bytes, without scripts or references.
+        drawn: How many parts it shows: points, lines and areas.
+        parts: How many there are; more than `drawn` where they do not all fit.
+    """
+
+    svg: str
+    drawn: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Frame:
-    """From map coordinates to the picture."""
+    """From map coordinates to the units of the drawing."""
 
     west: float
     north: float
@@ -38,41 +60,44 @@ class _Frame:
     width: float
     height: float
 
-    def at(self, x: float, y: float) -> tuple[float, float]:
+    def at(self, x: float, y: float) -> tuple[int, int]:
         return (
-            round(_MARGIN + (x - self.west) * self.scale, 1),
-            round(_MARGIN + (self.north - y) * self.scale, 1),
+            round((_MARGIN + (x - self.west) * self.scale) * _UNIT),
+            round((_MARGIN + (self.north - y) * self.scale) * _UNIT),
         )
 
 
-def draw_map(features: Sequence[Mapping[str, Any]], title: str = "map") -> str:
+def draw_map(features: Sequence[Mapping[str, Any]], title: str = "map") -> Map:
     """Draws GeoJSON features in plane coordinates, such as those of EPSG:3857.
+
+    Lines are simplified, and where that is not enough, parts are left out evenly.
 
     Args:
         features: GeoJSON features; those without a usable geometry are left out.
         title: What a screen reader says of the map.
 
-    Returns:
-        An SVG of at most `LARGEST_SVG` bytes, without scripts or references.
-
     Raises:
         MapUnavailableError: shapely is not installed, or there is nothing to draw.
     """
-    geometries = list(_geometries(features))
-    if not geometries:
+    parts = list(_parts(features))
+    if not parts:
         raise MapUnavailableError("The layer has no geometry to draw.")
-    frame = _frame(geometries)
-    # Half a pixel is not seen; a map that is still too large is simplified further.
-    tolerance = 0.5 / frame.scale
-    for _ in range(12):
-        svg = _svg(frame, geometries, tolerance, title)
-        if len(svg.encode()) <= LARGEST_SVG:
-            return svg
-        tolerance *= 2
-    raise MapUnavailableError("The layer has too many features for a map in an artifact.")
+    frame = _frame(parts)
+    for tolerance in _TOLERANCES:
+        shapes = [_shape(frame, part, tolerance / frame.scale) for part in parts]
+        svg = _svg(frame, shapes, title)
+        if len(svg) <= LARGEST_SVG:
+            return Map(svg, len(parts), len(parts))
+    step = 2
+    while True:
+        chosen = shapes[::step]
+        svg = _svg(frame, [_cut(shape) for shape in chosen] if len(chosen) == 1 else chosen, title)
+        if len(svg) <= LARGEST_SVG or len(chosen) == 1:
+            return Map(svg, len(chosen), len(parts))
+        step *= 2
 
 
-def _geometries(features: Sequence[Mapping[str, Any]]) -> Iterable[BaseGeometry]:
+def _parts(features: Sequence[Mapping[str, Any]]) -> Iterator[BaseGeometry]:
     try:
         from shapely.errors import ShapelyError
         from shapely.geometry import shape
@@ -80,17 +105,35 @@ def _geometries(features: Sequence[Mapping[str, Any]]) -> Iterable[BaseGeometry]
         raise MapUnavailableError(
             'To see a map here: pip install "prefect-geobox[map]" where the flow runs.'
         ) from None
+    unusable = (
+        ShapelyError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+        OverflowError,
+    )
     for feature in features:
         try:
             geometry = shape(feature["geometry"])
-        except (ShapelyError, KeyError, TypeError, ValueError, AttributeError, IndexError):
+        except unusable:
             continue
         if not geometry.is_empty and all(math.isfinite(value) for value in geometry.bounds):
-            yield geometry
+            yield from _simple(geometry)
 
 
-def _frame(geometries: Sequence[BaseGeometry]) -> _Frame:
-    boxes = [geometry.bounds for geometry in geometries]
+def _simple(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
+    """The points, lines and areas that a geometry consists of."""
+    if hasattr(geometry, "geoms"):
+        for part in geometry.geoms:
+            yield from _simple(part)
+    elif not geometry.is_empty:
+        yield geometry
+
+
+def _frame(parts: Sequence[BaseGeometry]) -> _Frame:
+    boxes = [part.bounds for part in parts]
     west, south = min(box[0] for box in boxes), min(box[1] for box in boxes)
     east, north = max(box[2] for box in boxes), max(box[3] for box in boxes)
     # A single point, or a straight line, still needs some space around it.
@@ -104,42 +147,61 @@ def _frame(geometries: Sequence[BaseGeometry]) -> _Frame:
         west,
         north,
         scale,
-        round((east - west) * scale + 2 * _MARGIN, 1),
-        round((north - south) * scale + 2 * _MARGIN, 1),
+        round((east - west) * scale + 2 * _MARGIN),
+        round((north - south) * scale + 2 * _MARGIN),
     )
 
 
-def _svg(frame: _Frame, geometries: Sequence[BaseGeometry], tolerance: float, title: str) -> str:
-    from xml.sax.saxutils import escape
-
-    shapes = "".join(_shape(frame, geometry, tolerance) for geometry in geometries)
+def _svg(frame: _Frame, shapes: Iterable[tuple[str, str]], title: str) -> str:
+    by_class: dict[str, list[str]] = {"a": [], "l": [], "p": []}
+    for css_class, path in shapes:
+        by_class[css_class].append(path)
+    # Areas keep a path each, or overlapping ones would cut holes into each other.
+    drawing = "".join(
+        f'<g class="{css_class}">'
+        + ("".join(f'<path d="{path}"/>' for path in paths) if css_class == "a" else "")
+        + (f'<path d="{"".join(paths)}"/>' if css_class != "a" else "")
+        + "</g>"
+        for css_class, paths in by_class.items()
+        if paths
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{frame.width:g}" '
-        f'height="{frame.height:g}" viewBox="0 0 {frame.width:g} {frame.height:g}">'
+        f'height="{frame.height:g}" '
+        f'viewBox="0 0 {frame.width * _UNIT:g} {frame.height * _UNIT:g}">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style>"
-        f'<rect width="100%" height="100%" fill="#eef3f7"/>{shapes}</svg>'
+        f'<rect width="100%" height="100%" fill="#eef3f7"/>{drawing}</svg>'
     )
 
 
-def _shape(frame: _Frame, geometry: BaseGeometry, tolerance: float) -> str:
-    if geometry.geom_type == "Point":
-        x, y = frame.at(*geometry.coords[0][:2])
-        return f'<circle class="p" cx="{x:g}" cy="{y:g}" r="3"/>'
-    if geometry.geom_type in ("LineString", "LinearRing"):
-        line = geometry.simplify(tolerance, preserve_topology=False)
-        return f'<path class="l" d="{_path(frame, line.coords)}"/>'
-    if geometry.geom_type == "Polygon":
-        area = geometry.simplify(tolerance, preserve_topology=True)
+def _shape(frame: _Frame, part: BaseGeometry, tolerance: float) -> tuple[str, str]:
+    if part.geom_type == "Point":
+        x, y = frame.at(*part.coords[0][:2])
+        return "p", f"M{x} {y}h0"
+    if part.geom_type == "Polygon":
+        area = part.simplify(tolerance, preserve_topology=True)
         rings = [area.exterior, *area.interiors]
-        return f'<path class="a" d="{"".join(_path(frame, ring.coords) + "z" for ring in rings)}"/>'
-    return "".join(_shape(frame, part, tolerance) for part in geometry.geoms)
+        return "a", "".join(_path(frame, ring.coords) + "z" for ring in rings)
+    line = part.simplify(tolerance, preserve_topology=False)
+    return "l", _path(frame, line.coords)
 
 
 def _path(frame: _Frame, coordinates: Iterable[Sequence[float]]) -> str:
-    points: list[str] = []
+    """Steps from point to point; relative ones are short."""
+    path, before = "", (0, 0)
     for coordinate in coordinates:
-        x, y = frame.at(coordinate[0], coordinate[1])
-        point = f"{x:g} {y:g}"
-        if not points or points[-1] != point:
-            points.append(point)
-    return "M" + "L".join(points)
+        point = frame.at(coordinate[0], coordinate[1])
+        if path and point == before:
+            continue
+        if path:
+            path += f"l{point[0] - before[0]} {point[1] - before[1]}"
+        else:
+            path = f"M{point[0]} {point[1]}"
+        before = point
+    return path.replace(" -", "-")
+
+
+def _cut(shape: tuple[str, str]) -> tuple[str, str]:
+    """The beginning of a single shape that is too long by itself."""
+    css_class, path = shape
+    return css_class, path[: LARGEST_SVG - 2000].rpartition("l")[0] or path[: LARGEST_SVG - 2000]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from prefect_geobox.client.models import RemoteTask, TaskState, printable
 from prefect_geobox.client.watcher import WaitStats, WaitUpdate
 from prefect_geobox.execution import Execution
-from prefect_geobox.runs import is_in_run, run_logger
+from prefect_geobox.runs import is_in_run, rename_task_run, run_logger
 
 #: The shortest pause between two updates of a progress artifact, in seconds.
 _UPDATE_PAUSE: Final = 2.0
@@ -33,13 +33,22 @@ class WaitReport:
         execution: How artifacts are written.
         uuids: The remote tasks.
         show_progress: Whether to keep a progress artifact.
+        name: What the task run is called before the remote task's name, once that is known.
     """
 
-    def __init__(self, execution: Execution, uuids: Sequence[str], *, show_progress: bool) -> None:
+    def __init__(
+        self,
+        execution: Execution,
+        uuids: Sequence[str],
+        *,
+        show_progress: bool,
+        name: str | None = None,
+    ) -> None:
         self._execution = execution
         self._logger = run_logger()
         self._seen = {uuid: _Seen() for uuid in uuids}
         self._show_progress = show_progress and is_in_run()
+        self._name = name
         self._artifact: UUID | None = None
         self._written_at = 0.0
         self._written: tuple[int, str] | None = None
@@ -64,6 +73,9 @@ class WaitReport:
     async def __call__(self, update: WaitUpdate) -> None:
         """Takes up one update of the wait."""
         seen = self._seen[update.task.uuid]
+        if self._name is not None and update.task.name:
+            rename_task_run(f"{self._name}-{update.task.label}")
+            self._name = None
         self._log_change(seen, update)
         seen.task, seen.stats, seen.state = update.task, update.stats, update.task.state_text
         seen.is_in_trouble = update.trouble is not None
@@ -73,6 +85,13 @@ class WaitReport:
         if update.task.succeeded:
             seen.percent = 100
         await self._write_progress(is_final=update.task.is_final)
+
+    async def settle(self, tasks: Iterable[RemoteTask]) -> None:
+        """Takes up how remote tasks stand after the wait for them has ended, by an abort say."""
+        for task in tasks:
+            seen = self._seen.get(task.uuid)
+            if seen is not None and seen.task is not None and seen.state != task.state_text:
+                await self(WaitUpdate(task, stats=seen.stats))
 
     def _log_change(self, seen: _Seen, update: WaitUpdate) -> None:
         task = update.task

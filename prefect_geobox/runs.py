@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from uuid import UUID
 
 from prefect import runtime
 from prefect.context import FlowRunContext, TaskRunContext
@@ -12,10 +13,8 @@ from prefect.logging import get_run_logger
 
 from prefect_geobox.client.models import RemoteTask, printable
 
-_Logger = logging.Logger | logging.LoggerAdapter[Any]
 
-
-def run_logger() -> _Logger:
+def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
     """The logger of the run, or the package's where there is none."""
     try:
         return get_run_logger()
@@ -47,4 +46,5 @@ def named_after_task(verb: str) -> str:
     """Such as `wait-for-<name>`, as far as the remote task's name is known before it is read."""
     given = parameter("task")
     name = given.label if isinstance(given, RemoteTask) else getattr(given, "uuid", given)
-    return f"{verb}-{printable(str(name), 100)}"
+    # What is no text is a value that is still to come, such as a future of another task.
+    return f"{verb}-{printable(str(name), 100) if isinstance(name, (str, UUID)) else 'task'}"

@@ -24,7 +24,7 @@ from prefect_geobox.execution import Execution
 from prefect_geobox.lineage import emit_task_event, materialize
 from prefect_geobox.owning import Decision, Step, start_once
 from prefect_geobox.reporting import WaitReport
-from prefect_geobox.runs import rename_task_run, run_logger
+from prefect_geobox.runs import run_logger
 
 
 @contextmanager
@@ -60,12 +60,11 @@ async def wait_and_report(
         show_progress: Whether to read and show the progress.
         raise_on_failure: Whether a remote task that did not succeed raises.
     """
-    report = WaitReport(execution, uuids, show_progress=show_progress)
+    name = "wait-for" if step == "wait-for-task" else None
+    report = WaitReport(execution, uuids, show_progress=show_progress, name=name)
     summary = StepSummary(step, f"Waited for {_how_many(uuids)}")
     try:
         tasks = await watch(execution, client, uuids, policy, report, show_progress=show_progress)
-        if step == "wait-for-task":
-            rename_task_run(f"wait-for-{tasks[0].label}")
         if raise_on_failure:
             raise_for_failures(tasks)
     except GeoboxError as error:
@@ -103,6 +102,7 @@ async def watch(
     try:
         ended = tasks = await execution.wait(waiting, report)
     except RemoteTaskError as error:
+        await report.settle(error.tasks if isinstance(error, TaskTimeoutError) else [error.task])
         ended = [task for task in report.tasks if task.is_final]
         if isinstance(error, TaskTimeoutError):
             for task in error.tasks:

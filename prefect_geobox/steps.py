@@ -318,6 +318,8 @@ async def _publish(
             )
             await leave_summary(execution, failed)
             raise
+        if tasks[0].errors is not None:
+            logger.warning("%s was published, but not all of it: %s", name, tasks[0].reason)
         done = replace(summary, tasks=tasks, stats=report.stats)
         await show_output(execution, client, asset, done, [prefect_asset(source)])
     return asset

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_geobox.client.arguments import UuidLike, checked_uuid
+from prefect_geobox.client.arguments import UuidLike, checked_uuid, checked_uuids
 from prefect_geobox.client.models import RemoteTask
 from prefect_geobox.client.policy import Action, WaitPolicy
 from prefect_geobox.credentials import GeoboxCredentials
@@ -160,7 +160,7 @@ def wait_for_tasks(
         on_cancel=on_cancel,
         on_timeout=on_timeout,
     )
-    uuids = [checked_uuid("tasks", task) for task in tasks]
+    uuids = checked_uuids("tasks", tasks)
     return drive(
         _wait(
             BLOCKING, credentials, uuids, policy, progress_bar, raise_on_failure, "wait-for-tasks"
@@ -193,7 +193,7 @@ async def await_for_tasks(
         on_cancel=on_cancel,
         on_timeout=on_timeout,
     )
-    uuids = [checked_uuid("tasks", task) for task in tasks]
+    uuids = checked_uuids("tasks", tasks)
     return await _wait(
         AWAITING, credentials, uuids, policy, progress_bar, raise_on_failure, "wait-for-tasks"
     )
@@ -252,9 +252,10 @@ async def aabort_task(
 async def _abort(
     execution: Execution, credentials: GeoboxCredentials, task: UuidLike, confirm: float
 ) -> RemoteTask:
+    known = task if isinstance(task, RemoteTask) else RemoteTask.unseen(checked_uuid("task", task))
     with lease(credentials) as client:
+        emit_task_event("abort-requested", known, client.settings.host)
         ended = await execution.call(client.abort_task(task, confirm=confirm))
     rename_task_run(f"abort-{ended.label}")
     run_logger().info("Remote task %s (%s) ended: %s", ended.label, ended.uuid, ended.state_text)
-    emit_task_event("abort-requested", ended, client.settings.host)
     return ended

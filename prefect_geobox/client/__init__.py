@@ -39,7 +39,7 @@ from prefect_geobox.client.models import (
     TaskProgress,
     TaskState,
 )
-from prefect_geobox.client.policy import PollPolicy, RetryPolicy
+from prefect_geobox.client.policy import RetryPolicy
 from prefect_geobox.client.sync_client import GeoboxClient
 from prefect_geobox.client.watcher import WaitStats, WaitUpdate
 
@@ -60,7 +60,6 @@ __all__ = [
     "LostContactError",
     "NotFoundError",
     "OutputAsset",
-    "PollPolicy",
     "RateLimitError",
     "RemoteTask",
     "RetryPolicy",

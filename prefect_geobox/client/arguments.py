@@ -50,6 +50,17 @@ def checked_uuid(field: str, value: UuidLike) -> str:
     return candidate
 
 
+def checked_uuids(field: str, values: Iterable[UuidLike]) -> list[str]:
+    """The uuids that a list stands for.
+
+    Raises:
+        InvalidArgumentError: It is no list, or something in it is no uuid.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise InvalidArgumentError(f"{field} must be a list of uuids; got {str(values)[:80]!r}")
+    return [checked_uuid(f"{field}[{place}]", value) for place, value in enumerate(values)]
+
+
 def task_filters(
     *,
     state: TaskState | str | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Sequence
 
-from prefect_geobox.client.arguments import UuidLike, checked_uuid, task_filters
+from prefect_geobox.client.arguments import UuidLike, checked_uuid, checked_uuids, task_filters
 from prefect_geobox.client.async_connection import AsyncConnection
 from prefect_geobox.client.errors import ConflictError, GeoboxConnectionError, ValidationError
 from prefect_geobox.client.io_thread import io_thread
@@ -202,7 +202,7 @@ class AsyncTaskVerbs(AsyncConnection):
             GeoboxError: As `wait_for_task`.
         """
         waiting = self.waiting(
-            [checked_uuid("tasks", task) for task in tasks],
+            checked_uuids("tasks", tasks),
             WaitPolicy.of(
                 timeout=timeout,
                 interval=interval,

@@ -110,9 +110,13 @@ class NotFoundError(ApiRequestError):
 class ConflictError(ApiRequestError):
     """409: the request does not fit the present state, such as a name that is taken."""
 
+    advice = "Look at what is there, or choose another name."
+
 
 class ValidationError(ApiRequestError):
     """400 or 422: the server does not accept a value."""
+
+    advice = "Change what the server names and send it again."
 
 
 class RateLimitError(ApiRequestError):

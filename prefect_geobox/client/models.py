@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -64,6 +64,10 @@ _RESULT_KEYS: tuple[tuple[str, AssetKind], ...] = (
 
 # What may stand in a URL or an asset key as a server's identifier.
 _IDENTIFIER = re.compile(r"[0-9A-Za-z_-]{1,128}")
+
+# What is nested more deeply than this is cut in messages, and refused as an answer.
+_DEEPEST_ERROR = 10
+_DEEPEST_JSON = 100
 
 _DATETIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
@@ -127,6 +131,8 @@ class RemoteTask(_Model):
         """
         if not isinstance(payload, Mapping):
             raise InvalidResponseError(f"expected a remote task, got {_type_name(payload)}")
+        if is_too_deep(payload):
+            raise InvalidResponseError("expected a remote task, got an object nested too deeply")
         uuid, state, name = payload.get("uuid"), payload.get("state"), payload.get("name")
         if not isinstance(uuid, str) or not is_identifier(uuid):
             raise InvalidResponseError("expected a remote task, got an object without a `uuid`")
@@ -303,23 +309,53 @@ def is_identifier(text: str) -> bool:
 
 
 def error_text(detail: Any) -> str:
-    """Puts an error of the API, in any of its shapes, into one line.
+    """Puts an error of the API, in any of its shapes, into one line of bounded length.
 
     Args:
         detail: The value of `detail`, `errors` or the whole body.
     """
+    return printable(_error_text(detail, depth=0))
+
+
+def _error_text(detail: Any, depth: int) -> str:
+    if depth > _DEEPEST_ERROR:
+        return "…"
     if isinstance(detail, Mapping):
         for key in ("msg", "message", "detail"):
             if detail.get(key):
+                text = _error_text(detail[key], depth + 1)
                 location = detail.get("loc")
-                text = error_text(detail[key])
                 if isinstance(location, list) and len(location) >= 2:
-                    return f"{text}: {location[-1]!r}"
+                    return f"{text}: {printable(str(location[-1]), 100)!r}"
                 return text
-        return ", ".join(f"{key}: {error_text(value)}" for key, value in detail.items())
+        pairs = list(detail.items())
+        return _joined(
+            [f"{key}: {_error_text(value, depth + 1)}" for key, value in pairs[:6]], pairs
+        )
     if isinstance(detail, list):
-        return "; ".join(error_text(item) for item in detail)
+        return _joined([_error_text(item, depth + 1) for item in detail[:6]], detail)
     return printable(str(detail))
+
+
+def _joined(texts: list[str], whole: Sequence[Any]) -> str:
+    more = len(whole) - 5
+    return "; ".join(texts) if more <= 1 else f"{'; '.join(texts[:5])}; … and {more:,} more"
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a JSON value is nested so deeply that it could not be written again."""
+    level = [value]
+    for _ in range(_DEEPEST_JSON):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def printable(text: str, limit: int = 500) -> str:

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from prefect_geobox.client.errors import InvalidResponseError
-from prefect_geobox.client.models import AssetKind, OutputAsset, RemoteTask, is_identifier
+from prefect_geobox.client.models import (
+    AssetKind,
+    OutputAsset,
+    RemoteTask,
+    is_identifier,
+    is_too_deep,
+)
 
 UrlOf = Callable[[AssetKind, str], str]
 
@@ -43,6 +49,8 @@ def parse_asset(payload: Any, kind: AssetKind, url_of: UrlOf) -> OutputAsset:
     if not isinstance(uuid, str):
         raise InvalidResponseError(f"it describes no {kind.value}: there is no `uuid` in it")
     checked_identifier(uuid)
+    if is_too_deep(payload):
+        raise InvalidResponseError("it is nested too deeply")
     name = payload.get("name")
     return OutputAsset(
         kind=kind,

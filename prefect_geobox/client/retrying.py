@@ -23,13 +23,11 @@ class Failure:
         error: What went wrong.
         failures: Failures in a row, this one included.
         failing_for: Seconds since the first attempt of that row began.
-        pause: Seconds until the next attempt.
     """
 
     error: GeoboxError
     failures: int
     failing_for: float
-    pause: float
 
 
 async def retry_read(
@@ -83,9 +81,7 @@ async def retry_read(
     def report(state: RetryCallState) -> None:
         if on_failure:
             failing_for = clock.monotonic() - began
-            on_failure(
-                Failure(error_of(state), state.attempt_number, failing_for, state.upcoming_sleep)
-            )
+            on_failure(Failure(error_of(state), state.attempt_number, failing_for))
 
     retrying = AsyncRetrying(
         sleep=clock.sleep,

@@ -133,11 +133,6 @@ class ConnectionSettings:
         """Host and port, for messages and keys."""
         return urlsplit(self.base_url).netloc
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
-        return (self.credential.secret,)
-
 
 def base_url(host: str, version: str = DEFAULT_VERSION) -> str:
     """Puts host and version together into the base of all request URLs.

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from typing_extensions import Self, Unpack
 
-from prefect_geobox.client.arguments import UuidLike, checked_uuid
+from prefect_geobox.client.arguments import UuidLike, checked_uuid, checked_uuids
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.io_thread import io_thread
@@ -216,7 +216,7 @@ class GeoboxClient:
     ) -> list[RemoteTask]:
         """Waits until several remote tasks have ended, as `AsyncGeoboxClient.wait_for_tasks`."""
         waiting = self.aio.waiting(
-            [checked_uuid("tasks", task) for task in tasks],
+            checked_uuids("tasks", tasks),
             WaitPolicy.of(
                 timeout=timeout,
                 interval=interval,

@@ -307,7 +307,8 @@ def raise_for_failures(tasks: Sequence[RemoteTask]) -> None:
             first,
         )
     raise TaskFailedError(
-        f"Remote task {_failure_text(first)}. Mend the input and start it anew.", first
+        f"Remote task {_failure_text(first)}. Change what the server names, and start it anew.",
+        first,
     )
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_geobox.client import PollPolicy, RetryPolicy
+from prefect_geobox.client import RetryPolicy
 from prefect_geobox.client.errors import InvalidArgumentError
-from prefect_geobox.client.policy import WaitPolicy
+from prefect_geobox.client.policy import PollPolicy, WaitPolicy
 
 SCHEDULE = [(0, 1), (5, 1), (10, 1), (20, 2), (120, 12), (299, 29.9), (300, 30), (1e6, 30)]
 

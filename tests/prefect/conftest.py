@@ -52,48 +52,41 @@ class RunRecords:
         """The values of the progress artifacts."""
         return [float(a.data) for a in self.artifacts if a.type == "progress"]
 
-    def task_names(self) -> set[str]:
-        """The names of the task runs; they reach the server a moment after the run has ended."""
-        return self._eventually(
-            lambda: {
-                run.name
-                for run in self._client.read_task_runs(
-                    flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[self._id])),
-                )
-                if run.state and run.state.is_final()
-            }
+    def task_names(self, count: int = 1) -> set[str]:
+        """The names of the finished task runs, once there are so many of them."""
+        return set(self._eventually(self._read_task_names, count))
+
+    def events(self, prefix: str, count: int = 1) -> list[dict[str, Any]]:
+        """The events of this run whose names begin like this, oldest first, once they are there."""
+        return self._eventually(lambda: self._read_events(prefix), count)
+
+    def _read_task_names(self) -> list[str]:
+        runs = self._client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[self._id]))
         )
+        return [run.name for run in runs if run.state and run.state.is_final()]
 
-    def events(self, prefix: str) -> list[dict[str, Any]]:
-        """The events of this run whose names begin like this, oldest first."""
-
-        def read() -> list[dict[str, Any]]:
-            response = self._client._client.post(
-                "/events/filter",
-                json={
-                    "limit": 50,
-                    "filter": {
-                        "event": {"prefix": [prefix]},
-                        "related": {"id": [f"prefect.flow-run.{self._id}"]},
-                        "order": "ASC",
-                    },
+    def _read_events(self, prefix: str) -> list[dict[str, Any]]:
+        response = self._client._client.post(
+            "/events/filter",
+            json={
+                "limit": 50,
+                "filter": {
+                    "event": {"prefix": [prefix]},
+                    "related": {"id": [f"prefect.flow-run.{self._id}"]},
+                    "order": "ASC",
                 },
-            )
-            return response.json()["events"]
-
-        return self._eventually(read)
+            },
+        )
+        return response.json()["events"]
 
     @staticmethod
-    def _eventually(read: Callable[[], Any]) -> Any:
-        # Events and task runs are written in batches: take what has come to rest.
-        deadline, last = time.monotonic() + 10, None
-        while time.monotonic() < deadline:
-            found = read()
-            if found and found == last:
-                return found
-            last = found
-            time.sleep(0.25)
-        return last
+    def _eventually(read: Callable[[], list[Any]], count: int) -> list[Any]:
+        # Events and task runs reach the server in batches, seconds after the run has ended.
+        deadline = time.monotonic() + 20
+        while len(found := read()) < count and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return found
 
 
 @pytest.fixture

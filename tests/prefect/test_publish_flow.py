@@ -71,6 +71,8 @@ def _unreadable(folder: Path) -> str:
         ([str(CITIES)], {"GEOBOX_HOST": "gis.example.org"}, "https://gis.example.org"),
         ([str(CITIES), "--timeout", "-1"], {}, "timeout"),
         ([str(CITIES), "--srid", "-1"], {}, "input_srid"),
+        ([str(CITIES), "--name", " "], {}, "name must be"),
+        (["--serve", "--timeout", "-1"], {}, "timeout"),
     ],
 )
 def test_bad_input_ends_with_one_paragraph(
@@ -95,6 +97,27 @@ def test_a_file_that_the_server_cannot_read_shows_its_reason(command_line, capsy
     printed = capsys.readouterr()
     assert "broken.geojson cannot be read" in printed.err
     assert "Traceback" not in printed.err + printed.out
+
+
+def test_a_prefect_server_that_is_down_is_named(geobox_emulator):
+    """Where the Prefect server cannot be reached, one paragraph says so, without a traceback."""
+    environment = os.environ | {
+        "PREFECT_API_URL": "http://127.0.0.1:9/api",
+        "PREFECT_CLIENT_MAX_RETRIES": "0",
+        "GEOBOX_HOST": geobox_emulator.url,
+        "GEOBOX_APIKEY": geobox_emulator.apikey,
+    }
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "flows" / "publish_layer.py"), str(CITIES)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "PREFECT_API_URL" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_file_argument_is_asked_for(command_line, capsys):

@@ -93,7 +93,7 @@ async def test_async_wait_in_an_async_flow(credentials, geobox_emulator, records
     assert [task.uuid for task in tasks] == remotes
     assert all(task.succeeded for task in tasks)
     records = records_of(state)
-    assert records.task_names() == {"wait-for-job 0", "wait-for-job 1", "wait-for-job 2"}
+    assert records.task_names(3) == {"wait-for-job 0", "wait-for-job 1", "wait-for-job 2"}
     assert [a.key for a in records.artifacts].count("geobox-wait-for-task") == 3
 
 
@@ -230,8 +230,11 @@ def test_timeout_leaves_or_aborts(credentials, geobox_emulator, records_of):
         with credentials.get_client() as client:
             assert client.get_task(remote).state is after
         assert "TaskTimeoutError" in state.message
-    (event,) = records_of(state).events("geobox.task.")
-    assert event["event"] == "geobox.task.timed-out"
+    records = records_of(state)
+    timed_out, finished = records.events("geobox.task.", 2)
+    assert timed_out["event"] == "geobox.task.timed-out"
+    assert (finished["event"], finished["payload"]["state"]) == ("geobox.task.finished", "ABORTED")
+    assert "| State | ABORTED |" in records.artifact("geobox-wait-for-task")
 
 
 def test_bad_arguments_are_refused_before_any_request(credentials, geobox_emulator):
@@ -273,7 +276,7 @@ def test_the_other_verbs_as_sync_tasks(credentials, geobox_emulator, records_of)
     assert progress.percent is None or 0 <= progress.percent <= 100
     assert aborted.state is TaskState.ABORTED
     assert output is None
-    assert {"get-done", "abort-running", "output-of-done"} <= records_of(state).task_names()
+    assert {"get-done", "abort-running", "output-of-done"} <= records_of(state).task_names(6)
 
 
 async def test_the_other_verbs_as_async_tasks(credentials, geobox_emulator):
