@@ -28,6 +28,7 @@ from prefect_geobox import (
     GeoboxCredentials,
     GeoboxError,
     OutputAsset,
+    abort_remote_tasks,
     publish_file,
     upload_file,
 )
@@ -51,7 +52,7 @@ def _run_name() -> str:
     return f"publish-{parameters.get('name') or layer_name_of(str(parameters.get('path')))}"
 
 
-@flow(name="publish-layer", flow_run_name=_run_name)
+@flow(name="publish-layer", flow_run_name=_run_name, on_cancellation=[abort_remote_tasks])
 def publish_layer(
     path: str,
     name: str | None = None,

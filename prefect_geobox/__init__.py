@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prefect_geobox.cleanup import abort_remote_tasks
     from prefect_geobox.client import (
         AmbiguousSubmissionError,
         ApiRequestError,
@@ -75,6 +76,7 @@ _ROOMS = {
         "OutputAsset RateLimitError RemoteTask ServerError TaskAbortedError TaskFailedError "
         "TaskProgress TaskState TaskTimeoutError ValidationError"
     ),
+    "cleanup": "abort_remote_tasks",
     "credentials": "GeoboxCredentials",
     "steps": "apublish_file aupload_file publish_file upload_file",
     "tasks": (
@@ -114,6 +116,7 @@ __all__ = [
     "TaskTimeoutError",
     "ValidationError",
     "aabort_task",
+    "abort_remote_tasks",
     "abort_task",
     "acount_tasks",
     "aget_output_asset",

@@ -20,12 +20,21 @@ from uuid import UUID
 
 import anyio
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterType,
+)
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import TerminationSignal
 
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.waiting import Verdict, Waiting
 from prefect_geobox.runs import run_logger
+
+#: The type of the artifacts that say what a flow run waits for.
+WAITS_TYPE: Final = "geobox-waits"
 
 #: Seconds between two reads of a flow run's state, once for all waits of the run.
 _STATE_PERIOD: Final = 2.0
@@ -159,6 +168,8 @@ class _RunMonitor:
         self._stack = AsyncExitStack()
         self._client: PrefectClient | None = None
         self._lineage: list[UUID] = []
+        self._artifact: UUID | None = None
+        self._recorded: list[dict[str, str]] = []
 
     def add(self, waiting: Waiting, *, is_elsewhere: bool) -> None:
         self.waits[waiting] = is_elsewhere
@@ -195,9 +206,38 @@ class _RunMonitor:
             if self._client is None:
                 self._client = await self._stack.enter_async_context(get_client())
             self._lineage = self._lineage or await lineage(self._client, self._run_id)
+            await self._record(self._client)
             return await _is_cancelling(self._client, self._lineage)
         except Exception:  # noqa: BLE001 - the next read may tell
             return False
+
+    async def _record(self, client: PrefectClient) -> None:
+        """Keeps on the server what is waited for, for whoever cleans up after this process."""
+        waits = [
+            {
+                "uuid": uuid,
+                "base_url": waiting.settings.base_url,
+                "principal": waiting.settings.credential.principal,
+            }
+            for waiting in self.waits
+            if waiting.policy.on_cancel == "abort"
+            for uuid in waiting.uuids
+        ]
+        if waits == self._recorded or not waits:
+            return
+        if self._artifact is None:
+            created = await client.create_artifact(
+                ArtifactCreate(
+                    type=WAITS_TYPE,
+                    description="What this run waits for",
+                    data={"waits": waits},
+                    flow_run_id=self._run_id,
+                )
+            )
+            self._artifact = created.id
+        else:
+            await client.update_artifact(self._artifact, ArtifactUpdate(data={"waits": waits}))
+        self._recorded = waits
 
     def _end(self, verdict: Verdict, *, only_elsewhere: bool) -> None:
         for waiting, is_elsewhere in list(self.waits.items()):
@@ -246,6 +286,22 @@ def watching(waiting: Waiting) -> Iterator[None]:
         yield
     finally:
         io_thread().submit(end())
+
+
+async def read_waits(prefect: PrefectClient, run_id: UUID) -> list[dict[str, str]]:
+    """What a flow run was last known to wait for: uuid, base URL and principal of each."""
+    artifacts = await prefect.read_artifacts(
+        artifact_filter=ArtifactFilter(
+            flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]),
+            type=ArtifactFilterType(any_=[WAITS_TYPE]),
+        )
+    )
+    return [
+        wait
+        for artifact in artifacts
+        if isinstance(artifact.data, dict)
+        for wait in artifact.data.get("waits", [])
+    ]
 
 
 def _handled_by_main_thread() -> BaseException | None:

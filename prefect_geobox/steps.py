@@ -90,7 +90,8 @@ async def _upload(
             client.uploading(file, notify=run_logger().warning),
             read,
             {"name": file.name, "sha256": await execution.call(digest_of(file))},
-            key,
+            kind="file",
+            key=key,
             on_gone="resubmit",
         )
         asset, decision = await execution.call(start_once(client, step))
@@ -285,9 +286,9 @@ async def _publish(
             client.publishing(source, name, notify=logger.warning, **options),
             client.get_task,
             {"file": uuid, "name": name, **options},
-            key,
-            policy.on_cancel,
-            on_gone,
+            key=key,
+            on_cancel=policy.on_cancel,
+            on_gone=on_gone,
         )
         started, decision = await start_owned(execution, client, step)
         report = WaitReport(execution, [started.uuid], show_progress=show_progress)

@@ -17,6 +17,7 @@ LEVELS = [
     ["credentials", "maps", "runs"],
     ["cancellation"],
     ["execution", "owning"],
+    ["cleanup"],
     ["artifacts", "lineage", "reporting"],
     ["showing"],
     ["steps", "tasks", "waits"],

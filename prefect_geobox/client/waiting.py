@@ -21,6 +21,7 @@ from prefect_geobox.client.errors import (
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.models import RemoteTask, TaskState
 from prefect_geobox.client.policy import WaitPolicy
+from prefect_geobox.client.settings import ConnectionSettings
 from prefect_geobox.client.watcher import WaitUpdate
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class Waiting:
     def uuids(self) -> list[str]:
         """The remote tasks that are waited for, each once."""
         return list(dict.fromkeys(self._uuids))
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """Where they run, and as whom they are waited for."""
+        return self._client.settings
 
     @property
     def policy(self) -> WaitPolicy:

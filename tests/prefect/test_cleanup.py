@@ -1,0 +1,86 @@
+"""The hook that aborts what a killed process has left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL
+
+from prefect_geobox import GeoboxCredentials, TaskState, abort_remote_tasks
+
+SCRIPT = """
+import sys
+from prefect import flow
+from prefect_geobox import GeoboxCredentials, publish_file, upload_file, wait_for_task
+
+@flow
+def deaf(path: str, uuid: str, left: str):
+    credentials = GeoboxCredentials()
+    wait_for_task.submit(credentials, uuid, interval=0.1)
+    wait_for_task.submit(credentials, left, interval=0.1, on_cancel="leave")
+    publish_file(credentials, upload_file(credentials, path), "never", interval=0.1)
+
+deaf(*sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("source", ["environment", "block"])
+def test_the_hook_aborts_what_a_killed_run_has_recorded(
+    geobox_emulator, prefect_server, monkeypatch, tmp_path, source
+):
+    """Started and waited-for remote tasks of a killed run are aborted; those to leave are left."""
+    path = tmp_path / "cities.geojson"
+    path.write_text(
+        '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, '
+        '"geometry": {"type": "Point", "coordinates": [1, 2]}}]}'
+    )
+    geobox_emulator.seconds = 120
+    waited, left = (geobox_emulator.add_task(name=name, seconds=120) for name in "ab")
+    account = {"GEOBOX_HOST": geobox_emulator.url, "GEOBOX_APIKEY": geobox_emulator.apikey}
+    flow_run = _killed_run(account, str(path), waited, left)
+    credentials = GeoboxCredentials(host=geobox_emulator.url, apikey=geobox_emulator.apikey)
+    if source == "environment":
+        for name, value in account.items():
+            monkeypatch.setenv(name, value)
+    else:
+        credentials.save("account-of-the-run", overwrite=True)
+
+    abort_remote_tasks(flow=None, flow_run=flow_run, state=None)
+
+    with credentials.get_client() as client:
+        states = {task.name: task.state for task in client.list_tasks()}
+    assert states.pop("b") is not TaskState.ABORTED
+    assert len(states) == 2
+    assert set(states.values()) == {TaskState.ABORTED}
+
+
+def _killed_run(account, *arguments):
+    """A flow run whose process was killed once its waits were recorded."""
+    environment = os.environ | account | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""}
+    with (
+        get_client(sync_client=True) as client,
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *arguments],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process,
+    ):
+        known = {artifact.id for artifact in client.read_artifacts()}
+        deadline = time.monotonic() + 40
+        records = {}
+        while time.monotonic() < deadline:
+            new = [artifact for artifact in client.read_artifacts() if artifact.id not in known]
+            records = {a.type: a for a in new if a.type in ("geobox-waits", "geobox-submission")}
+            waits = records.get("geobox-waits")
+            if waits is not None and len(waits.data["waits"]) == 2:
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        return client.read_flow_run(records["geobox-waits"].flow_run_id)
