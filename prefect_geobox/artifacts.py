@@ -6,9 +6,14 @@ import base64
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate
+from prefect.context import TaskRunContext
+
+from prefect_geobox.cancellation import flow_run_id
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.errors import GeoboxError
 from prefect_geobox.client.models import AssetKind, OutputAsset, RemoteTask, printable
@@ -22,6 +27,12 @@ logger = logging.getLogger(__name__)
 #: How many features a map shows at most, and how many are read at once.
 _MAP_FEATURES: Final = 2000
 _PAGE: Final = 500
+
+_FATE: Final = (
+    'A cancel aborts remote tasks that are not final, unless on_cancel is "leave". Otherwise they '
+    "go on: a retry of this run re-attaches to those that it has started, and any of them can be "
+    "waited for again by its uuid."
+)
 
 #: Rows of the table of several remote tasks.
 _MOST_ROWS: Final = 100
@@ -154,6 +165,33 @@ async def leave_summary(execution: Execution, summary: StepSummary) -> None:
         )
     except Exception as error:  # noqa: BLE001 - what was done does not fail for not being shown
         run_logger().warning("The summary could not be saved: %s: %s", type(error).__name__, error)
+
+
+async def leave_last_summary(execution: Execution, summary: StepSummary) -> None:
+    """Leaves the artifact of a step that was interrupted, and says what becomes of its work."""
+    run_id, task = flow_run_id(), TaskRunContext.get()
+    if run_id is None:
+        return
+    fate = f"Interrupted by {type(summary.error).__name__}. " + _FATE
+    summary = replace(summary, error=GeoboxError(fate))
+
+    async def create() -> None:
+        async with get_client() as client:
+            await client.create_artifact(
+                ArtifactCreate(
+                    key=f"geobox-{summary.step}",
+                    type="markdown",
+                    description=f"Geobox: {summary.step}",
+                    data=summary_markdown(summary),
+                    flow_run_id=run_id,
+                    task_run_id=task.task_run.id if task is not None else None,
+                )
+            )
+
+    try:
+        await execution.at_last(create())
+    except Exception as error:  # noqa: BLE001 - the interruption matters more
+        run_logger().warning("The summary could not be saved: %s", type(error).__name__)
 
 
 def summary_markdown(summary: StepSummary) -> str:

@@ -33,6 +33,9 @@ from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.waiting import Verdict, Waiting
 from prefect_geobox.runs import run_logger
 
+#: What ends a step from outside.
+INTERRUPTIONS: Final = (KeyboardInterrupt, asyncio.CancelledError, TerminationSignal)
+
 #: The type of the artifacts that say what a flow run waits for.
 WAITS_TYPE: Final = "geobox-waits"
 

@@ -33,6 +33,9 @@ T = TypeVar("T")
 #: Seconds that a start that is under way may take once its caller is interrupted.
 _START_TIME: Final = 15.0
 
+#: Seconds that the last words of an interrupted step may take.
+_LAST_TIME: Final = 3.0
+
 
 class WaitListener(Protocol):
     """Shows what a wait tells."""
@@ -59,6 +62,9 @@ class Execution(Protocol):
 
     async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
         """Waits for remote tasks and shows how that goes."""
+
+    async def at_last(self, work: Coroutine[Any, Any, object]) -> None:
+        """Runs something short once the step is interrupted and can await nothing any more."""
 
     async def create_markdown(self, key: str, markdown: str, description: str) -> None:
         """Leaves a markdown artifact."""
@@ -97,6 +103,10 @@ class Blocking:
         """Blocks until the remote tasks have ended."""
         with watching(waiting):
             return waiting.run(lambda update: drive(listener(update)), judge_blocking)
+
+    async def at_last(self, work: Coroutine[Any, Any, object]) -> None:
+        """Blocks for a moment."""
+        io_thread().submit(work).result(_LAST_TIME)
 
     async def create_markdown(self, key: str, markdown: str, description: str) -> None:
         """Leaves a markdown artifact."""
@@ -142,6 +152,11 @@ class Awaiting:
         """Awaits the end of the remote tasks."""
         with watching(waiting):
             return await waiting.arun(listener, judge_awaiting)
+
+    async def at_last(self, work: Coroutine[Any, Any, object]) -> None:
+        """Awaits for a moment, behind a shield."""
+        with anyio.move_on_after(_LAST_TIME, shield=True):
+            await asyncio.shield(asyncio.wrap_future(io_thread().submit(work)))
 
     async def create_markdown(self, key: str, markdown: str, description: str) -> None:
         """Leaves a markdown artifact."""

@@ -8,7 +8,14 @@ from dataclasses import replace
 
 from prefect.assets import Asset
 
-from prefect_geobox.artifacts import OutputFacts, StepSummary, gather_facts, leave_summary
+from prefect_geobox.artifacts import (
+    OutputFacts,
+    StepSummary,
+    gather_facts,
+    leave_last_summary,
+    leave_summary,
+)
+from prefect_geobox.cancellation import INTERRUPTIONS
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.errors import (
     GeoboxError,
@@ -69,6 +76,11 @@ async def wait_and_report(
             raise_for_failures(tasks)
     except GeoboxError as error:
         await leave_summary(
+            execution, replace(summary, tasks=report.tasks, stats=report.stats, error=error)
+        )
+        raise
+    except INTERRUPTIONS as error:
+        await leave_last_summary(
             execution, replace(summary, tasks=report.tasks, stats=report.stats, error=error)
         )
         raise
@@ -137,9 +149,11 @@ async def start_owned(
 
     task, decision = await execution.start(start_once(client, step), give_up)
     run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)
-    is_old = decision in (Decision.REATTACHED, Decision.FINISHED, Decision.FOUND)
-    event = "reattached" if is_old else "submitted"
-    emit_task_event(event, task, client.settings.host, {"decision": str(decision)})
+    payload = {"decision": str(decision)}
+    if decision in (Decision.REATTACHED, Decision.FINISHED, Decision.FOUND):
+        emit_task_event("reattached", task, client.settings.host, payload)
+    else:
+        emit_task_event("submitted", task, client.settings.host, payload)
     return task, decision
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_geobox.artifacts import StepSummary, leave_summary
+from prefect_geobox.artifacts import StepSummary, leave_last_summary, leave_summary
+from prefect_geobox.cancellation import INTERRUPTIONS
 from prefect_geobox.client.arguments import UuidLike, checked_uuid, readable_file
 from prefect_geobox.client.errors import GeoboxError
 from prefect_geobox.client.models import AssetKind, OutputAsset, printable
@@ -309,7 +310,7 @@ async def _publish(
             )
             raise_for_failures(tasks)
             asset = await execution.call(client.require_output(tasks[0], name))
-        except GeoboxError as error:
+        except (GeoboxError, *INTERRUPTIONS) as error:
             failed = replace(
                 summary,
                 title=f"Could not publish {source.name or uuid} as {name}",
@@ -317,7 +318,8 @@ async def _publish(
                 stats=report.stats,
                 error=error,
             )
-            await leave_summary(execution, failed)
+            leave = leave_summary if isinstance(error, GeoboxError) else leave_last_summary
+            await leave(execution, failed)
             raise
         if tasks[0].errors is not None:
             logger.warning("%s was published, but not all of it: %s", name, tasks[0].reason)
