@@ -111,7 +111,6 @@ class Step(Generic[Found]):
         submission: How it is sent, and found again.
         read: Reads what came of it by its uuid.
         inputs: What makes it this submission and no other; JSON values, no secret.
-        kind: Whether a remote task or a file comes of it.
         key: Tells apart what has the same inputs on purpose.
         on_cancel: What becomes of it when the user cancels the run.
         on_gone: What to do where a retry finds that it is no longer there.
@@ -121,7 +120,6 @@ class Step(Generic[Found]):
     submission: Submission[Found]
     read: Callable[[str], Awaitable[Found]]
     inputs: Mapping[str, Any]
-    kind: Literal["task", "file"] = "task"
     key: str | None = None
     on_cancel: str = "abort"
     on_gone: OnGone = "fail"
@@ -270,7 +268,7 @@ def _record(
     settings = client.settings
     return {
         "step": step.name,
-        "kind": step.kind,
+        "kind": step.submission.kind,
         "slot": slot,
         "uuid": None,
         "before": None if before is None else sorted(before),

@@ -91,7 +91,6 @@ async def _upload(
             client.uploading(file, notify=run_logger().warning),
             read,
             {"name": file.name, "sha256": await execution.call(digest_of(file))},
-            kind="file",
             key=key,
             on_gone="resubmit",
         )

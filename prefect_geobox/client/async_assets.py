@@ -180,6 +180,7 @@ class AsyncAssetVerbs(AsyncConnection):
             )
 
         return Submission(
+            kind="file",
             what=f"The upload of {file.name}",
             send=send,
             newest=lambda retry: self._find(AssetKind.FILE, file.name, retry),

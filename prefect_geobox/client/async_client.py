@@ -140,6 +140,7 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
             return await self._read("tasks/", parse_tasks, filters, retry)
 
         return Submission(
+            kind="task",
             what=what,
             send=send,
             newest=newest,

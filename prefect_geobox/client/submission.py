@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from prefect_geobox.client.clock import Clock
 from prefect_geobox.client.errors import (
@@ -46,6 +46,7 @@ class Submission(Generic[Found]):
     """Something to send once.
 
     Attributes:
+        kind: What comes of it: a remote task or a file.
         what: What it is, for messages, such as `POST files/…/publish/`.
         send: Sends it, and returns what came of it.
         newest: Reads what it would be among if it was carried out: the newest of its kind. Told
@@ -56,6 +57,7 @@ class Submission(Generic[Found]):
         notify: Told in a sentence where something was adopted or sent again.
     """
 
+    kind: Literal["task", "file"]
     what: str
     send: Callable[[], Awaitable[Found]]
     newest: Callable[[RetryPolicy], Awaitable[list[Found]]]
@@ -80,6 +82,10 @@ class Submissions:
         self._changed = asyncio.Condition()
         self._own: deque[str] = deque(maxlen=_REMEMBERED)
         self._taken_over: set[str] = set()
+        # Submissions of which it is not known at present what came of them, and what may have come
+        # of one that could not be told from another.
+        self._unclear: list[Submission[Any]] = []
+        self._contested: set[str] = set()
 
     def is_taken_over(self, uuid: str) -> bool:
         """Whether this was found after an unclear failure, and could be somebody else's."""
@@ -136,8 +142,12 @@ class Submissions:
                     f"it, as its list could not be read before. Look there before you send it "
                     f"again. The failure: {failure}"
                 ) from None
-            async with self._as_only_one():
-                found = await self._look_up(submission, before, str(failure))
+            self._unclear.append(submission)
+            try:
+                async with self._as_only_one():
+                    found = await self._look_up(submission, before, str(failure))
+            finally:
+                self._unclear.remove(submission)
             if found is not None:
                 return found
             if sends >= _MOST_SENDS or not _is_lost(failure):
@@ -150,11 +160,12 @@ class Submissions:
         self, submission: Submission[Found], before: frozenset[str], failure: str
     ) -> Found | None:
         new: list[Found] = []
+        likely: list[Found] = []
         for pause in _LOOK_UPS:
             await self._clock.sleep(pause)
             new = await self._new_ones(submission, before, failure)
             likely = [item for item in new if submission.is_likely(item)]
-            if len(likely) == 1:
+            if len(likely) == 1 and not self._is_contested(submission, likely[0]):
                 self._own.append(likely[0].uuid)
                 self._taken_over.add(likely[0].uuid)
                 submission.notify(
@@ -166,11 +177,21 @@ class Submissions:
                 break
         if not new:
             return None
+        # What two submissions lay claim to is neither's, also for the one that looks later.
+        self._contested |= {item.uuid for item in likely}
         raise AmbiguousSubmissionError(
             f"{submission.what} failed, and any of these may have come of it. Find out which, and "
             f"go on with its uuid. The failure: {failure}",
             new,
         )
+
+    def _is_contested(self, submission: Submission[Found], item: Found) -> bool:
+        rivals = [
+            other
+            for other in self._unclear
+            if other is not submission and other.kind == submission.kind and other.is_likely(item)
+        ]
+        return item.uuid in self._contested or bool(rivals)
 
     async def _new_ones(
         self, submission: Submission[Found], before: frozenset[str], failure: str

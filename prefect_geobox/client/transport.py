@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import ssl
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
@@ -312,7 +313,7 @@ class Transport:
         problem: str
         try:
             text = self._authenticator.scrub(_text(response))
-            payload = json.loads(text, parse_constant=_refuse_constant)
+            payload = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
             return parse(_without_surrogates(payload) if "\\u" in text else payload)
         except InvalidResponseError as error:
             problem = str(error)
@@ -494,6 +495,14 @@ def _is_url(text: str) -> bool:
 def _content_kind(response: httpx.Response) -> str:
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     return f"{error_text(kind) or 'no content type'}, {len(response.content)} bytes"
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        # It could be read, but never be written again.
+        raise ValueError(f"{text} is beyond all numbers")
+    return number
 
 
 def _refuse_constant(name: str) -> Any:

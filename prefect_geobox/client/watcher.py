@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from prefect_geobox.client.errors import (
     GeoboxError,
+    InvalidResponseError,
     LostContactError,
     TaskTimeoutError,
 )
@@ -168,8 +169,17 @@ class _Wait:
 
     async def _read_state(self) -> RemoteTask:
         self._count_request()
+        uuid = self._seen.task.uuid
+
+        def parse(payload: Any) -> RemoteTask:
+            task = RemoteTask.from_payload(payload)
+            if task.uuid.replace("-", "").lower() != uuid.replace("-", "").lower():
+                # A mixed-up answer must not end a wait with somebody else's verdict.
+                raise InvalidResponseError(f"it is about another remote task, {task.uuid}")
+            return task
+
         return await self._transport.attempt_json(
-            "GET", f"tasks/{self._seen.task.uuid}/", RemoteTask.from_payload, within=self._within()
+            "GET", f"tasks/{uuid}/", parse, within=self._within()
         )
 
     def _within(self) -> float | None:

@@ -27,12 +27,16 @@ class Access:
         username: The user; a random one where None.
         password: The password; a random one where None.
         apikey: The API key; a random one where None.
+
+    Attributes:
+        is_key_withdrawn: Whether the key is worthless at present.
     """
 
     def __init__(self, username: str | None, password: str | None, apikey: str | None) -> None:
         self.username = username or f"demo-{secrets.token_hex(3)}"
         self.password = password or secrets.token_urlsafe(12)
         self.apikey = apikey or secrets.token_hex(20)
+        self.is_key_withdrawn = False
         self._tokens: set[str] = set()
 
     def log_in(self, username: str, password: str) -> str | None:
@@ -55,7 +59,7 @@ class Access:
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
             return scheme.lower() == "bearer" and token in self._tokens
-        return apikey is not None and _same(apikey, self.apikey)
+        return apikey is not None and _same(apikey, self.apikey) and not self.is_key_withdrawn
 
 
 class Authentication:

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from prefect_geobox.emulator import asset_routes, job_routes, task_routes
 from prefect_geobox.emulator.access import Authentication
 from prefect_geobox.emulator.answers import ApiError, api_error, http_error, server_error
+from prefect_geobox.emulator.exchange import FaultGate
 from prefect_geobox.emulator.recording import RequestLog
 
 if TYPE_CHECKING:
@@ -37,4 +38,4 @@ def make_app(state: EmulatorState) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.emulator = state
-    return RequestLog(app, state.requests)
+    return RequestLog(FaultGate(app, state.faults), state.requests, state.in_flight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
+from prefect_geobox.emulator.exchange import remember
+
 if TYPE_CHECKING:
     from collections import deque
 
@@ -21,6 +24,7 @@ _BODY = "prefect_geobox.emulator.body"
 _APIKEY = "prefect_geobox.emulator.apikey"
 _SECRETS = frozenset({"password", "apikey"})
 _HIDDEN = "********"
+_BRIEF = 0.02
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,31 @@ class RecordedRequest:
     body: Any
     status: int | None
     at: float
+
+
+class InFlight:
+    """Counts the requests that wait for their answer. A context manager around each.
+
+    Those that are over within `_BRIEF` seconds do not count: a request that a client has just given
+    up would, until the server has noticed.
+
+    Attributes:
+        most: The most there were at once.
+    """
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._now = 0
+
+    def __enter__(self) -> None:
+        self._now += 1
+        asyncio.get_running_loop().call_later(_BRIEF, self._look)
+
+    def __exit__(self, *_: object) -> None:
+        self._now -= 1
+
+    def _look(self) -> None:
+        self.most = max(self.most, self._now)
 
 
 @dataclass(frozen=True)
@@ -103,13 +132,14 @@ def apikey_of(scope: Scope) -> str | None:
 class RequestLog:
     """ASGI middleware that records each request and what was answered.
 
-    The one place where all requests pass before anything is done: a kit that makes the emulator
-    misbehave belongs between the record and the call of the application.
+    The one place where all requests pass before anything is done. `FaultGate`, which makes the
+    emulator misbehave, comes between this and the application.
     """
 
-    def __init__(self, app: ASGIApp, records: deque[RecordedRequest]) -> None:
+    def __init__(self, app: ASGIApp, records: deque[RecordedRequest], in_flight: InFlight) -> None:
         self._app = app
         self._records = records
+        self._in_flight = in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Records a request and passes it on."""
@@ -137,20 +167,25 @@ class RequestLog:
         path = "/".join(part for part in scope["path"].split("/") if part)
         apikey = dict(pairs).get("apikey")
         inner: Scope = {**scope, "path": f"/{path}", _BODY: body, _APIKEY: apikey}
-        answered = False
+        is_recorded = False
+
+        def keep(status: int | None) -> None:
+            nonlocal is_recorded
+            if not is_recorded:
+                is_recorded = True
+                self._records.append(replace(record, status=status))
 
         async def send_recorded(message: Message) -> None:
-            nonlocal answered
             if message["type"] == "http.response.start":
-                answered = True
-                self._records.append(replace(record, status=message["status"]))
+                keep(message["status"])
             await send(message)
 
+        remember(inner, record, lambda: keep(None))
         try:
-            await self._app(inner, receive, send_recorded)
+            with self._in_flight:
+                await self._app(inner, receive, send_recorded)
         finally:
-            if not answered:
-                self._records.append(record)
+            keep(None)
 
 
 async def _read(request: Request) -> Body:

@@ -7,6 +7,7 @@ import math
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -15,13 +16,15 @@ from typing_extensions import Self
 from prefect_geobox.client.models import TaskState
 from prefect_geobox.emulator.access import Access
 from prefect_geobox.emulator.app import make_app
+from prefect_geobox.emulator.exchange import FaultyProtocol
 from prefect_geobox.emulator.remote_tasks import Outcome
 from prefect_geobox.emulator.state import CountShape, EmulatorState, TaskIdKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from prefect_geobox.emulator.faults import Fault
     from prefect_geobox.emulator.recording import RecordedRequest
 
 _HOST = "127.0.0.1"
@@ -123,10 +126,53 @@ class GeoboxEmulator:
     def clear_requests(self) -> None:
         """Forgets the requests so far."""
         self._state.requests.clear()
+        self._state.in_flight.most = 0
 
     def revoke_tokens(self) -> None:
         """Makes every access token given out so far worthless."""
         self._state.access.revoke_tokens()
+
+    def withdraw_apikey(self) -> None:
+        """Makes the API key worthless, until it is issued again."""
+        self._state.access.is_key_withdrawn = True
+
+    def reissue_apikey(self) -> None:
+        """Makes the same API key good again."""
+        self._state.access.is_key_withdrawn = False
+
+    @property
+    def most_in_flight(self) -> int:
+        """The most requests that waited for their answer at once, since `clear_requests()`.
+
+        Requests that were answered within 20 ms do not count.
+        """
+        return self._state.in_flight.most
+
+    @property
+    def faults(self) -> Callable[[RecordedRequest], Fault | None] | None:
+        """What goes wrong with which request; None, as at first, for nothing.
+
+        A plan of `prefect_geobox.emulator.faults`, or any function of a request that returns a
+        fault or None. It is asked in the server's thread.
+        """
+        return self._state.faults.plan
+
+    @faults.setter
+    def faults(self, plan: Callable[[RecordedRequest], Fault | None] | None) -> None:
+        if plan is not None and not callable(plan):
+            raise TypeError(f"faults takes a plan, such as always(fault), not {plan!r}")
+        self._state.faults.plan = plan
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """A context in which nobody listens: connections are refused, open ones are closed."""
+        self.stop()
+        try:
+            # Nobody else gets the port meanwhile, not even a client as the port it calls from.
+            with _bound(self._port):
+                yield
+        finally:
+            self.start()
 
     def add_task(
         self,
@@ -187,6 +233,7 @@ class GeoboxEmulator:
         if self._server is not None:
             return self
         self._socket = _listen(self._port)
+        self._state.faults.begin()
         self._port = self._socket.getsockname()[1]
         config = uvicorn.Config(
             make_app(self._state),
@@ -194,6 +241,7 @@ class GeoboxEmulator:
             log_config=None,
             lifespan="off",
             ws="none",
+            http=FaultyProtocol,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
         self._server = uvicorn.Server(config)
@@ -216,6 +264,7 @@ class GeoboxEmulator:
         """Stops the server; nothing happens where none runs."""
         if self._server is None or self._thread is None or self._socket is None:
             return
+        self._state.faults.end()
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
@@ -238,19 +287,28 @@ class GeoboxEmulator:
 
 
 def _listen(port: int) -> socket.socket:
-    # asyncio turns Nagle's algorithm off only where the protocol is named; with it on, every answer
-    # would take 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = _bound(port)
     try:
-        # So that a restart gets the port of which connections are still closing.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((_HOST, port))
         # Listening at once: a client that is early waits instead of being refused.
         listener.listen(2048)
     except OSError:
         listener.close()
         raise
     return listener
+
+
+def _bound(port: int) -> socket.socket:
+    # asyncio turns Nagle's algorithm off only where the protocol is named; with it on, every answer
+    # would take 40 ms.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        # So that a restart gets the port of which connections are still closing.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((_HOST, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _duration(seconds: float) -> float:

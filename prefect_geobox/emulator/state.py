@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from prefect_geobox.emulator.exchange import FaultSwitch
+from prefect_geobox.emulator.recording import InFlight
 from prefect_geobox.emulator.remote_tasks import EmulatedTask, RemoteTasks, Work
 from prefect_geobox.emulator.store import Store
 
@@ -36,6 +38,8 @@ class EmulatorState:
             uses is not known; its clients take both.
         count_shape: Whether a count is a bare number or `{"count": …}`. Both are known.
         requests: The last requests.
+        in_flight: How many requests there were at once.
+        faults: What goes wrong with which request.
         store: The assets.
         tasks: The remote tasks.
     """
@@ -45,6 +49,8 @@ class EmulatorState:
     task_id_kind: TaskIdKind
     count_shape: CountShape
     requests: deque[RecordedRequest] = field(default_factory=lambda: deque(maxlen=_REQUESTS_KEPT))
+    in_flight: InFlight = field(default_factory=InFlight)
+    faults: FaultSwitch = field(default_factory=FaultSwitch)
     store: Store = field(default_factory=Store)
     tasks: RemoteTasks = field(init=False)
 
