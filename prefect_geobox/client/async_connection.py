@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from types import TracebackType
@@ -18,6 +19,21 @@ from prefect_geobox.client.submission import Found, Submission
 from prefect_geobox.client.transport import Params
 
 T = TypeVar("T")
+
+
+logger = logging.getLogger(__name__)
+
+_warned_of: set[str] = set()
+
+
+def _warn_of_unverified(settings: ConnectionSettings) -> None:
+    if settings.base_url.startswith("https:") and settings.host not in _warned_of:
+        _warned_of.add(settings.host)
+        logger.warning(
+            "TLS CERTIFICATES OF %s ARE NOT VERIFIED: anybody on the way can read the credential "
+            "and the data. Set verify to the path of a CA file instead of false.",
+            settings.host,
+        )
 
 
 class AsyncConnection:
@@ -48,6 +64,8 @@ class AsyncConnection:
             verify=verify,
             timeout=timeout,
         )
+        if self.settings.verify is False:
+            _warn_of_unverified(self.settings)
         self.clock = clock
         self._retry = retry or RetryPolicy()
         self._session: sessions.Session | None = None

@@ -53,9 +53,20 @@ async def retry_read(
         GeoboxError: The last failure.
     """
     began = started = clock.monotonic()
+    first: GeoboxError | None = None
+    try:
+        # Most reads succeed at once, and there are many: they do without the machinery below.
+        return await attempt()
+    except GeoboxError as error:
+        if not error.transient:
+            raise
+        first = error
 
     async def timed_attempt() -> T:
-        nonlocal started
+        nonlocal started, first
+        if first is not None:
+            error, first = first, None
+            raise error
         started = clock.monotonic()
         return await attempt()
 

@@ -107,3 +107,15 @@ async def test_client_survives_pickle(call: Caller, wire: Wire, clock: FakeClock
     assert back.client.settings == call.client.settings
     assert (await back("get_task", TASK)).succeeded
     back.client.close()
+
+
+def test_unverified_tls_is_warned_of_once_and_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    """Clients that do not verify certificates warn, once for each host, and name the way out."""
+    for _ in range(2):
+        GeoboxClient("https://unverified.test", apikey="key-of-the-test", verify=False)
+        GeoboxClient("http://plain.test", apikey="key-of-the-test", verify=False)
+        GeoboxClient("https://verified.test", apikey="key-of-the-test")
+    warnings = [record for record in caplog.records if "NOT VERIFIED" in record.getMessage()]
+    assert [record.levelname for record in warnings] == ["WARNING"]
+    assert "unverified.test" in warnings[0].getMessage()
+    assert "CA file" in warnings[0].getMessage()
