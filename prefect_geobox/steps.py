@@ -180,6 +180,12 @@ def publish_file(
         LostContactError: The server could not be read for longer than `outage`.
         AmbiguousSubmissionError: It is not known whether the server started anything.
         GeoboxError: A request failed for good.
+
+    Example:
+        ```python
+        layer = publish_file(credentials, file, "parcels", input_srid=4326, timeout=3600)
+        print(layer.asset_key)
+        ```
     """
     policy = WaitPolicy.of(
         timeout=timeout,

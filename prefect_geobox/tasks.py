@@ -71,6 +71,12 @@ def get_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTask:
         InvalidArgumentError: It is no uuid; nothing was sent.
         NotFoundError: There is no such remote task for this account.
         GeoboxError: The read failed.
+
+    Example:
+        ```python
+        task = get_task(credentials, "12345678-1234-5678-1234-567812345678")
+        print(task.state, task.seconds)
+        ```
     """
     with credentials.get_client() as client:
         found = client.get_task(task)
@@ -118,6 +124,11 @@ def list_tasks(
     Raises:
         InvalidArgumentError: A filter makes no sense; nothing was sent.
         GeoboxError: The read failed.
+
+    Example:
+        ```python
+        newest = list_tasks(credentials, state="PROGRESS", order_by="accepted_at D", limit=5)
+        ```
     """
     with credentials.get_client() as client:
         return client.list_tasks(
@@ -176,7 +187,17 @@ def count_tasks(
     user_id: int | None = None,
     shared: bool = False,
 ) -> int:
-    """Counts remote tasks: `GET tasks/?return_count=True`. Arguments as in `list_tasks`."""
+    """Counts remote tasks: `GET tasks/?return_count=True`. Arguments as in `list_tasks`.
+
+    Raises:
+        InvalidArgumentError: A filter makes no sense; nothing was sent.
+        GeoboxError: The read failed.
+
+    Example:
+        ```python
+        running = count_tasks(credentials, state="PROGRESS")
+        ```
+    """
     with credentials.get_client() as client:
         return client.count_tasks(
             state=state,
@@ -231,6 +252,11 @@ def get_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress
     Raises:
         InvalidArgumentError: It is no uuid; nothing was sent.
         GeoboxError: The read failed.
+
+    Example:
+        ```python
+        print(get_progress(credentials, task).percent)
+        ```
     """
     with credentials.get_client() as client:
         return client.get_progress(task)
@@ -247,6 +273,9 @@ async def aget_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskP
 def get_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAsset | None:
     """Reads the asset that a remote task made, tracks it and shows it.
 
+    Calls the asset's own endpoint, such as `GET vectorLayers/{uuid}/`, and reads the features of a
+    vector layer for its map.
+
     Args:
         credentials: The account.
         task: Its uuid, or an object with one; a final `RemoteTask` is not read again.
@@ -257,6 +286,12 @@ def get_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAs
     Raises:
         InvalidArgumentError: It is no uuid; nothing was sent.
         GeoboxError: The remote task or the asset could not be read.
+
+    Example:
+        ```python
+        task = wait_for_task(credentials, uuid)
+        layer = get_output_asset(credentials, task)
+        ```
     """
     return drive(_get_output_asset(BLOCKING, credentials, task))
 

@@ -47,7 +47,8 @@ def wait_for_task(
 ) -> RemoteTask:
     """Waits until a remote task has ended.
 
-    Looks at once, then after `max(interval, 10 % of the time waited)` seconds, at most
+    Calls `GET tasks/{uuid}/` and, for the progress, `GET tasks/{uuid}/status/`. Looks at once, then
+    after `max(interval, 10 % of the time waited)` seconds, at most
     `max_interval`, and a last time when the timeout ends.
 
     Args:
@@ -150,6 +151,11 @@ def wait_for_tasks(
     Raises:
         TaskFailedError: After all have ended: those that did not succeed, in `.tasks`.
         GeoboxError: As `wait_for_task`.
+
+    Example:
+        ```python
+        tasks = wait_for_tasks(credentials, uuids, timeout=3600, raise_on_failure=False)
+        ```
     """
     policy = WaitPolicy.of(
         timeout=timeout,
@@ -237,6 +243,12 @@ def abort_task(
         InvalidArgumentError: An argument makes no sense; nothing was sent.
         TaskTimeoutError: It had not ended after `confirm` seconds.
         GeoboxError: The abort or the read failed.
+
+    Example:
+        ```python
+        for task in list_tasks(credentials, state="PENDING"):
+            abort_task(credentials, task)
+        ```
     """
     return drive(_abort(BLOCKING, credentials, task, confirm))
 

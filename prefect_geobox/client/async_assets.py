@@ -62,6 +62,8 @@ class AsyncAssetVerbs(AsyncConnection):
     async def find_assets(self, kind: AssetKind | str, name: str) -> list[OutputAsset]:
         """Finds the assets of a kind that have exactly this name, 100 at most.
 
+        Calls the kind's list, such as `GET vectorLayers/?q=name = '…'`.
+
         Args:
             kind: The kind of asset.
             name: The name.
@@ -108,7 +110,7 @@ class AsyncAssetVerbs(AsyncConnection):
         return await self._read(path, parse_feature_collection, params)
 
     async def count_features(self, layer: UuidLike) -> int:
-        """Counts the features of a vector layer.
+        """Counts features: `GET vectorLayers/{uuid}/features/?return_count=True`.
 
         Raises:
             GeoboxError: The read failed.

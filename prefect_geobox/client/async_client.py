@@ -163,6 +163,8 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
     async def get_output_asset(self, task: UuidLike) -> OutputAsset | None:
         """Reads the asset that a remote task made, or None where its result names none.
 
+        Calls the asset's own endpoint, such as `GET vectorLayers/{uuid}/`.
+
         Args:
             task: Its uuid, or an object with one; a final `RemoteTask` is not read again.
 
@@ -242,6 +244,8 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
         **options: Unpack[PublishOptions],
     ) -> OutputAsset:
         """Publishes an uploaded file, waits for it and returns the new layer.
+
+        Calls `POST files/{uuid}/publish/`, then what `wait_for_task` calls.
 
         Arguments are those of `start_publish` and `wait_for_task`.
 

@@ -136,7 +136,8 @@ class AsyncTaskVerbs(AsyncConnection):
     ) -> RemoteTask:
         """Waits until a remote task has ended.
 
-        Looks at once, then after `max(interval, 10 % of the time waited)` seconds, at most
+        Calls `GET tasks/{uuid}/` and, for the progress, `GET tasks/{uuid}/status/`. Looks at once,
+        then after `max(interval, 10 % of the time waited)` seconds, at most
         `max_interval`, and a last time when the timeout ends.
 
         Args:
