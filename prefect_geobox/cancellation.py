@@ -9,13 +9,14 @@ monitor watches on its behalf.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import anyio
@@ -26,12 +27,15 @@ from prefect.client.schemas.filters import (
     ArtifactFilterFlowRunId,
     ArtifactFilterType,
 )
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import TerminationSignal
 
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.waiting import Verdict, Waiting
 from prefect_geobox.runs import run_logger
+
+logger = logging.getLogger(__name__)
 
 #: What ends a step from outside.
 INTERRUPTIONS: Final = (KeyboardInterrupt, asyncio.CancelledError, TerminationSignal)
@@ -107,7 +111,8 @@ async def _asked(run_id: UUID) -> bool:
     try:
         with anyio.fail_after(_STATE_TIME):
             async with get_client() as client:
-                return await _is_cancelling(client, await lineage(client, run_id))
+                states = await _states(client, await lineage(client, run_id))
+                return any(state.is_cancelling() or state.is_cancelled() for state in states)
     except Exception as error:  # noqa: BLE001 - whatever it is, the process is about to end
         run_logger().error(
             "It could not be found out whether the run was cancelled: %s", type(error).__name__
@@ -124,12 +129,9 @@ def flow_run_id() -> UUID | None:
     return task.task_run.flow_run_id if task is not None else None
 
 
-async def _is_cancelling(client: PrefectClient, run_ids: list[UUID]) -> bool:
-    for run_id in run_ids:
-        state = (await client.read_flow_run(run_id)).state
-        if state is not None and (state.is_cancelling() or state.is_cancelled()):
-            return True
-    return False
+async def _states(client: PrefectClient, run_ids: list[UUID]) -> list[State[Any]]:
+    states = [(await client.read_flow_run(run_id)).state for run_id in run_ids]
+    return [state for state in states if state is not None]
 
 
 async def lineage(client: PrefectClient, run_id: UUID) -> list[UUID]:
@@ -198,21 +200,30 @@ class _RunMonitor:
             if since_read < _STATE_PERIOD and not is_ending:
                 continue
             since_read = 0.0
-            if await self._is_cancelling():
+            states = await self._states()
+            if any(state.is_cancelling() or state.is_cancelled() for state in states):
                 self._end("cancel", only_elsewhere=False)
-            elif is_ending:
+            elif any(state.name == "TimedOut" for state in states):
+                # The flow's time limit has ended it; Prefect now waits for its threads.
+                self._end("timeout", only_elsewhere=True)
+            elif is_ending and self.waits:
+                logger.warning(
+                    "The process was asked to end; what was waited for goes on and is picked up by "
+                    "a retry of this run."
+                )
                 self._end("leave", only_elsewhere=True)
 
-    async def _is_cancelling(self) -> bool:
+    async def _states(self) -> list[State[Any]]:
+        """The states of the run and of those that it is a part of; none where they are unknown."""
         try:
             # Made late, so that the many waits that end at once need none.
             if self._client is None:
                 self._client = await self._stack.enter_async_context(get_client())
             self._lineage = self._lineage or await lineage(self._client, self._run_id)
             await self._record(self._client)
-            return await _is_cancelling(self._client, self._lineage)
+            return await _states(self._client, self._lineage)
         except Exception:  # noqa: BLE001 - the next read may tell
-            return False
+            return []
 
     async def _record(self, client: PrefectClient) -> None:
         """Keeps on the server what is waited for, for whoever cleans up after this process."""
@@ -248,9 +259,9 @@ class _RunMonitor:
                 # The main thread sees the signal itself.
                 continue
             error: BaseException = (
-                asyncio.CancelledError("the flow run was cancelled")
-                if verdict == "cancel"
-                else TerminationSignal(signal.SIGTERM)
+                TerminationSignal(signal.SIGTERM)
+                if verdict == "leave"
+                else asyncio.CancelledError("the flow run was cancelled or ran out of time")
             )
             del self.waits[waiting]
             waiting.interrupt(verdict, error)
