@@ -279,7 +279,7 @@ def test_server_answers_while_it_works(countries: bytes) -> None:
             started = time.perf_counter()
             api.get("tasks/", limit=1)
             slowest = max(slowest, time.perf_counter() - started)
-        assert slowest < 0.6
+        assert slowest < 2
 
 
 def _http(geobox: GeoboxEmulator) -> httpx.Client:

@@ -40,7 +40,7 @@ def test_publishing_real_geodata_shows_a_map_and_tracks_the_layer(
         file = upload_file(credentials, COUNTRIES)
         return file, publish_file(credentials, file, "countries", **FAST)
 
-    geobox_emulator.seconds = 0.3
+    geobox_emulator.seconds = 2.0
     state = publish(return_state=True)
 
     file, layer = state.result()

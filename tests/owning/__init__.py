@@ -1,0 +1,1 @@
+"""What a cancel, a crash or a time limit does to remote tasks, with real processes and signals."""

@@ -1,0 +1,109 @@
+"""A lab for the session, files to publish, and the cells of the table, tried side by side."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL
+
+from .cells import Cell, Outcome, keep, try_out
+from .lab import HERE, Lab
+
+#: How many cells are tried at once; each is a process that works hard when it begins and ends.
+AT_ONCE = 10
+
+#: With so many cells tried, it is a full run, which is kept.
+FULL = 100
+
+
+@pytest.fixture(scope="session")
+def lab(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Where the flows of all tests run."""
+    folder = tmp_path_factory.mktemp("lab")
+    url = PREFECT_API_URL.value()
+    assert url
+    environment = {
+        **os.environ,
+        "PREFECT_API_URL": url,
+        "PYTHONPATH": str(HERE),
+        "PYTHONUNBUFFERED": "1",
+        # SQLite takes one writer at a time.
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+    }
+    with get_client(sync_client=True) as client:
+        made = Lab(folder, environment, client)
+        yield made
+        made.starter.close()
+    gc.collect()
+
+
+@pytest.fixture(scope="session")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Five small files, each different."""
+    folder = tmp_path_factory.mktemp("files")
+    found = []
+    for place in range(5):
+        path = folder / f"points{place}.geojson"
+        feature = (
+            '{"type":"Feature","properties":{},"geometry":{"type":"Point","coordinates":'
+            f"[{place},{place}]}}}}"
+        )
+        path.write_text(f'{{"type":"FeatureCollection","features":[{feature}]}}')
+        found.append(path)
+    return found
+
+
+@pytest.fixture(scope="session")
+def outcomes(
+    lab: Lab, paths: list[Path], request: pytest.FixtureRequest
+) -> Iterator[dict[Cell, Future[Outcome]]]:
+    """What came of each cell that a selected test asks for."""
+    calls: list[Any] = [getattr(item, "callspec", None) for item in request.session.items]
+    cells = [
+        call.params["cell"]
+        for call in calls
+        if call is not None and isinstance(call.params.get("cell"), Cell)
+    ]
+    cells = sorted(dict.fromkeys(cells), key=lambda cell: cell.column not in ("serve", "worker"))
+    with ExitStack() as stack:
+        logs = {}
+        rows = {
+            column: sorted({cell.row for cell in cells if cell.column == column})
+            for column in ("serve", "worker")
+        }
+        if rows["serve"]:
+            logs["serve"] = stack.enter_context(lab.serving("serve-cells", rows["serve"]))
+        if rows["worker"]:
+            logs["worker"] = stack.enter_context(lab.pooled("cells", rows["worker"]))
+        threads = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
+        trials = {
+            cell: threads.submit(try_out, lab, cell, paths, logs.get(cell.column)) for cell in cells
+        }
+        yield trials
+        for trial in trials.values():
+            trial.cancel()
+    measured = {
+        str(cell): trial.result().as_json()
+        for cell, trial in trials.items()
+        if trial.done() and not trial.cancelled() and trial.exception() is None
+    }
+    if len(measured) >= FULL:
+        keep(measured)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Prefect leaves connections of its own open; ours are checked by the tests of the client."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
