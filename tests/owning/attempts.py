@@ -58,10 +58,10 @@ class Attempts:
         """Starts the first attempt."""
         return self._launch(do="run", cell=self.parameters(), **command)
 
-    def run_deployment(self) -> str:
-        """Has the served flow run."""
+    def run_deployment(self, kind: str = "served") -> str:
+        """Has the served or deployed flow run."""
         parameters = {"trial": self.parameters()}
-        self.run = self.lab.run_deployment(self.flow, "served", self.name, parameters)
+        self.run = self.lab.run_deployment(self.flow, kind, self.name, parameters)
         return self.run
 
     def again(self, **command: Any) -> Launched:
@@ -79,9 +79,12 @@ class Attempts:
         return process
 
     def is_waiting(self) -> bool:
-        """Whether all that it publishes one by one, or side by side, is waited for."""
+        """Whether all that it publishes, one by one or side by side, is started and recorded."""
         number = 1 if self.flow in ONE_BY_ONE else len(self.paths)
-        return len(self.geobox.looked_at()) >= number and self.geobox.posts("publish") >= number
+        if self.geobox.posts("publish") < number:
+            return False
+        records = [record.data for record in self.lab.records(self.run)]
+        return sum(r["step"] == "publish-file" and bool(r["uuid"]) for r in records) >= number
 
     def killed_while_waiting(self, after: float = 0.3) -> Launched:
         """Starts the first attempt and kills it while it waits."""
@@ -120,14 +123,14 @@ class Attempts:
         rows = [line for text in texts for line in text.splitlines() if "Remote task was" in line]
         return [row.split("|")[2].strip().replace("\\", "") for row in rows]
 
-    def event_decisions(self, number: int) -> list[str]:
-        """What the events say that so many starts have left, the oldest first."""
+    def event_decisions(self, last: str) -> list[str]:
+        """What the events say, the oldest first, once the last one says this, or as they are."""
 
         def read() -> list[str]:
             payloads = [event["payload"] for event in self.lab.events(self.run)]
             return [payload["decision"] for payload in payloads if "decision" in payload]
 
-        until(lambda: len(read()) >= number, 15, 0.3)
+        until(lambda: read()[-1:] == [last], 15, 0.3)
         return read()
 
 

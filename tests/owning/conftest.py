@@ -101,6 +101,42 @@ def outcomes(
         keep(measured)
 
 
+_RUNNING = pytest.StashKey[dict[pytest.Item, Future[None]]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Starts all tests that run side by side with the first of them; then takes each one's end."""
+    if not _is_side_by_side(pyfuncitem):
+        return None
+    session = pyfuncitem.session
+    if _RUNNING not in session.stash:
+        shared = {name: pyfuncitem.funcargs[name] for name in ("lab", "paths")}
+        threads = ThreadPoolExecutor(AT_ONCE // 2)
+        session.stash[_RUNNING] = {
+            item: threads.submit(item.function, **{**shared, **_parameters(item)})
+            for item in session.items
+            if isinstance(item, pytest.Function) and _is_side_by_side(item)
+        }
+        threads.shutdown(wait=False)
+    session.stash[_RUNNING][pyfuncitem].result()
+    return True
+
+
+def _is_side_by_side(item: pytest.Function) -> bool:
+    return getattr(item.function, "is_side_by_side", False)
+
+
+def _parameters(item: pytest.Function) -> dict[str, Any]:
+    return dict(item.callspec.params) if hasattr(item, "callspec") else {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Starts no more tests where the session ends early."""
+    for running in session.stash.get(_RUNNING, {}).values():
+        running.cancel()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Prefect leaves connections of its own open; ours are checked by the tests of the client."""
     here = Path(__file__).parent

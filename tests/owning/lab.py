@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -45,6 +46,12 @@ def until(told: Callable[[], Any], seconds: float = 60.0, pause: float = 0.05) -
             return None
         time.sleep(pause)
     return found
+
+
+def side_by_side(test: Any) -> Any:
+    """Has a test run in a thread, beside all others that were selected; most of it is waiting."""
+    test.is_side_by_side = True
+    return test
 
 
 def persistently(call: Callable[[], Any]) -> Any:
@@ -212,6 +219,13 @@ class Lab:
         finally:
             end(process)
 
+    def deploy_without_worker(self, pool: str, flow: str) -> None:
+        """Deploys a flow to a work pool from which nobody takes."""
+        self.client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+        deployed = self.starter.launch(do="deploy", flows=[flow], pool=pool)
+        assert deployed.end(60), deployed.log.read_text()
+        assert deployed.exit_code == 0, deployed.log.read_text()
+
     def _has_pool(self, name: str) -> bool:
         try:
             return bool(self.client.read_work_pool(name).base_job_template)
@@ -329,7 +343,8 @@ class Geobox(GeoboxEmulator):
         return [task.state for task in self._state.tasks.all()][::-1]
 
     def remove(self, uuid: str) -> None:
-        """Forgets a remote task, as if it had been deleted."""
+        """Ends and forgets a remote task, as if it had been deleted."""
+        self.fail(uuid)
         tasks = self._state.tasks
         del tasks._by_id[str(tasks._tasks.pop(uuid).id)]
 

@@ -11,7 +11,7 @@ import pytest
 from prefect_geobox.emulator.faults import always, delay, on, status
 
 from .cells import LIMITS, Cell, Trial
-from .lab import Geobox, until
+from .lab import Geobox, side_by_side, until
 
 ABORT = {"method": "POST", "path": "tasks/*/abort"}
 
@@ -28,6 +28,7 @@ def _started(lab, geobox, cell, paths):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ["wait-direct", "wait-submit", "await-direct"])
+@side_by_side
 def test_a_remote_task_that_ends_before_the_abort_is_reported_as_it_ended(lab, paths, row):
     """Ctrl-C whose abort comes too late: the log says that the remote task ended in SUCCESS."""
     with Geobox(seconds=8) as geobox:
@@ -43,6 +44,7 @@ def test_a_remote_task_that_ends_before_the_abort_is_reported_as_it_ended(lab, p
 
 
 @pytest.mark.slow
+@side_by_side
 def test_a_remote_task_that_ends_before_the_abort_of_a_timeout_counts_as_ended(lab, paths):
     """`on_timeout="abort"` whose abort comes too late: the wait returns, the flow succeeds."""
     with Geobox(seconds=LIMITS["timeout"] + 2) as geobox:
@@ -57,6 +59,7 @@ def test_a_remote_task_that_ends_before_the_abort_of_a_timeout_counts_as_ended(l
 
 
 @pytest.mark.slow
+@side_by_side
 def test_aborts_that_fail_are_bounded_and_named(lab, paths):
     """Ctrl-C while no abort is answered for: an ERROR names each of 50 uuids, within 40 s."""
     with Geobox(seconds=600) as geobox:
@@ -72,6 +75,7 @@ def test_aborts_that_fail_are_bounded_and_named(lab, paths):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ["wait-direct", "wait-submit"])
+@side_by_side
 def test_a_script_that_is_cancelled_in_the_user_interface_aborts(lab, paths, row):
     """No process manager stops a script; its wait sees the state of the run and ends itself."""
     with Geobox(seconds=600) as geobox:
@@ -85,6 +89,7 @@ def test_a_script_that_is_cancelled_in_the_user_interface_aborts(lab, paths, row
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ["wait-direct", "publish-direct"])
+@side_by_side
 def test_the_hook_cleans_up_after_a_killed_process(lab, paths, row):
     """A run that is killed while it is being cancelled: `abort_remote_tasks` aborts its tasks."""
     with Geobox(seconds=600) as geobox:
@@ -107,6 +112,7 @@ def test_the_hook_cleans_up_after_a_killed_process(lab, paths, row):
 
 
 @pytest.mark.slow
+@side_by_side
 def test_a_start_that_is_under_way_is_aborted_too(lab, paths):
     """Ctrl-C while the start is not answered yet: it is let finish, and aborted."""
     with Geobox(seconds=600) as geobox:
@@ -124,6 +130,7 @@ def test_a_start_that_is_under_way_is_aborted_too(lab, paths):
 
 
 @pytest.mark.slow
+@side_by_side
 def test_two_ctrl_c_in_a_row_end_the_process(lab, paths):
     """Two Ctrl-C at the same moment, with a server that answers: the process ends within 5 s."""
     for row in ("wait-direct", "wait-map", "await-gather"):

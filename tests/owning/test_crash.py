@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from prefect_geobox.emulator.faults import always, hang, on
 
 from .attempts import attempts, ended
-from .lab import until
+from .lab import side_by_side, until
 
 #: How many trials run at once.
 AT_ONCE = 8
@@ -26,6 +25,7 @@ def _side_by_side(trial, number):
         return list(threads.map(trial, range(number)))
 
 
+@side_by_side
 def test_a_killed_flow_goes_on_where_it_was_under_serve(lab, paths):
     """Killed in mid-wait under serve and retried: one upload, one start, the layer comes back."""
 
@@ -51,6 +51,7 @@ def test_a_killed_flow_goes_on_where_it_was_under_serve(lab, paths):
 
 
 @pytest.mark.slow
+@side_by_side
 def test_a_flow_killed_while_it_waits_starts_nothing_twice(lab, paths):
     """Killed at a random moment of its wait, 20 times: one upload and one start each time."""
 
@@ -64,6 +65,7 @@ def test_a_flow_killed_while_it_waits_starts_nothing_twice(lab, paths):
 
 
 @pytest.mark.parametrize("number", TRIALS)
+@side_by_side
 def test_a_flow_killed_before_its_start_is_recorded_starts_nothing_twice(lab, paths, number):
     """Killed between the answer to the start and its record: the next attempt finds it."""
 
@@ -80,6 +82,7 @@ def test_a_flow_killed_before_its_start_is_recorded_starts_nothing_twice(lab, pa
 
 
 @pytest.mark.slow
+@side_by_side
 def test_a_flow_killed_before_the_start_is_answered_starts_nothing_twice(lab, paths):
     """Killed while the answer to the start is under way: the next attempt finds it."""
 
@@ -98,6 +101,7 @@ def test_a_flow_killed_before_the_start_is_answered_starts_nothing_twice(lab, pa
 
 
 @pytest.mark.parametrize("number", [1, pytest.param(5, marks=pytest.mark.slow)])
+@side_by_side
 def test_a_flow_killed_before_it_sends_its_start_starts_once(lab, paths, number):
     """Killed between the intent and the start: the next attempt starts it, once."""
 
@@ -113,6 +117,7 @@ def test_a_flow_killed_before_it_sends_its_start_starts_once(lab, paths, number)
 
 
 @pytest.mark.slow
+@side_by_side
 def test_an_upload_is_not_doubled_either(lab, paths):
     """Killed between the answer to an upload and its record: the next attempt finds the file."""
 
@@ -135,6 +140,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("flow", "number"), SHAPES)
+@side_by_side
 def test_each_way_to_publish_goes_on_where_it_was(lab, paths, flow, number):
     """Async, in a subflow, submitted or mapped: what was killed starts nothing twice."""
     with attempts(lab, flow, paths[:number], seconds=5) as tried:
@@ -148,6 +154,7 @@ def test_each_way_to_publish_goes_on_where_it_was(lab, paths, flow, number):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["sent", "intent"])
+@side_by_side
 def test_mapped_publishings_are_kept_apart_after_a_kill_in_between(lab, paths, place):
     """Killed at the first of five mapped starts: in the end each was started once."""
     with attempts(lab, "again-map", paths) as tried:
@@ -162,6 +169,7 @@ def test_mapped_publishings_are_kept_apart_after_a_kill_in_between(lab, paths, p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("persist", ["true", "false"])
+@side_by_side
 def test_it_does_not_matter_whether_results_are_persisted(lab, paths, persist):
     """With Prefect's results persisted by default, and with no result persisted."""
     extra = {"PREFECT_RESULTS_PERSIST_BY_DEFAULT": persist}
@@ -183,35 +191,48 @@ def test_it_does_not_matter_whether_results_are_persisted(lab, paths, persist):
 
 
 @pytest.mark.slow
-def test_an_eviction_that_reschedules_the_run_starts_nothing_twice(lab, paths):
-    """SIGTERM under serve with Prefect's `reschedule`: the run goes on with its remote task."""
+@pytest.mark.parametrize("flow", ["again-direct", "again-async", "again-submit"])
+@side_by_side
+def test_an_eviction_that_reschedules_the_run_starts_nothing_twice(lab, paths, flow):
+    """SIGTERM to `prefect flow-run execute` that reschedules: the run goes on where it was."""
     extra = {"PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "reschedule"}
+    with attempts(lab, flow, paths[:1], seconds=8) as tried:
+        lab.deploy_without_worker(f"nobody-{flow}", flow)
+        run = tried.run_deployment("pooled")
+        arguments = ("-m", "prefect", "flow-run", "execute", run)
+        first = lab.command(f"first-{flow}", *arguments, **extra)
+        assert until(tried.is_waiting, 90), lab.log_of(f"first-{flow}")
+        first.send_signal(signal.SIGTERM)
+        first.wait(40)
+        assert lab.state_name(run) == "AwaitingRetry", lab.log_of(f"first-{flow}")
+        assert tried.geobox.aborts() == []
+        lab.command(f"second-{flow}", *arguments, **extra).wait(90)
+        assert lab.state_name(run) == "Completed", lab.log_of(f"second-{flow}")
+        assert tried.counts == (1, 1)
+        assert tried.decisions()[-1] in ("re-attached", "already finished")
 
-    def trial(flow):
-        with attempts(lab, flow, paths[:1], seconds=8) as tried:
-            run = tried.run_deployment()
-            begun = lab.note(tried.name, "begun")
-            assert begun is not None, log.read_text()
-            assert until(tried.is_waiting, 60), log.read_text()
-            time.sleep(0.5)
-            os.kill(begun["pid"], signal.SIGTERM)
-            assert until(lambda: lab.state_name(run) == "Completed", 60), log.read_text()
-            return tried.counts, len(tried.geobox.aborts()), tried.decisions()
 
-    flows = ["again-direct", "again-async", "again-submit"]
-    with (
-        lab.serving("serve-reschedule", flows, **extra) as log,
-        ThreadPoolExecutor(AT_ONCE) as threads,
-    ):
-        found = dict(zip(flows, threads.map(trial, flows), strict=True))
-
-    for flow, (counts, aborts, decisions) in found.items():
-        assert counts == (1, 1), flow
-        assert aborts == 0, flow
-        assert decisions[-1] in ("re-attached", "already finished"), flow
+@pytest.mark.slow
+@side_by_side
+def test_two_starts_that_are_not_recorded_are_not_told_apart(lab, paths):
+    """Killed while two starts are under way: nothing is started again, and the error says why."""
+    with attempts(lab, "again-map", paths[:2], seconds=60) as tried:
+        tried.geobox.faults = on(always(hang().after()), path="files/*/publish")
+        process = tried.first()
+        assert until(lambda: len(tried.geobox.states()) == 2, 60), process.log.read_text()
+        process.send(signal.SIGKILL)
+        ended(process)
+        tried.geobox.faults = None
+        process = ended(tried.again())
+        assert tried.counts == (2, 2)
+        assert process.exit_code == 1
+        log = process.log.read_text()
+        assert "AmbiguousSubmissionError" in log
+        assert all(uuid in log for uuid in tried.geobox.uuids())
 
 
 @pytest.mark.parametrize("number", [1, pytest.param(6, marks=pytest.mark.slow)])
+@side_by_side
 def test_two_processes_that_run_one_flow_run_start_once(lab, paths, number):
     """Two workers that take up the same crashed flow run at once: one upload, one start."""
 
