@@ -199,7 +199,7 @@ class Trial:
         """Has a served or deployed flow run, and cancels it as a user does."""
         kind = "served" if self.cell.column == "serve" else "pooled"
         run = self.lab.run_deployment(self.cell.row, kind, self.name, {"cell": self.parameters()})
-        begun = self.lab.note(self.name, "begun", 120)
+        begun = self.lab.note(self.name, "begun")
         assert begun is not None, log.read_text()
         assert until(self.has_begun, 60), log.read_text()
         time.sleep(1.0)

@@ -17,8 +17,14 @@ from prefect.settings import PREFECT_API_URL
 from .cells import Cell, Outcome, keep, try_out
 from .lab import HERE, Lab
 
+# SQLite takes one writer at a time; this is how long the others wait, in place of 5 and 10 s.
+os.environ |= {
+    "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+}
+
 #: How many cells are tried at once; each is a process that works hard when it begins and ends.
-AT_ONCE = 10
+AT_ONCE = 7
 
 #: With so many cells tried, it is a full run, which is kept.
 FULL = 100
@@ -35,7 +41,6 @@ def lab(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "PREFECT_API_URL": url,
         "PYTHONPATH": str(HERE),
         "PYTHONUNBUFFERED": "1",
-        # SQLite takes one writer at a time.
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
@@ -68,6 +73,7 @@ def outcomes(
     lab: Lab, paths: list[Path], request: pytest.FixtureRequest
 ) -> Iterator[dict[Cell, Future[Outcome]]]:
     """What came of each cell that a selected test asks for."""
+    _start(request.session, lab, paths)
     calls: list[Any] = [getattr(item, "callspec", None) for item in request.session.items]
     cells = [
         call.params["cell"]
@@ -110,17 +116,22 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not _is_side_by_side(pyfuncitem):
         return None
     session = pyfuncitem.session
-    if _RUNNING not in session.stash:
-        shared = {name: pyfuncitem.funcargs[name] for name in ("lab", "paths")}
-        threads = ThreadPoolExecutor(AT_ONCE // 2)
-        session.stash[_RUNNING] = {
-            item: threads.submit(item.function, **{**shared, **_parameters(item)})
-            for item in session.items
-            if isinstance(item, pytest.Function) and _is_side_by_side(item)
-        }
-        threads.shutdown(wait=False)
+    _start(session, pyfuncitem.funcargs["lab"], pyfuncitem.funcargs["paths"])
     session.stash[_RUNNING][pyfuncitem].result()
     return True
+
+
+def _start(session: pytest.Session, lab: Lab, paths: list[Path]) -> None:
+    if _RUNNING in session.stash:
+        return
+    shared = {"lab": lab, "paths": paths}
+    threads = ThreadPoolExecutor(AT_ONCE // 2)
+    session.stash[_RUNNING] = {
+        item: threads.submit(item.function, **{**shared, **_parameters(item)})
+        for item in session.items
+        if isinstance(item, pytest.Function) and _is_side_by_side(item)
+    }
+    threads.shutdown(wait=False)
 
 
 def _is_side_by_side(item: pytest.Function) -> bool:

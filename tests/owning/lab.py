@@ -243,7 +243,7 @@ class Lab:
         except ObjectNotFound:
             return None
 
-    def note(self, name: str, what: str, seconds: float = 90.0) -> dict[str, Any] | None:
+    def note(self, name: str, what: str, seconds: float = 180.0) -> dict[str, Any] | None:
         """What a flow has told, once it has; None where it does not."""
         path = self.folder / f"{name}.{what}"
         return json.loads(path.read_text()) if until(path.exists, seconds) else None
@@ -353,6 +353,12 @@ class Geobox(GeoboxEmulator):
         task = self._state.tasks.find(uuid)
         assert task is not None
         task.ended = failure("it is broken", "test.Broken")
+        task.ended_clock = time.monotonic()
+
+    def succeed(self, uuid: str) -> None:
+        """Has a remote task of a settled course end as it would, but now."""
+        task = self._state.tasks.find(uuid)
+        assert task is not None
         task.ended_clock = time.monotonic()
 
     def uuids(self) -> list[str]:

@@ -53,7 +53,8 @@ def _told(cell: dict[str, Any], column: str) -> str:
         return f"left in {cell['end_seconds']:.1f} s"
     if cell["remote"] == "aborted":
         # A time limit is known to the test less exactly than a signal.
-        return f"aborted, {max(cell['abort_seconds'], 0):.1f} s"
+        seconds = max(cell["abort_seconds"], 0) + 0.0
+        return f"aborted, {seconds:.1f} s"
     return str(cell["remote"])
 
 
@@ -81,7 +82,9 @@ def ends(cells: dict[str, dict[str, Any]]) -> str:
                 COLUMN_NAMES[column],
                 _each(cell["flow_run"] for cell in found),
                 _each("-" if cell["exit_code"] is None else cell["exit_code"] for cell in found),
-                f"{min(seconds):.1f} to {max(seconds):.1f} s",
+                f"{min(seconds):.1f} to {max(seconds):.1f} s"
+                if column != "other-fails"
+                else "as soon as its waits had ended",
             ]
         )
     return _joined(lines)

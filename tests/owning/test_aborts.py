@@ -10,20 +10,30 @@ import pytest
 
 from prefect_geobox.emulator.faults import always, delay, on, status
 
-from .cells import LIMITS, Cell, Trial
+from .cells import Cell, Trial
 from .lab import Geobox, side_by_side, until
 
 ABORT = {"method": "POST", "path": "tasks/*/abort"}
 
 
-def _started(lab, geobox, cell, paths):
+def _started(lab, geobox, cell, paths, limit=None):
     """The process of a cell, once all that it waits for has been looked at."""
     trial = Trial(lab, cell, geobox, paths, lab.name(f"abort-{cell}"))
-    process = lab.starter.launch(do="run", flow=cell.row, cell=trial.parameters())
+    process = lab.starter.launch(do="run", flow=cell.row, cell=trial.parameters(), limit=limit)
     begun = lab.note(trial.name, "begun")
     assert begun is not None, process.log.read_text()
     assert until(trial.has_begun, 60), process.log.read_text()
     return process, begun["run"]
+
+
+def _ending_first(geobox):
+    """A plan: each remote task succeeds in the moment in which its abort arrives."""
+
+    def plan(request):
+        if request.path.rstrip("/").endswith("/abort"):
+            geobox.succeed(request.path.strip("/").split("/")[2])
+
+    return plan
 
 
 @pytest.mark.slow
@@ -31,8 +41,8 @@ def _started(lab, geobox, cell, paths):
 @side_by_side
 def test_a_remote_task_that_ends_before_the_abort_is_reported_as_it_ended(lab, paths, row):
     """Ctrl-C whose abort comes too late: the log says that the remote task ended in SUCCESS."""
-    with Geobox(seconds=8) as geobox:
-        geobox.faults = on(always(delay(8)), **ABORT)
+    with Geobox(seconds=600) as geobox:
+        geobox.faults = _ending_first(geobox)
         process, _ = _started(lab, geobox, Cell(row, "ctrl-c"), paths)
         process.send(signal.SIGINT)
         assert process.end(30), process.log.read_text()
@@ -47,8 +57,8 @@ def test_a_remote_task_that_ends_before_the_abort_is_reported_as_it_ended(lab, p
 @side_by_side
 def test_a_remote_task_that_ends_before_the_abort_of_a_timeout_counts_as_ended(lab, paths):
     """`on_timeout="abort"` whose abort comes too late: the wait returns, the flow succeeds."""
-    with Geobox(seconds=LIMITS["timeout"] + 2) as geobox:
-        geobox.faults = on(always(delay(4)), **ABORT)
+    with Geobox(seconds=600) as geobox:
+        geobox.faults = _ending_first(geobox)
         cell = Cell("wait-direct", "timeout", (("on_timeout", "abort"),))
         process, run = _started(lab, geobox, cell, paths)
         assert process.end(30), process.log.read_text()
@@ -141,3 +151,16 @@ def test_two_ctrl_c_in_a_row_end_the_process(lab, paths):
             assert process.end(30), process.log.read_text()
             assert process.ended_at - at < 5, row
             assert process.exit_code != 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ["wait-direct", "await-direct", "await-gather"])
+@side_by_side
+def test_the_end_of_a_flow_in_time_waits_for_its_aborts(lab, paths, row):
+    """The flow's time limit while aborts take 2 s: the process does not end before them."""
+    with Geobox(seconds=600) as geobox:
+        geobox.faults = on(always(delay(2)), **ABORT)
+        cell = Cell(row, "flow-limit", (("on_timeout", "abort"),))
+        process, _ = _started(lab, geobox, cell, paths, limit=8.0)
+        assert process.end(40), process.log.read_text()
+        assert set(geobox.states()) == {"ABORTED"}, process.log.read_text()

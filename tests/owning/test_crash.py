@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from prefect_geobox.emulator.faults import always, hang, on
+from prefect_geobox.emulator.faults import always, hang, on, sequence
 
 from .attempts import attempts, ended
 from .lab import side_by_side, until
@@ -25,6 +25,7 @@ def _side_by_side(trial, number):
         return list(threads.map(trial, range(number)))
 
 
+@pytest.mark.slow
 @side_by_side
 def test_a_killed_flow_goes_on_where_it_was_under_serve(lab, paths):
     """Killed in mid-wait under serve and retried: one upload, one start, the layer comes back."""
@@ -50,10 +51,10 @@ def test_a_killed_flow_goes_on_where_it_was_under_serve(lab, paths):
         assert decisions[-1] in ("re-attached", "already finished")
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("number", TRIALS)
 @side_by_side
-def test_a_flow_killed_while_it_waits_starts_nothing_twice(lab, paths):
-    """Killed at a random moment of its wait, 20 times: one upload and one start each time."""
+def test_a_flow_killed_while_it_waits_starts_nothing_twice(lab, paths, number):
+    """Killed at a random moment of its wait: one upload and one start each time."""
 
     def trial(place):
         with attempts(lab, "again-direct", paths[:1], seconds=4) as tried:
@@ -61,7 +62,7 @@ def test_a_flow_killed_while_it_waits_starts_nothing_twice(lab, paths):
             layers = tried.finished(tried.again())
             return tried.counts, tried.geobox.states(), len(layers)
 
-    assert _side_by_side(trial, 20) == [((1, 1), ["SUCCESS"], 1)] * 20
+    assert _side_by_side(trial, number) == [((1, 1), ["SUCCESS"], 1)] * number
 
 
 @pytest.mark.parametrize("number", TRIALS)
@@ -100,7 +101,8 @@ def test_a_flow_killed_before_the_start_is_answered_starts_nothing_twice(lab, pa
     assert _side_by_side(trial, 5) == [((1, 1), ["found after a crash"])] * 5
 
 
-@pytest.mark.parametrize("number", [1, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [5])
 @side_by_side
 def test_a_flow_killed_before_it_sends_its_start_starts_once(lab, paths, number):
     """Killed between the intent and the start: the next attempt starts it, once."""
@@ -132,7 +134,7 @@ def test_an_upload_is_not_doubled_either(lab, paths):
 
 
 SHAPES = [
-    pytest.param("again-async", 1),
+    pytest.param("again-async", 1, marks=pytest.mark.slow),
     pytest.param("again-subflow", 1, marks=pytest.mark.slow),
     pytest.param("again-submit", 5, marks=pytest.mark.slow),
     pytest.param("again-map", 5),
@@ -214,6 +216,28 @@ def test_an_eviction_that_reschedules_the_run_starts_nothing_twice(lab, paths, f
 
 @pytest.mark.slow
 @side_by_side
+def test_what_another_step_has_sent_is_not_taken_over(lab, paths):
+    """Killed with one start carried out and another only intended: no name is started twice."""
+
+    def trial(place):
+        with attempts(lab, "again-map", paths[:2], seconds=2) as tried:
+            plan = sequence(hang().after(), hang())
+            tried.geobox.faults = on(plan, method="POST", path="files/*/publish")
+            process = tried.first()
+            assert until(lambda: sum(plan.given.values()) == 2, 60), process.log.read_text()
+            process.send(signal.SIGKILL)
+            ended(process)
+            tried.geobox.faults = None
+            process = ended(tried.again())
+            return tried.geobox.states(), process.log.read_text()
+
+    for states, log in _side_by_side(trial, 4):
+        assert "exists already" not in log, log
+        assert states == ["SUCCESS", "SUCCESS"], log
+
+
+@pytest.mark.slow
+@side_by_side
 def test_two_starts_that_are_not_recorded_are_not_told_apart(lab, paths):
     """Killed while two starts are under way: nothing is started again, and the error says why."""
     with attempts(lab, "again-map", paths[:2], seconds=60) as tried:
@@ -231,7 +255,8 @@ def test_two_starts_that_are_not_recorded_are_not_told_apart(lab, paths):
         assert all(uuid in log for uuid in tried.geobox.uuids())
 
 
-@pytest.mark.parametrize("number", [1, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [6])
 @side_by_side
 def test_two_processes_that_run_one_flow_run_start_once(lab, paths, number):
     """Two workers that take up the same crashed flow run at once: one upload, one start."""
