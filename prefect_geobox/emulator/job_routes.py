@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,18 @@ from starlette.routing import Route
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator import vector_tools
-from prefect_geobox.emulator.answers import boolean, integer, invalid_parameter
+from prefect_geobox.emulator.answers import boolean, integer, invalid_parameter, required
 from prefect_geobox.emulator.asset_routes import asset_of
 from prefect_geobox.emulator.extras import JobFailed
-from prefect_geobox.emulator.features import export
+from prefect_geobox.emulator.group_routes import export_group
 from prefect_geobox.emulator.listing import ListQuery
 from prefect_geobox.emulator.publishing import PUBLISH_AS, TASK_NAMES, PublishOrder, publish
-from prefect_geobox.emulator.recording import Body, body_of
+from prefect_geobox.emulator.recording import body_of
 from prefect_geobox.emulator.remote_tasks import Outcome
 from prefect_geobox.emulator.state import EmulatorState, state_of
+from prefect_geobox.emulator.store import Kind, OtherKind
+from prefect_geobox.emulator.table_routes import export_table
+from prefect_geobox.emulator.vector_routes import export_layer
 from prefect_geobox.emulator.vector_tools import TOOLS, VectorTool
 
 if TYPE_CHECKING:
@@ -32,13 +36,13 @@ _QUERY_FIELDS = ("id", "uuid", "name", "display_name", "sql")
 async def publish_file(request: Request) -> Response:
     """`POST files/{uuid}/publish/`."""
     state, file, body = state_of(request), asset_of(request, AssetKind.FILE), body_of(request)
-    kind = PUBLISH_AS.get(_required(body, "publish_as"))
+    kind = PUBLISH_AS.get(required(body, "publish_as"))
     if kind is None:
         message = f"is none of {', '.join(PUBLISH_AS)}"
         raise invalid_parameter("body", "publish_as", message, "type_error.enum")
     order = PublishOrder(
         kind=kind,
-        name=_required(body, "layer_name"),
+        name=required(body, "layer_name"),
         dataset=body.text("input_dataset"),
         layer=body.text("input_layer"),
         geometry_type=body.text("input_geom_type"),
@@ -50,19 +54,10 @@ async def publish_file(request: Request) -> Response:
     return JSONResponse(state.start(TASK_NAMES[kind], partial(publish, file, order), features))
 
 
-async def export_layer(request: Request) -> Response:
-    """`POST vectorLayers/{uuid}/export/`."""
-    state, layer, body = state_of(request), asset_of(request, AssetKind.VECTOR), body_of(request)
-    work = partial(
-        export,
-        layer,
-        _required(body, "out_filename"),
-        _required(body, "out_format"),
-        integer(body.text("out_srid"), "body", "out_srid", _BASE_SRID),
-        zipped=boolean(body.text("zipped"), default=True),
-    )
-    # The names of tasks other than imports are not known; guesses, here and below.
-    return JSONResponse(state.start("export:vector-layer-to-file", work, len(layer.rows)))
+async def export_asset(request: Request) -> Response:
+    """`POST {collection}/{uuid}/export/` of a layer, view, table or group of layers."""
+    asset = asset_of(request, *_EXPORTS)
+    return await _EXPORTS[asset.kind](request)
 
 
 async def seed_cache(request: Request) -> Response:
@@ -82,7 +77,7 @@ async def list_system_queries(request: Request) -> Response:
 async def save_as_layer(request: Request) -> Response:
     """`POST queries/saveAsLayer/`."""
     state, body = state_of(request), body_of(request)
-    sql, name = _required(body, "sql"), _required(body, "layer_name")
+    sql, name = required(body, "sql"), required(body, "layer_name")
     params = body.get("params")
     values = {
         param.get("name"): param.get("value")
@@ -121,16 +116,16 @@ def _described(number: int, tool: VectorTool) -> dict[str, Any]:
     }
 
 
-def _required(body: Body, name: str) -> str:
-    value = body.text(name)
-    if value is None:
-        raise invalid_parameter("body", name, "field required", "value_error.missing")
-    return value
-
+_EXPORTS: dict[Kind, Callable[[Request], Awaitable[Response]]] = {
+    AssetKind.VECTOR: export_layer,
+    OtherKind.VIEW: export_layer,
+    AssetKind.TABLE: export_table,
+    OtherKind.GROUP: export_group,
+}
 
 ROUTES = [
     Route("/v1/{collection}/{asset}/publish", publish_file, methods=["POST"]),
-    Route("/v1/{collection}/{asset}/export", export_layer, methods=["POST"]),
+    Route("/v1/{collection}/{asset}/export", export_asset, methods=["POST"]),
     Route("/v1/{collection}/{asset}/cache/seed", seed_cache, methods=["POST"]),
     Route("/v1/queries/systemQueries", list_system_queries),
     Route("/v1/queries/saveAsLayer", save_as_layer, methods=["POST"]),
