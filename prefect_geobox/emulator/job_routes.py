@@ -1,4 +1,4 @@
-"""What starts a remote task: publishing, exports, caches and vector tools."""
+"""What starts a remote task: publishing, exports and vector tools."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from prefect_geobox.emulator.features import export
 from prefect_geobox.emulator.listing import ListQuery
 from prefect_geobox.emulator.publishing import PUBLISH_AS, TASK_NAMES, PublishOrder, publish
 from prefect_geobox.emulator.recording import Body, body_of
-from prefect_geobox.emulator.remote_tasks import Outcome
 from prefect_geobox.emulator.state import EmulatorState, state_of
 from prefect_geobox.emulator.vector_tools import TOOLS, VectorTool
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from prefect_geobox.emulator.remote_tasks import Outcome
 
 _BASE_SRID = 3857
 _QUERIES_LIMIT = 100
@@ -63,13 +64,6 @@ async def export_layer(request: Request) -> Response:
     )
     # The names of tasks other than imports are not known; guesses, here and below.
     return JSONResponse(state.start("export:vector-layer-to-file", work, len(layer.rows)))
-
-
-async def seed_cache(request: Request) -> Response:
-    """`POST {collection}/{uuid}/cache/seed/`: a task without an output."""
-    state = state_of(request)
-    asset_of(request, AssetKind.VECTOR, AssetKind.RASTER)
-    return JSONResponse([state.start("cache:seed", lambda: Outcome({}))])
 
 
 async def list_system_queries(request: Request) -> Response:
@@ -131,7 +125,6 @@ def _required(body: Body, name: str) -> str:
 ROUTES = [
     Route("/v1/{collection}/{asset}/publish", publish_file, methods=["POST"]),
     Route("/v1/{collection}/{asset}/export", export_layer, methods=["POST"]),
-    Route("/v1/{collection}/{asset}/cache/seed", seed_cache, methods=["POST"]),
     Route("/v1/queries/systemQueries", list_system_queries),
     Route("/v1/queries/saveAsLayer", save_as_layer, methods=["POST"]),
 ]
