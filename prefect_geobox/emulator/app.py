@@ -10,8 +10,10 @@ from starlette.middleware import Middleware
 
 from prefect_geobox.emulator import (
     asset_routes,
+    cache_routes,
     group_routes,
     job_routes,
+    map_routes,
     table_routes,
     task_routes,
     vector_routes,
@@ -37,6 +39,8 @@ def make_app(state: EmulatorState) -> ASGIApp:
         # The routes of assets take any collection, so they come last.
         routes=[
             *task_routes.ROUTES,
+            *cache_routes.ROUTES,
+            *map_routes.ROUTES,
             *job_routes.ROUTES,
             *vector_routes.ROUTES,
             *table_routes.ROUTES,

@@ -1,4 +1,4 @@
-"""What starts a remote task: publishing, exports, caches and vector tools."""
+"""What starts a remote task: publishing, exports and vector tools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from prefect_geobox.emulator.group_routes import export_group
 from prefect_geobox.emulator.listing import ListQuery
 from prefect_geobox.emulator.publishing import PUBLISH_AS, TASK_NAMES, PublishOrder, publish
 from prefect_geobox.emulator.recording import body_of
-from prefect_geobox.emulator.remote_tasks import Outcome
 from prefect_geobox.emulator.state import EmulatorState, state_of
 from prefect_geobox.emulator.store import Kind, OtherKind
 from prefect_geobox.emulator.table_routes import export_table
@@ -27,6 +26,8 @@ from prefect_geobox.emulator.vector_tools import TOOLS, VectorTool
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from prefect_geobox.emulator.remote_tasks import Outcome
 
 _BASE_SRID = 3857
 _QUERIES_LIMIT = 100
@@ -58,13 +59,6 @@ async def export_asset(request: Request) -> Response:
     """`POST {collection}/{uuid}/export/` of a layer, view, table or group of layers."""
     asset = asset_of(request, *_EXPORTS)
     return await _EXPORTS[asset.kind](request)
-
-
-async def seed_cache(request: Request) -> Response:
-    """`POST {collection}/{uuid}/cache/seed/`: a task without an output."""
-    state = state_of(request)
-    asset_of(request, AssetKind.VECTOR, AssetKind.RASTER)
-    return JSONResponse([state.start("cache:seed", lambda: Outcome({}))])
 
 
 async def list_system_queries(request: Request) -> Response:
@@ -126,7 +120,6 @@ _EXPORTS: dict[Kind, Callable[[Request], Awaitable[Response]]] = {
 ROUTES = [
     Route("/v1/{collection}/{asset}/publish", publish_file, methods=["POST"]),
     Route("/v1/{collection}/{asset}/export", export_asset, methods=["POST"]),
-    Route("/v1/{collection}/{asset}/cache/seed", seed_cache, methods=["POST"]),
     Route("/v1/queries/systemQueries", list_system_queries),
     Route("/v1/queries/saveAsLayer", save_as_layer, methods=["POST"]),
 ]

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from prefect_geobox.emulator.compositions import Compositions
 from prefect_geobox.emulator.exchange import FaultSwitch
 from prefect_geobox.emulator.recording import InFlight
 from prefect_geobox.emulator.remote_tasks import EmulatedTask, RemoteTasks, Work
@@ -41,6 +42,8 @@ class EmulatorState:
         in_flight: How many requests there were at once.
         faults: What goes wrong with which request.
         store: The assets.
+        compositions: The maps, tilesets and mosaics.
+        caches: The tasks that seeded or updated the cache of an asset, by its uuid.
         tasks: The remote tasks.
     """
 
@@ -52,6 +55,8 @@ class EmulatorState:
     in_flight: InFlight = field(default_factory=InFlight)
     faults: FaultSwitch = field(default_factory=FaultSwitch)
     store: Store = field(default_factory=Store)
+    compositions: Compositions = field(default_factory=Compositions)
+    caches: dict[str, list[EmulatedTask]] = field(default_factory=dict)
     tasks: RemoteTasks = field(init=False)
 
     def __post_init__(self) -> None:
