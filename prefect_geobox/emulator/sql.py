@@ -65,7 +65,7 @@ def select(sql: str, tables: dict[str, Asset], values: dict[str, Any]) -> Select
     for name in values:
         sql = sql.replace("{{" + name + "}}", f":{name}")
     with closing(sqlite3.connect(":memory:")) as database:
-        register(database)
+        reasons = register(database)
         for name, asset in tables.items():
             _add(database, name, asset, rows_of(asset))
         _restrict(database)
@@ -76,7 +76,7 @@ def select(sql: str, tables: dict[str, Asset], values: dict[str, Any]) -> Select
             names = [str(column[0]) for column in cursor.description]
             return _selected(names, cursor.fetchall())
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise _refused(str(error)) from None
+            raise _refused(reasons[0] if reasons else str(error)) from None
 
 
 def evaluate(expression: str, asset: Asset, rows: list[dict[str, Any]]) -> dict[Any, Any]:
@@ -89,13 +89,14 @@ def evaluate(expression: str, asset: Asset, rows: list[dict[str, Any]]) -> dict[
         JobFailed: The expression is wrong.
     """
     with closing(sqlite3.connect(":memory:")) as database:
-        register(database)
+        reasons = register(database)
         _add(database, "layer", asset, rows)
         _restrict(database)
         try:
             found = database.execute(f"SELECT id, ({expression}) FROM layer").fetchall()  # noqa: S608
         except (sqlite3.Error, sqlite3.Warning) as error:
-            reason = f"the expression {expression!r} cannot be evaluated: {error}"
+            why = reasons[0] if reasons else error
+            reason = f"the expression {expression!r} cannot be evaluated: {why}"
             raise JobFailed(reason, "geobox.InvalidExpressionError") from None
     values = dict(found)
     if any(isinstance(value, bytes) for value in values.values()):
@@ -168,7 +169,7 @@ def _restrict(database: sqlite3.Connection) -> None:
 
 
 def _storable(value: Any) -> Any:
-    return value if value is None or isinstance(value, (int, float, str)) else str(value)
+    return value if value is None or isinstance(value, (int, float, str, bytes)) else str(value)
 
 
 def _quoted(name: str) -> str:

@@ -30,17 +30,23 @@ _PREDICATES = (
 )
 
 
-def register(database: sqlite3.Connection) -> None:
-    """Adds the functions to a database; none where shapely is not installed."""
+def register(database: sqlite3.Connection) -> list[str]:
+    """Adds the functions to a database; none where shapely is not installed.
+
+    Returns:
+        A list that gets the reason of each error in a function, of which SQLite tells nothing.
+    """
+    reasons: list[str] = []
     try:
         shapely = library("shapely", "SQL over layers")
     except JobFailed:
-        return
+        return reasons
     for name, (geometries, arguments, function) in _functions(shapely).items():
-        called = _on_wkb(shapely, geometries, function)
+        called = _explained(name, reasons, _on_wkb(shapely, geometries, function))
         database.create_function(name, geometries + arguments, called, deterministic=True)
     for aggregate, combine in _AGGREGATES.items():
         database.create_aggregate(aggregate, 1, _aggregate(shapely, combine))
+    return reasons
 
 
 def combined(shapely: Any, shapes: list[Any], how: str) -> Any:
@@ -155,6 +161,17 @@ def _on_wkb(shapely: Any, geometries: int, function: _Function) -> Callable[...,
         shapes = [shapely.from_wkb(argument) for argument in arguments[:geometries]]
         made = function(*shapes, *arguments[geometries:])
         return made.wkb if isinstance(made, shapely.Geometry) else made
+
+    return called
+
+
+def _explained(name: str, reasons: list[str], function: _Function) -> _Function:
+    def called(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except Exception as error:
+            reasons.append(f"{name}: {error}")
+            raise
 
     return called
 
