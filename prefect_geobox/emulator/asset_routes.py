@@ -27,6 +27,7 @@ COLLECTIONS: dict[str, Kind] = {
     "vectorLayers": AssetKind.VECTOR,
     "vectorLayerViews": OtherKind.VIEW,
     "groupLayers": OtherKind.GROUP,
+    "queries": OtherKind.QUERY,
     "rasters": AssetKind.RASTER,
     "3dmodels": AssetKind.MODEL,
     "files": AssetKind.FILE,

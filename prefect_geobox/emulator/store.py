@@ -22,6 +22,7 @@ class OtherKind(str, Enum):
 
     VIEW = "view"
     GROUP = "group layer"
+    QUERY = "query"
 
     def __str__(self) -> str:
         return self.value
@@ -39,6 +40,7 @@ _DUPLICATE = {
     AssetKind.TABLE: "geobox.DuplicateTableNameError",
     OtherKind.VIEW: "geobox.DuplicateVectorLayerViewNameError",
     OtherKind.GROUP: "geobox.DuplicateGroupLayerNameError",
+    OtherKind.QUERY: "geobox.DuplicateQueryNameError",
 }
 _ids = itertools.count(101)
 

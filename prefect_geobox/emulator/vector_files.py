@@ -206,7 +206,7 @@ def _rows_of_wkt(rows: list[dict[str, Any]], column: str) -> list[Row]:
     shapes = shapely.from_wkt([row[column] for row in rows], on_invalid="ignore")
     return [
         Row(
-            None if shape is None else _plain(shapely.geometry.mapping(shape)),
+            None if shape is None else plain(shapely.geometry.mapping(shape)),
             {key: value for key, value in row.items() if key != column},
         )
         for row, shape in zip(rows, shapes, strict=True)
@@ -251,7 +251,7 @@ def read_through_pyogrio(name: str, content: bytes, within: str, layer: str | No
     )
     rows = [
         Row(
-            None if shape is None else _plain(shapely.geometry.mapping(shape)),
+            None if shape is None else plain(shapely.geometry.mapping(shape)),
             {key: column[index] for key, column in zip(names, values, strict=True)},
         )
         for index, shape in enumerate(shapes)
@@ -272,10 +272,11 @@ def _plain_value(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _plain(node: Any) -> Any:
+def plain(node: Any) -> Any:
+    """A geometry as shapely maps it, as JSON has it: lists in place of tuples."""
     if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items()}
-    return [_plain(child) for child in node] if isinstance(node, tuple) else node
+        return {key: plain(value) for key, value in node.items()}
+    return [plain(child) for child in node] if isinstance(node, tuple) else node
 
 
 def _datatype(dtype: str) -> str:

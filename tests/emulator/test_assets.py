@@ -270,9 +270,9 @@ def test_vector_tool_without_sense_is_a_failure(
     assert reason in task["result"]["detail"]["msg"]
 
 
-def test_foreign_sql_is_a_failure(api: Api) -> None:
-    """The emulator runs no SQL but that of its own tools, and says so."""
+def test_query_without_geometries_makes_no_layer(api: Api) -> None:
+    """SQL that finds no geometry ends in FAILURE and says so."""
     payload = {"sql": "SELECT 1", "params": [], "layer_name": new_name()}
     task = api.wait(api.json("POST", "queries/saveAsLayer/", json=payload)["task_id"])
     assert task["state"] == "FAILURE"
-    assert "$buffer" in task["result"]["detail"]["msg"]
+    assert "geometry" in task["result"]["detail"]["msg"]
