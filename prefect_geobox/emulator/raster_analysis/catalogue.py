@@ -108,9 +108,8 @@ def _known_names(values: Values) -> None:
 def _same_mode(values: Values) -> None:
     mode, values["rules"] = values["rules"]
     if values["mode"] not in {None, mode}:
-        raise invalid_parameter(
-            "body", "rules", f"the rules are not those of mode {values['mode']}"
-        )
+        message = f"the rules are those of mode {mode}, not {values['mode']}"
+        raise invalid_parameter("body", "mode", message)
     values["mode"] = mode
 
 

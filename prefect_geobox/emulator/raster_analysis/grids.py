@@ -67,8 +67,9 @@ class Frame:
 
     def part(self, down: int, right: int, height: int, width: int) -> Frame:
         """The frame of some of the rows and columns."""
-        start = self.transform * Affine.translation(right, down)
-        return Frame(start, width, height, self.crs)
+        t = self.transform
+        west, north = t.a * right + t.b * down + t.c, t.d * right + t.e * down + t.f
+        return Frame(Affine(t.a, t.b, west, t.d, t.e, north), width, height, self.crs)
 
     def middles(self) -> Array:
         """The coordinates of the middle of each cell, row by row."""
@@ -165,8 +166,8 @@ def scaled(frame: Frame, width: int, height: int) -> Frame:
     Raises:
         JobFailed: It would have too many cells.
     """
-    scale = Affine.scale(frame.width / width, frame.height / height)
-    finer = Frame(frame.transform * scale, width, height, frame.crs)
+    t, x, y = frame.transform, frame.width / width, frame.height / height
+    finer = Frame(Affine(t.a * x, t.b * y, t.c, t.d * x, t.e * y, t.f), width, height, frame.crs)
     _check_size(finer)
     return finer
 

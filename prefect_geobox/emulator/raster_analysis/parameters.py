@@ -32,7 +32,8 @@ class Source:
 
 
 Read = Callable[[str, Source], Any]
-_REQUIRED = object()
+# The default of what has none.
+REQUIRED = object()
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Parameter:
 
     name: str
     read: Read
-    default: Any = _REQUIRED
+    default: Any = REQUIRED
 
     def value(self, body: Body, source: Source) -> Any:
         """Its value in a request.
@@ -58,7 +59,7 @@ class Parameter:
         """
         text = body.text(self.name)
         if text is None:
-            if self.default is _REQUIRED:
+            if self.default is REQUIRED:
                 raise invalid_parameter("body", self.name, "field required", "value_error.missing")
             return self.default
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rasterio.transform import rowcol
 from rasterio.warp import transform, transform_bounds
 
 from prefect_geobox.emulator.raster_analysis import grids
@@ -69,8 +70,8 @@ def value_at(raster: Asset, latitude: float, longitude: float) -> float | None:
     """
     grid = grids.read(raster)
     [x], [y] = transform(WGS84, grid.frame.crs, [longitude], [latitude])
-    column, row = ~grid.frame.transform * (x, y)
+    row, column = rowcol(grid.frame.transform, x, y)
     if not (0 <= column < grid.frame.width and 0 <= row < grid.frame.height):
         return None
-    value = grid.band(1)[int(row), int(column)]
+    value = grid.band(1)[row, column]
     return float(value) if np.isfinite(value) else None
