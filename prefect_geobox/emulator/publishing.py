@@ -161,7 +161,8 @@ def make_table(name: str, rows: list[dict[str, Any]]) -> Asset:
 def _publish_vector(file: Asset, order: PublishOrder) -> Outcome:
     if not file.content:
         raise _empty(file)
-    default_crs = epsg(order.srid)
+    # A wrong code is an error even where the file's own reference system wins.
+    epsg(order.srid)
     source = read_vector(
         file.name,
         file.content,
@@ -169,12 +170,26 @@ def _publish_vector(file: Asset, order: PublishOrder) -> Outcome:
         layer=order.layer,
         encoding=order.encoding,
     )
+    return publish_source(source, file.name, order)
+
+
+def publish_source(source: VectorSource, name: str, order: PublishOrder) -> Outcome:
+    """Makes a layer of what was read of a file, or of something like it.
+
+    Args:
+        source: What was read.
+        name: What it was read of, for people.
+        order: What was asked for.
+
+    Raises:
+        JobFailed: Nothing of it can be used.
+    """
     if not source.rows:
-        raise JobFailed(f"{file.name} has no features", "geobox.NoFeaturesError")
+        raise JobFailed(f"{name} has no features", "geobox.NoFeaturesError")
     kind = _wanted_type(source, order)
-    features, errors = sound_features(source, kind, source.crs or default_crs)
+    features, errors = sound_features(source, kind, source.crs or epsg(order.srid))
     if not features:
-        raise nothing_usable(file.name, errors)
+        raise nothing_usable(name, errors)
     types = source.datatypes or datatypes(row.properties for row in source.rows)
     fields = [Field(name, datatype) for name, datatype in types.items()]
     layer = make_layer(order.name, kind, features, fields, temporary=False)

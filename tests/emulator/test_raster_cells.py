@@ -27,6 +27,7 @@ from geobox.enums import (
     SlopeUnit,
 )
 from geobox.exception import ValidationError
+from rasterio import Affine
 
 from .geotiff import (
     BUMPS,
@@ -194,7 +195,7 @@ async def test_calculator(client: Any, api: Api) -> None:
 async def test_calculator_matches_another_raster(client: Any, api: Api) -> None:
     """The result lies on the grid of the first variable, or of the raster it is to match."""
     coarse = await raster_of(client, api, np.array([[1, 2], [3, 4]], "float32"))
-    transform = {"transform": pytest.importorskip("affine").Affine(5, 0, WEST, 0, -5, NORTH)}
+    transform = {"transform": Affine(5, 0, WEST, 0, -5, NORTH)}
     fine = publish_raster(api, np.arange(16, dtype="float32").reshape(4, 4), **transform)
     run = client.raster_analysis.calculator
     options = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,18 @@ def test_bad_question_is_named(api: Api, path: str, params: Any, name: str) -> N
     answer = api.http.get(f"rasters/{publish_raster(api, BUMPS)}/{path}", params=params)
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["query", name]
+
+
+def test_analysis_without_its_library_fails(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, an analysis fails with the command that brings it."""
+    uuid = publish_raster(api, BUMPS)
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    data = {"output_raster_name": new_name(), "raster_uuid": uuid}
+    task = api.wait(api.json("POST", "analysis/slope/", data=data)["task_id"])
+    assert task["result"]["detail"]["type"] == "geobox.MissingLibraryError"
+    answer = api.http.get(f"rasters/{uuid}/info/")
+    assert answer.status_code == 422
+    assert 'pip install "prefect-geobox[emulator]"' in answer.json()["detail"]["msg"]
 
 
 def test_what_is_not_built_says_so(api: Api) -> None:

@@ -331,3 +331,17 @@ def test_csv_with_wkt_is_published(api: Api) -> None:
     assert layer["layer_type"] == "Polyline"
     [feature] = api.features(layer)
     assert feature["properties"] == {"name": "a"}
+
+
+async def test_assets_are_made_temporary_and_permanent(client: Any, api: Api, line: Any) -> None:
+    """A view can be made temporary and permanent as a layer can, and so can a file and a table."""
+    view = await settled(line.create_view(new_name()))
+    await settled(view.make_temporary())
+    assert (await settled(client.get_view(view.uuid))).temporary is True
+    await settled(view.make_permanent())
+    assert view.temporary is False
+    file = api.upload("a.csv", b"a\n1\n")
+    table = api.publish("a.csv", b"a\n1\n", publish_as="table")["result"]["table_uuid"]
+    for path in (f"files/{file['uuid']}", f"tables/{table}"):
+        assert api.json("POST", f"{path}/makeTemporary/")["temporary"] is True
+        assert api.json("POST", f"{path}/makePermanent/")["temporary"] is False

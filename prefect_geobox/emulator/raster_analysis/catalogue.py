@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Parameter = p.Parameter
 Values = dict[str, Any]
 
+# Those of all analyses, so that none gets half of what it needs.
+_LIBRARIES = ("numpy", "rasterio", "shapely", "pyogrio")
 _NODATA = -9999.0
 _DTYPE = p.choice("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 _METHOD = p.choice(
@@ -81,7 +83,8 @@ class Analysis:
         Raises:
             JobFailed: It cannot be done, or a library is missing.
         """
-        library("rasterio", f"the analysis {self.name}")
+        for needed in _LIBRARIES:
+            library(needed, f"the analysis {self.name}")
         module = import_module(f"prefect_geobox.emulator.raster_analysis.{self.module}")
         work = getattr(module, self.name)
         if self.name == "polygonize":
