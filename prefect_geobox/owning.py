@@ -180,7 +180,9 @@ async def start_once(client: AsyncGeoboxClient, step: Step[Found]) -> tuple[Foun
         root = (await lineage(prefect, run.id))[-1]
         digest = _digest(client, step)
         task_run = task.task_run if task else None
-        slot = _slots.next(root, run.run_count, task_run, digest)
+        # A subflow is part of an attempt of the outermost run, whatever its own count says.
+        attempt = run.run_count if root == run.id else (await prefect.read_flow_run(root)).run_count
+        slot = _slots.next(root, attempt, task_run, digest)
         ledger = _Ledger(prefect, root, task_run.id if task_run else None, slot)
         return await _start_once(client, step, ledger)
 
@@ -226,9 +228,7 @@ async def _resume(
     decision = Decision.REATTACHED
     uuid = record.uuid
     if uuid is None:
-        found = (
-            await client.find(step.submission, record.before) if record.before is not None else None
-        )
+        found = await _found(client, step, ledger, record)
         if found is None:
             await ledger.delete(record)
             return None, Decision.FRESH
@@ -236,8 +236,12 @@ async def _resume(
         return found, Decision.FOUND
     try:
         found = await step.read(uuid)
-    except NotFoundError:
+    except NotFoundError as error:
         if step.on_gone == "fail":
+            error.add_advice(
+                f"An earlier attempt of this run has started {uuid}, and it is gone. To have it "
+                'started anew, pass on_gone="resubmit".'
+            )
             raise
         await ledger.delete(record)
         return None, Decision.RESUBMITTED
@@ -247,6 +251,22 @@ async def _resume(
             return None, Decision.RENEWED
         decision = Decision.FINISHED if found.is_final else Decision.REATTACHED
     return found, decision
+
+
+async def _found(
+    client: AsyncGeoboxClient, step: Step[Found], ledger: _Ledger, record: Record
+) -> Found | None:
+    """What came of an intent whose process is gone."""
+    if record.before is None:
+        return None
+    others = [other for other in await ledger.read() if other.id != record.id]
+    # What others have recorded is theirs. What they have only intended looks the same as this: with
+    # such a one, nobody can tell whose a new one is.
+    known = frozenset(other.uuid for other in others if other.uuid is not None)
+    rivals = [
+        other for other in others if other.uuid is None and other.data.get("step") == step.name
+    ]
+    return await client.find(step.submission, record.before | known, is_alone=not rivals)
 
 
 def _digest(client: AsyncGeoboxClient, step: Step[Any]) -> str:
@@ -289,9 +309,13 @@ class _Ledger:
         self._task_run_id = task_run_id
         self.slot = slot
 
+    async def read(self) -> list[Record]:
+        """All records of the run, oldest first."""
+        return await read_records(self._prefect, self._run_id)
+
     async def find(self, other_than: Record | None = None) -> Record | None:
         """The oldest record of the submission, but only one older than the one named."""
-        for record in await read_records(self._prefect, self._run_id):
+        for record in await self.read():
             if other_than is not None and record.id == other_than.id:
                 return None
             if record.slot == self.slot:
@@ -304,7 +328,7 @@ class _Ledger:
             if record.uuid is not None:
                 break
             await asyncio.sleep(0.5)
-            latest = {known.id: known for known in await read_records(self._prefect, self._run_id)}
+            latest = {known.id: known for known in await self.read()}
             record = latest.get(record.id, record)
         return record
 

@@ -142,19 +142,23 @@ class AsyncConnection:
 
         return await io_thread().arun(send())
 
-    async def find(self, submission: Submission[Found], before: frozenset[str]) -> Found | None:
+    async def find(
+        self, submission: Submission[Found], before: frozenset[str], *, is_alone: bool = True
+    ) -> Found | None:
         """Finds what came of a submission whose sender is gone; None where nothing came of it.
 
         Args:
             submission: What was to be sent.
-            before: What was there before that.
+            before: What was there before that, or is known to have come of something else.
+            is_alone: Whether nothing else of its kind was about to be sent when its sender ended.
 
         Raises:
             AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
         """
 
         async def look() -> Found | None:
-            return await (await self.session()).submissions.find(submission, before)
+            submissions = (await self.session()).submissions
+            return await submissions.find(submission, before, is_alone=is_alone)
 
         return await io_thread().arun(look())
 

@@ -101,14 +101,21 @@ class Submissions:
         except Exception:  # noqa: BLE001 - no reason not to try
             return None
 
-    async def find(self, submission: Submission[Found], before: frozenset[str]) -> Found | None:
+    async def find(
+        self, submission: Submission[Found], before: frozenset[str], *, is_alone: bool = True
+    ) -> Found | None:
         """Finds what came of a submission whose sender is gone; None where nothing came of it.
+
+        Args:
+            submission: What was to be sent.
+            before: What was there before that, or is known to have come of something else.
+            is_alone: Whether nothing else of its kind was about to be sent when its sender ended.
 
         Raises:
             AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
         """
         async with self._as_only_one():
-            return await self._look_up(submission, before, "its sender ended")
+            return await self._look_up(submission, before, "its sender ended", is_alone=is_alone)
 
     async def submit(
         self, submission: Submission[Found], before: frozenset[str] | None = None
@@ -157,7 +164,12 @@ class Submissions:
             )
 
     async def _look_up(
-        self, submission: Submission[Found], before: frozenset[str], failure: str
+        self,
+        submission: Submission[Found],
+        before: frozenset[str],
+        failure: str,
+        *,
+        is_alone: bool = True,
     ) -> Found | None:
         new: list[Found] = []
         likely: list[Found] = []
@@ -165,7 +177,8 @@ class Submissions:
             await self._clock.sleep(pause)
             new = await self._new_ones(submission, before, failure)
             likely = [item for item in new if submission.is_likely(item)]
-            if len(likely) == 1 and not self._is_contested(submission, likely[0]):
+            is_sure = is_alone and len(likely) == 1
+            if is_sure and not self._is_contested(submission, likely[0]):
                 self._own.append(likely[0].uuid)
                 self._taken_over.add(likely[0].uuid)
                 submission.notify(

@@ -168,9 +168,14 @@ class Waiting:
         }
         return action[verdict] == "abort"
 
-    def _abort(self, unfinished: list[str]) -> concurrent.futures.Future[dict[str, RemoteTask]]:
+    def _abort(self, unfinished: list[str]) -> concurrent.futures.Future[None]:
         logger.warning("The wait was interrupted; aborting %s", ", ".join(unfinished))
-        return io_thread().submit(abort_all(self._client, unfinished))
+        return io_thread().submit(self._abort_and_tell(unfinished))
+
+    async def _abort_and_tell(self, unfinished: list[str]) -> None:
+        for task in (await abort_all(self._client, unfinished)).values():
+            if task.state is not TaskState.ABORTED:
+                logger.warning("It had ended before the abort reached it: %s", task)
 
     def _follow(self, listener: Callable[[WaitUpdate], None] | None) -> list[RemoteTask]:
         """Watches on the I/O thread and hands the updates to the listener in this thread."""
