@@ -31,7 +31,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import TerminationSignal
 
-from prefect_geobox.client.io_thread import io_thread
+from prefect_geobox.client.io_thread import io_thread, outlast
 from prefect_geobox.client.waiting import Verdict, Waiting
 from prefect_geobox.runs import run_logger
 
@@ -83,7 +83,7 @@ async def _judge_cancellation(error: BaseException, *, is_out_of_time: bool) -> 
         return "timeout"
     run_id = flow_run_id()
     if run_id is not None and _comes_from_termination(error):
-        is_cancelling = await asyncio.wrap_future(io_thread().submit(_asked(run_id)))
+        is_cancelling = await outlast(io_thread().submit(_asked(run_id)))
         return "cancel" if is_cancelling else _left("the process was asked to end")
     # Ctrl-C, or code of the flow's own that no longer wants the result.
     return "cancel"

@@ -8,6 +8,7 @@ afterwards, so that a crash in between is seen by the next try, which looks the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import threading
@@ -27,6 +28,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import Artifact, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import ObjectNotFound
 
 from prefect_geobox.cancellation import lineage
 from prefect_geobox.client.async_client import AsyncGeoboxClient
@@ -192,14 +194,26 @@ async def _start_once(
 ) -> tuple[Found, Decision]:
     earlier = await ledger.find()
     decision = Decision.FRESH
-    if earlier is not None:
+    if earlier is not None and earlier.uuid is not None:
         found, decision = await _resume(client, step, ledger, earlier)
         if found is not None:
             return found, decision
+    # One at a time, so that a crash leaves one in doubt and not several.
+    async with (await client.session()).submissions.turn(step.submission):
+        if earlier is not None and earlier.uuid is None:
+            found, decision = await _resume(client, step, ledger, earlier)
+            if found is not None:
+                return found, decision
+        return await _start(client, step, ledger, decision)
+
+
+async def _start(
+    client: AsyncGeoboxClient, step: Step[Found], ledger: _Ledger, decision: Decision
+) -> tuple[Found, Decision]:
     before = await client.before(step.submission)
     intent = await ledger.write(_record(client, step, ledger.slot, before))
     rival = await ledger.find(other_than=intent)
-    if rival is not None and earlier is None:
+    if rival is not None:
         # Another process runs this attempt too, and was first.
         await ledger.delete(intent)
         found, decision = await _resume(client, step, ledger, await ledger.settled(rival))
@@ -263,8 +277,11 @@ async def _found(
     # What others have recorded is theirs. What they have only intended looks the same as this: with
     # such a one, nobody can tell whose a new one is.
     known = frozenset(other.uuid for other in others if other.uuid is not None)
+    likeness = (step.submission.kind, step.submission.alike)
     rivals = [
-        other for other in others if other.uuid is None and other.data.get("step") == step.name
+        other
+        for other in others
+        if other.uuid is None and (other.data.get("kind"), other.data.get("alike")) == likeness
     ]
     return await client.find(step.submission, record.before | known, is_alone=not rivals)
 
@@ -289,6 +306,7 @@ def _record(
     return {
         "step": step.name,
         "kind": step.submission.kind,
+        "alike": step.submission.alike,
         "slot": slot,
         "uuid": None,
         "before": None if before is None else sorted(before),
@@ -353,7 +371,9 @@ class _Ledger:
         )
 
     async def delete(self, record: Record) -> None:
-        await self._prefect.delete_artifact(record.id)
+        # Another process that takes up the same run may have been faster.
+        with contextlib.suppress(ObjectNotFound):
+            await self._prefect.delete_artifact(record.id)
 
 
 def _description(data: Mapping[str, Any]) -> str:

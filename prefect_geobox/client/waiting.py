@@ -18,7 +18,7 @@ from prefect_geobox.client.errors import (
     TaskFailedError,
     TaskTimeoutError,
 )
-from prefect_geobox.client.io_thread import io_thread
+from prefect_geobox.client.io_thread import io_thread, outlast
 from prefect_geobox.client.models import RemoteTask, TaskState
 from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.settings import ConnectionSettings
@@ -75,6 +75,7 @@ class Waiting:
         self._raise_on_failure = raise_on_failure
         self._began = began
         self._final: dict[str, RemoteTask] = {}
+        self._given_up: dict[str, RemoteTask] = {}
         self._future: concurrent.futures.Future[list[RemoteTask]] | None = None
         self._interrupted: tuple[Verdict, BaseException] | None = None
 
@@ -92,6 +93,11 @@ class Waiting:
     def policy(self) -> WaitPolicy:
         """How they are waited for."""
         return self._policy
+
+    @property
+    def given_up(self) -> list[RemoteTask]:
+        """How those ended that were aborted when the wait was interrupted."""
+        return list(self._given_up.values())
 
     def interrupt(self, verdict: Verdict, error: BaseException) -> None:
         """Ends the wait from any thread: acts on the verdict, then raises the error.
@@ -156,8 +162,8 @@ class Waiting:
             if judgement is not None:
                 verdict = await judgement
             if self._is_to_abort(verdict) and (unfinished := self._unfinished()):
-                # A second cancellation leaves at once; what was sent goes on.
-                await asyncio.shield(asyncio.wrap_future(self._abort(unfinished)))
+                # A second Ctrl-C leaves at once; what was sent goes on.
+                await outlast(self._abort(unfinished))
         raise error
 
     def _is_to_abort(self, verdict: Verdict) -> bool:
@@ -170,12 +176,10 @@ class Waiting:
 
     def _abort(self, unfinished: list[str]) -> concurrent.futures.Future[None]:
         logger.warning("The wait was interrupted; aborting %s", ", ".join(unfinished))
-        return io_thread().submit(self._abort_and_tell(unfinished))
+        return io_thread().submit(self._abort_and_keep(unfinished))
 
-    async def _abort_and_tell(self, unfinished: list[str]) -> None:
-        for task in (await abort_all(self._client, unfinished)).values():
-            if task.state is not TaskState.ABORTED:
-                logger.warning("It had ended before the abort reached it: %s", task)
+    async def _abort_and_keep(self, unfinished: list[str]) -> None:
+        self._given_up = await abort_all(self._client, unfinished)
 
     def _follow(self, listener: Callable[[WaitUpdate], None] | None) -> list[RemoteTask]:
         """Watches on the I/O thread and hands the updates to the listener in this thread."""

@@ -39,7 +39,7 @@ def lab(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     environment = {
         **os.environ,
         "PREFECT_API_URL": url,
-        "PYTHONPATH": str(HERE),
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
         "PYTHONUNBUFFERED": "1",
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",

@@ -40,17 +40,20 @@ def _ending_first(geobox):
 @pytest.mark.parametrize("row", ["wait-direct", "wait-submit", "await-direct"])
 @side_by_side
 def test_a_remote_task_that_ends_before_the_abort_is_reported_as_it_ended(lab, paths, row):
-    """Ctrl-C whose abort comes too late: the log says that the remote task ended in SUCCESS."""
+    """Ctrl-C whose abort comes too late: log and artifact of the run say that it is a SUCCESS."""
     with Geobox(seconds=600) as geobox:
         geobox.faults = _ending_first(geobox)
-        process, _ = _started(lab, geobox, Cell(row, "ctrl-c"), paths)
+        process, run = _started(lab, geobox, Cell(row, "ctrl-c"), paths)
         process.send(signal.SIGINT)
         assert process.end(30), process.log.read_text()
         log = process.log.read_text()
         assert geobox.states() == ["SUCCESS"]
         assert len(geobox.aborts()) == 1
         assert "ABORTED" not in log
-        assert "SUCCESS" in log, "the log does not say how the remote task ended"
+        told = [line for line in log.splitlines() if "had ended before the abort" in line]
+        assert [line.endswith("SUCCESS") and "Task run" in line for line in told] == [True], log
+        summary = lab.records(run, "markdown")[-1]
+        assert "SUCCESS" in str(summary.data)
 
 
 @pytest.mark.slow
