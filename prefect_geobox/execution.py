@@ -23,11 +23,12 @@ from prefect.artifacts import (
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
-from prefect_geobox.cancellation import judge_awaiting, judge_blocking, watching
+from prefect_geobox.cancellation import judge_awaiting, judge_blocking
 from prefect_geobox.client.io_thread import io_thread, outlast
 from prefect_geobox.client.models import RemoteTask
 from prefect_geobox.client.waiting import ABORT_TIME, Verdict, Waiting
 from prefect_geobox.client.watcher import WaitUpdate
+from prefect_geobox.monitoring import watching
 from prefect_geobox.runs import run_logger
 
 T = TypeVar("T")

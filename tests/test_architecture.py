@@ -16,6 +16,7 @@ LEVELS = [
     ["client"],
     ["credentials", "maps", "runs"],
     ["cancellation"],
+    ["monitoring"],
     ["execution", "owning"],
     ["cleanup"],
     ["artifacts", "lineage", "reporting"],

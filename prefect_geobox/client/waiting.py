@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import inspect
 import logging
 import queue
@@ -77,6 +78,7 @@ class Waiting:
         self._final: dict[str, RemoteTask] = {}
         self._given_up: dict[str, RemoteTask] = {}
         self._future: concurrent.futures.Future[list[RemoteTask]] | None = None
+        self._aborting: concurrent.futures.Future[None] | None = None
         self._interrupted: tuple[Verdict, BaseException] | None = None
 
     @property
@@ -110,6 +112,11 @@ class Waiting:
         if self._future is not None:
             self._future.cancel()
 
+    def leave(self) -> None:
+        """Ends, from any thread, an interrupted wait that still aborts; what was sent goes on."""
+        if self._aborting is not None:
+            self._aborting.cancel()
+
     # The two ways to wait stand side by side; both run `_watch` on the I/O thread.
 
     def run(
@@ -137,7 +144,8 @@ class Waiting:
             error, verdict = interruption, judge(interruption)
         if self._is_to_abort(verdict) and (unfinished := self._unfinished()):
             # A second Ctrl-C ends this too and leaves at once; what was sent goes on.
-            self._abort(unfinished).result(ABORT_TIME + 5)
+            with contextlib.suppress(concurrent.futures.CancelledError):
+                self._abort(unfinished).result(ABORT_TIME + 5)
         raise error
 
     async def arun(
@@ -176,7 +184,8 @@ class Waiting:
 
     def _abort(self, unfinished: list[str]) -> concurrent.futures.Future[None]:
         logger.warning("The wait was interrupted; aborting %s", ", ".join(unfinished))
-        return io_thread().submit(self._abort_and_keep(unfinished))
+        self._aborting = io_thread().submit(self._abort_and_keep(unfinished))
+        return self._aborting
 
     async def _abort_and_keep(self, unfinished: list[str]) -> None:
         self._given_up = await abort_all(self._client, unfinished)
