@@ -21,7 +21,7 @@ from prefect_geobox.client.settings import ConnectionSettings
 from prefect_geobox.client.waiting import abort_all
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.monitoring import read_waits
-from prefect_geobox.owning import read_records
+from prefect_geobox.records import read_records
 
 logger = logging.getLogger(__name__)
 

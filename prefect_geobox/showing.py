@@ -156,7 +156,7 @@ async def start_owned(
     task, decision = await execution.start(start_once(client, step), give_up)
     run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)
     payload = {"decision": str(decision)}
-    if decision in (Decision.REATTACHED, Decision.FINISHED, Decision.FOUND):
+    if decision.is_reattached:
         emit_task_event("reattached", task, client.settings.host, payload)
     else:
         emit_task_event("submitted", task, client.settings.host, payload)
