@@ -23,7 +23,7 @@ from prefect.flow_engine import load_flow_run, run_flow
 
 import prefect_geobox.steps  # noqa: F401
 
-FLOWS = {**rows.ROWS, **rows.HOOKED, **again.FLOWS}
+FLOWS = {**rows.ROWS, **rows.OTHERS, **again.FLOWS}
 
 
 def carry_out(command: dict[str, Any]) -> None:
