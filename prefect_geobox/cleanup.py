@@ -12,7 +12,7 @@ from uuid import UUID
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from prefect_geobox.cancellation import lineage, read_waits
+from prefect_geobox.cancellation import lineage
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.errors import ConfigurationError
 from prefect_geobox.client.io_thread import io_thread
@@ -20,7 +20,8 @@ from prefect_geobox.client.models import RemoteTask
 from prefect_geobox.client.settings import ConnectionSettings
 from prefect_geobox.client.waiting import abort_all
 from prefect_geobox.credentials import GeoboxCredentials
-from prefect_geobox.owning import read_records
+from prefect_geobox.monitoring import read_waits
+from prefect_geobox.records import read_records
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ with `Blocking`, whose operations block and never suspend; an async twin awaits 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
@@ -22,11 +23,13 @@ from prefect.artifacts import (
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
-from prefect_geobox.cancellation import judge_awaiting, judge_blocking, watching
-from prefect_geobox.client.io_thread import io_thread
+from prefect_geobox.cancellation import judge_awaiting, judge_blocking
+from prefect_geobox.client.io_thread import io_thread, outlast
 from prefect_geobox.client.models import RemoteTask
-from prefect_geobox.client.waiting import ABORT_TIME, Waiting
+from prefect_geobox.client.waiting import ABORT_TIME, Verdict, Waiting
 from prefect_geobox.client.watcher import WaitUpdate
+from prefect_geobox.monitoring import watching
+from prefect_geobox.runs import run_logger
 
 T = TypeVar("T")
 
@@ -93,10 +96,8 @@ class Blocking:
         except Exception:
             raise
         except BaseException as interruption:
-            verdict = judge_blocking(interruption)
-            started = future.result(_START_TIME)
-            if verdict == "cancel":
-                io_thread().submit(give_up(started)).result(ABORT_TIME + 5)
+            ending = _end_start(future, judge_blocking(interruption), give_up)
+            io_thread().submit(ending).result(_START_TIME + ABORT_TIME + 5)
             raise
 
     async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
@@ -136,16 +137,14 @@ class Awaiting:
         self, work: Coroutine[Any, Any, T], give_up: Callable[[T], Coroutine[Any, Any, object]]
     ) -> T:
         """Awaits that it is started, even where the coroutine is cancelled."""
-        future = asyncio.wrap_future(io_thread().submit(work))
+        future = io_thread().submit(work)
         try:
-            return await asyncio.shield(future)
+            return await asyncio.shield(asyncio.wrap_future(future))
         except asyncio.CancelledError as interruption:
             judgement = judge_awaiting(interruption)
             with anyio.CancelScope(shield=True):
-                verdict = await judgement
-                started = await asyncio.wait_for(asyncio.shield(future), _START_TIME)
-                if verdict == "cancel":
-                    await asyncio.wrap_future(io_thread().submit(give_up(started)))
+                ending = _end_start(future, await judgement, give_up)
+                await outlast(io_thread().submit(ending))
             raise
 
     async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
@@ -155,8 +154,8 @@ class Awaiting:
 
     async def at_last(self, work: Coroutine[Any, Any, object]) -> None:
         """Awaits for a moment, behind a shield."""
-        with anyio.move_on_after(_LAST_TIME, shield=True):
-            await asyncio.shield(asyncio.wrap_future(io_thread().submit(work)))
+        with anyio.CancelScope(shield=True):
+            await outlast(io_thread().submit(asyncio.wait_for(work, _LAST_TIME)))
 
     async def create_markdown(self, key: str, markdown: str, description: str) -> None:
         """Leaves a markdown artifact."""
@@ -169,6 +168,28 @@ class Awaiting:
     async def update_progress(self, artifact: UUID, percent: float, description: str) -> None:
         """Updates a progress artifact in place."""
         await aupdate_progress_artifact(artifact, percent, description=description)
+
+
+async def _end_start(
+    future: concurrent.futures.Future[T],
+    verdict: Verdict,
+    give_up: Callable[[T], Coroutine[Any, Any, object]],
+) -> None:
+    """Lets a start end whose step was interrupted, and gives up what came of it."""
+    try:
+        started = await asyncio.wait_for(
+            asyncio.shield(asyncio.wrap_future(future)), timeout=_START_TIME
+        )
+    except Exception as error:  # noqa: BLE001 - the interruption matters more
+        run_logger().error(
+            "The step was interrupted while it started a remote task, and it is not known what "
+            "came of that; a retry of this run looks it up. %s: %s",
+            type(error).__name__,
+            error,
+        )
+        return
+    if verdict == "cancel":
+        await give_up(started)
 
 
 BLOCKING: Execution = Blocking()

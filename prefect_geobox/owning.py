@@ -1,8 +1,7 @@
-"""Records of what a flow run has started, by which a retry finds it again.
+"""Starts what a flow run owns exactly once, whichever attempt of the run comes to it.
 
-A record is an artifact on the Prefect server: it survives the process, needs no shared storage, and
-is found by the flow run alone. It is written before anything is sent (the intent) and completed
-afterwards, so that a crash in between is seen by the next try, which looks the remote up.
+Each submission is recorded; a retry finds the record, and decides what to do by how the remote task
+stands that it names.
 """
 
 from __future__ import annotations
@@ -12,20 +11,14 @@ import hashlib
 import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, Generic, Literal
+from typing import Any, Final, Generic, Literal, get_args
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
-from prefect.client.schemas.filters import (
-    ArtifactFilter,
-    ArtifactFilterFlowRunId,
-    ArtifactFilterType,
-)
-from prefect.client.schemas.objects import Artifact, TaskRun
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 
 from prefect_geobox.cancellation import lineage
@@ -33,25 +26,21 @@ from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.errors import (
     AmbiguousSubmissionError,
     GeoboxError,
+    InvalidArgumentError,
     LostContactError,
     NotFoundError,
 )
 from prefect_geobox.client.models import RemoteTask, TaskState
 from prefect_geobox.client.submission import Found, Submission
-
-#: The type of the artifacts that are records.
-RECORD_TYPE: Final = "geobox-submission"
-
-#: How many records are read at once.
-_PAGE: Final = 200
-
-#: Seconds to wait for another process that has just recorded the same intent.
-_RIVAL_TIME: Final = 10.0
+from prefect_geobox.records import Ledger, Record
+from prefect_geobox.runs import run_logger
+from prefect_geobox.takeover import claimed, left_behind
 
 #: Bytes of a file that are read at once.
 _CHUNK: Final = 1024 * 1024
 
 OnGone = Literal["resubmit", "fail"]
+Reattach = Literal["run", "deployment"]
 
 
 class Decision(str, Enum):
@@ -63,42 +52,19 @@ class Decision(str, Enum):
     FOUND = "found after a crash"
     RENEWED = "failed before, started anew"
     RESUBMITTED = "gone, started anew"
+    TAKEN_OVER = "taken over from an earlier run"
 
     def __str__(self) -> str:
         return self.value
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is known about one submission of a flow run.
-
-    Attributes:
-        id: The artifact.
-        slot: Which submission of the run it is.
-        uuid: What came of it; None where only the intent is known.
-        before: What was there before it was sent; None where that is not known.
-        data: All of it.
-    """
-
-    id: UUID
-    slot: str
-    uuid: str | None
-    before: frozenset[str] | None
-    data: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, artifact: Artifact) -> Record | None:
-        """Reads an artifact; None where it is no usable record."""
-        data = artifact.data
-        if not isinstance(data, dict) or not isinstance(data.get("slot"), str):
-            return None
-        before = data.get("before")
-        return cls(
-            artifact.id,
-            data["slot"],
-            data.get("uuid"),
-            frozenset(before) if isinstance(before, list) else None,
-            data,
+    @property
+    def is_reattached(self) -> bool:
+        """Whether nothing was started."""
+        return self in (
+            Decision.REATTACHED,
+            Decision.FINISHED,
+            Decision.FOUND,
+            Decision.TAKEN_OVER,
         )
 
 
@@ -114,6 +80,8 @@ class Step(Generic[Found]):
         key: Tells apart what has the same inputs on purpose.
         on_cancel: What becomes of it when the user cancels the run.
         on_gone: What to do where a retry finds that it is no longer there.
+        reattach: Whether to look for it in attempts of this run only, or of the deployment's
+            earlier runs too.
     """
 
     name: str
@@ -123,6 +91,23 @@ class Step(Generic[Found]):
     key: str | None = None
     on_cancel: str = "abort"
     on_gone: OnGone = "fail"
+    reattach: Reattach = "run"
+
+
+def check_owning(on_gone: str, reattach: str) -> None:
+    """Refuses options that make no sense, before anything is sent.
+
+    Raises:
+        InvalidArgumentError: One is not among the values that there are.
+    """
+    if on_gone not in get_args(OnGone):
+        raise InvalidArgumentError(
+            f"on_gone must be one of {', '.join(get_args(OnGone))}; got {on_gone!r}"
+        )
+    if reattach not in get_args(Reattach):
+        raise InvalidArgumentError(
+            f"reattach must be one of {', '.join(get_args(Reattach))}; got {reattach!r}"
+        )
 
 
 class _Slots:
@@ -183,23 +168,57 @@ async def start_once(client: AsyncGeoboxClient, step: Step[Found]) -> tuple[Foun
         # A subflow is part of an attempt of the outermost run, whatever its own count says.
         attempt = run.run_count if root == run.id else (await prefect.read_flow_run(root)).run_count
         slot = _slots.next(root, attempt, task_run, digest)
-        ledger = _Ledger(prefect, root, task_run.id if task_run else None, slot)
+        ledger = Ledger(prefect, root, task_run.id if task_run else None, slot)
         return await _start_once(client, step, ledger)
 
 
 async def _start_once(
-    client: AsyncGeoboxClient, step: Step[Found], ledger: _Ledger
+    client: AsyncGeoboxClient, step: Step[Found], ledger: Ledger
 ) -> tuple[Found, Decision]:
     earlier = await ledger.find()
     decision = Decision.FRESH
-    if earlier is not None:
+    if earlier is not None and earlier.uuid is not None:
         found, decision = await _resume(client, step, ledger, earlier)
         if found is not None:
             return found, decision
+    # One at a time, so that a crash leaves one in doubt and not several.
+    async with client.joined().submissions.turn(step.submission):
+        if earlier is not None and earlier.uuid is None:
+            found, decision = await _resume(client, step, ledger, earlier)
+            if found is not None:
+                return found, decision
+        if earlier is None and step.reattach == "deployment":
+            inherited = await _take_over(client, step, ledger)
+            if inherited is not None:
+                return inherited, Decision.TAKEN_OVER
+        return await _start(client, step, ledger, decision)
+
+
+async def _take_over(client: AsyncGeoboxClient, step: Step[Found], ledger: Ledger) -> Found | None:
+    """What a crashed run of the deployment has started and left, as this run's own from now on."""
+    digest, heir = _digest(client, step), f"{ledger.run_id} {ledger.slot}"
+    any_of_them = replace(step, on_gone="resubmit")
+    async for record in left_behind(ledger.prefect, ledger.run_id, digest):
+        async with claimed(ledger.prefect, record, heir) as is_ours:
+            if not is_ours:
+                continue
+            found, _ = await _resume(client, any_of_them, ledger, record)
+            if found is None:
+                continue
+            await ledger.hand_over(record, heir)
+            await ledger.write({**_record(client, step, ledger.slot, None), "uuid": found.uuid})
+            run_logger().info("%s was left by an earlier run of this deployment.", found.uuid)
+            return found
+    return None
+
+
+async def _start(
+    client: AsyncGeoboxClient, step: Step[Found], ledger: Ledger, decision: Decision
+) -> tuple[Found, Decision]:
     before = await client.before(step.submission)
     intent = await ledger.write(_record(client, step, ledger.slot, before))
     rival = await ledger.find(other_than=intent)
-    if rival is not None and earlier is None:
+    if rival is not None:
         # Another process runs this attempt too, and was first.
         await ledger.delete(intent)
         found, decision = await _resume(client, step, ledger, await ledger.settled(rival))
@@ -222,7 +241,7 @@ async def _start_once(
 
 
 async def _resume(
-    client: AsyncGeoboxClient, step: Step[Found], ledger: _Ledger, record: Record
+    client: AsyncGeoboxClient, step: Step[Found], ledger: Ledger, record: Record
 ) -> tuple[Found | None, Decision]:
     """What came of an earlier attempt, or None and why it has to be started anew."""
     decision = Decision.REATTACHED
@@ -254,7 +273,7 @@ async def _resume(
 
 
 async def _found(
-    client: AsyncGeoboxClient, step: Step[Found], ledger: _Ledger, record: Record
+    client: AsyncGeoboxClient, step: Step[Found], ledger: Ledger, record: Record
 ) -> Found | None:
     """What came of an intent whose process is gone."""
     if record.before is None:
@@ -263,8 +282,11 @@ async def _found(
     # What others have recorded is theirs. What they have only intended looks the same as this: with
     # such a one, nobody can tell whose a new one is.
     known = frozenset(other.uuid for other in others if other.uuid is not None)
+    likeness = (step.submission.kind, step.submission.alike)
     rivals = [
-        other for other in others if other.uuid is None and other.data.get("step") == step.name
+        other
+        for other in others
+        if other.uuid is None and (other.data.get("kind"), other.data.get("alike")) == likeness
     ]
     return await client.find(step.submission, record.before | known, is_alone=not rivals)
 
@@ -289,6 +311,7 @@ def _record(
     return {
         "step": step.name,
         "kind": step.submission.kind,
+        "alike": step.submission.alike,
         "slot": slot,
         "uuid": None,
         "before": None if before is None else sorted(before),
@@ -296,93 +319,6 @@ def _record(
         "principal": settings.credential.principal,
         "on_cancel": step.on_cancel,
     }
-
-
-class _Ledger:
-    """The records of one submission of a flow run."""
-
-    def __init__(
-        self, prefect: PrefectClient, run_id: UUID, task_run_id: UUID | None, slot: str
-    ) -> None:
-        self._prefect = prefect
-        self._run_id = run_id
-        self._task_run_id = task_run_id
-        self.slot = slot
-
-    async def read(self) -> list[Record]:
-        """All records of the run, oldest first."""
-        return await read_records(self._prefect, self._run_id)
-
-    async def find(self, other_than: Record | None = None) -> Record | None:
-        """The oldest record of the submission, but only one older than the one named."""
-        for record in await self.read():
-            if other_than is not None and record.id == other_than.id:
-                return None
-            if record.slot == self.slot:
-                return record
-        return None
-
-    async def settled(self, record: Record) -> Record:
-        """The record once its uuid is known, or as it is after a while."""
-        for _ in range(int(_RIVAL_TIME / 0.5)):
-            if record.uuid is not None:
-                break
-            await asyncio.sleep(0.5)
-            latest = {known.id: known for known in await self.read()}
-            record = latest.get(record.id, record)
-        return record
-
-    async def write(self, data: dict[str, Any]) -> Record:
-        artifact = await self._prefect.create_artifact(
-            ArtifactCreate(
-                type=RECORD_TYPE,
-                description=_description(data),
-                data=data,
-                flow_run_id=self._run_id,
-                task_run_id=self._task_run_id,
-            )
-        )
-        record = Record.of(artifact)
-        assert record is not None  # noqa: S101 - it has just been written
-        return record
-
-    async def complete(self, record: Record, uuid: str) -> None:
-        data = {**record.data, "uuid": uuid, "before": None}
-        await self._prefect.update_artifact(
-            record.id, ArtifactUpdate(data=data, description=_description(data))
-        )
-
-    async def delete(self, record: Record) -> None:
-        await self._prefect.delete_artifact(record.id)
-
-
-def _description(data: Mapping[str, Any]) -> str:
-    what = data["uuid"] or "not known yet"
-    return f"Started by {data['step']} of this run, for a retry to find again: {what}"
-
-
-async def read_records(prefect: PrefectClient, run_id: UUID) -> list[Record]:
-    """The records of a flow run, oldest first.
-
-    Args:
-        prefect: Reads.
-        run_id: The flow run; for a subflow, the run that it is a part of.
-    """
-    artifacts: list[Artifact] = []
-    while True:
-        page = await prefect.read_artifacts(
-            artifact_filter=ArtifactFilter(
-                flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]),
-                type=ArtifactFilterType(any_=[RECORD_TYPE]),
-            ),
-            limit=_PAGE,
-            offset=len(artifacts),
-        )
-        artifacts += page
-        if len(page) < _PAGE:
-            break
-    artifacts.sort(key=lambda artifact: (artifact.created, artifact.id))
-    return [record for record in map(Record.of, artifacts) if record is not None]
 
 
 async def digest_of(path: Path) -> str:

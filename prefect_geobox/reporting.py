@@ -93,6 +93,19 @@ class WaitReport:
             if seen is not None and seen.task is not None and seen.state != task.state_text:
                 await self(WaitUpdate(task, stats=seen.stats))
 
+    def conclude(self, tasks: Iterable[RemoteTask]) -> None:
+        """Takes up how remote tasks ended that an interrupted wait has aborted.
+
+        Writes no artifact, which would take time that is no longer there.
+        """
+        for task in tasks:
+            seen = self._seen[task.uuid]
+            seen.task, seen.state = task, task.state_text
+            if task.state is TaskState.ABORTED:
+                self._logger.info("Remote task %s (%s): ABORTED", task.label, task.uuid)
+            else:
+                tell_late_end(task)
+
     def _log_change(self, seen: _Seen, update: WaitUpdate) -> None:
         task = update.task
         if update.trouble is not None:
@@ -171,6 +184,16 @@ class WaitReport:
             return f"{len(self._seen)} remote tasks: {count_states(tasks)}"
         task = tasks[0]
         return f"Remote task {task.label} ({task.uuid}): {printable(task.state_text)}"
+
+
+def tell_late_end(task: RemoteTask) -> None:
+    """Logs how a remote task has ended that was to be aborted."""
+    run_logger().warning(
+        "Remote task %s (%s) had ended before the abort reached it: %s",
+        task.label,
+        task.uuid,
+        task.state_text,
+    )
 
 
 def count_states(tasks: Sequence[RemoteTask]) -> str:

@@ -23,14 +23,14 @@ from prefect_geobox.client.errors import (
     RemoteTaskError,
     TaskTimeoutError,
 )
-from prefect_geobox.client.models import OutputAsset, RemoteTask
+from prefect_geobox.client.models import OutputAsset, RemoteTask, TaskState
 from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.waiting import abort_all, raise_for_failures
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.execution import Execution
 from prefect_geobox.lineage import emit_task_event, materialize
 from prefect_geobox.owning import Decision, Step, start_once
-from prefect_geobox.reporting import WaitReport
+from prefect_geobox.reporting import WaitReport, tell_late_end
 from prefect_geobox.runs import run_logger
 
 
@@ -122,6 +122,10 @@ async def watch(
         elif isinstance(error, LostContactError):
             emit_task_event("contact-lost", error.task, host, {"seconds": error.seconds})
         raise
+    except INTERRUPTIONS:
+        report.conclude(waiting.given_up)
+        ended = [task for task in report.tasks if task.is_final]
+        raise
     finally:
         report.log_summary()
         for task in {task.uuid: task for task in ended}.values():
@@ -145,12 +149,14 @@ async def start_owned(
 
     async def give_up(started: tuple[RemoteTask, Decision]) -> None:
         if step.on_cancel == "abort":
-            await abort_all(client, [started[0].uuid])
+            for task in (await abort_all(client, [started[0].uuid])).values():
+                if task.state is not TaskState.ABORTED:
+                    tell_late_end(task)
 
     task, decision = await execution.start(start_once(client, step), give_up)
     run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)
     payload = {"decision": str(decision)}
-    if decision in (Decision.REATTACHED, Decision.FINISHED, Decision.FOUND):
+    if decision.is_reattached:
         emit_task_event("reattached", task, client.settings.host, payload)
     else:
         emit_task_event("submitted", task, client.settings.host, payload)

@@ -21,7 +21,7 @@ from prefect_geobox.client.waiting import raise_for_failures
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.execution import AWAITING, BLOCKING, Execution, drive
 from prefect_geobox.lineage import local_file_asset, prefect_asset
-from prefect_geobox.owning import OnGone, Step, digest_of, start_once
+from prefect_geobox.owning import OnGone, Reattach, Step, check_owning, digest_of, start_once
 from prefect_geobox.reporting import WaitReport
 from prefect_geobox.runs import parameter, run_logger
 from prefect_geobox.showing import lease, show_output, start_owned, watch
@@ -37,7 +37,11 @@ def _publish_name() -> str:
 
 @task(task_run_name=_upload_name, cache_policy=NO_CACHE)
 def upload_file(
-    credentials: GeoboxCredentials, path: str | os.PathLike[str], *, key: str | None = None
+    credentials: GeoboxCredentials,
+    path: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    reattach: Reattach = "run",
 ) -> OutputAsset:
     """Uploads a file, streamed from disk: `POST files/`.
 
@@ -48,6 +52,8 @@ def upload_file(
         credentials: The account.
         path: The file.
         key: Tells apart uploads of equal files that a retry could mix up.
+        reattach: "run" looks for what earlier attempts of this flow run have uploaded; "deployment"
+            also takes over what crashed or failed runs of the same deployment have.
 
     Raises:
         FileNotFoundError: There is no such file; nothing was sent.
@@ -61,15 +67,19 @@ def upload_file(
         layer = publish_file(credentials, file, "parcels")
         ```
     """
-    return drive(_upload(BLOCKING, credentials, path, key))
+    return drive(_upload(BLOCKING, credentials, path, key, reattach))
 
 
 @task(task_run_name=_upload_name, cache_policy=NO_CACHE)
 async def aupload_file(
-    credentials: GeoboxCredentials, path: str | os.PathLike[str], *, key: str | None = None
+    credentials: GeoboxCredentials,
+    path: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    reattach: Reattach = "run",
 ) -> OutputAsset:
     """Uploads a file, streamed from disk. Async twin of `upload_file`."""
-    return await _upload(AWAITING, credentials, path, key)
+    return await _upload(AWAITING, credentials, path, key, reattach)
 
 
 async def _upload(
@@ -77,7 +87,9 @@ async def _upload(
     credentials: GeoboxCredentials,
     path: str | os.PathLike[str],
     key: str | None,
+    reattach: Reattach,
 ) -> OutputAsset:
+    check_owning("resubmit", reattach)
     file = readable_file(path)
     size = file.stat().st_size
     began = time.monotonic()
@@ -93,6 +105,7 @@ async def _upload(
             {"name": file.name, "sha256": await execution.call(digest_of(file))},
             key=key,
             on_gone="resubmit",
+            reattach=reattach,
         )
         asset, decision = await execution.call(start_once(client, step))
         seconds = time.monotonic() - began
@@ -138,6 +151,7 @@ def publish_file(
     on_timeout: Action = "abort",
     key: str | None = None,
     on_gone: OnGone = "fail",
+    reattach: Reattach = "run",
 ) -> OutputAsset:
     """Publishes an uploaded file, waits for it and returns the new layer.
 
@@ -171,6 +185,9 @@ def publish_file(
         key: Tells apart publishings with equal arguments that a retry could mix up. Without it
             they are told apart by their order.
         on_gone: "resubmit" or "fail" where a retry finds that its remote task is no longer there.
+        reattach: "run" looks for what earlier attempts of this flow run have started; "deployment"
+            also takes over what crashed or failed runs of the same deployment have left running,
+            or have finished.
 
     Raises:
         InvalidArgumentError: An argument makes no sense; nothing was sent.
@@ -196,6 +213,7 @@ def publish_file(
         on_cancel=on_cancel,
         on_timeout=on_timeout,
     )
+    check_owning(on_gone, reattach)
     options: PublishOptions = {
         "publish_as": publish_as,
         "input_layer": input_layer,
@@ -209,7 +227,9 @@ def publish_file(
         "user_id": user_id,
     }
     return drive(
-        _publish(BLOCKING, credentials, file, name, options, policy, progress_bar, key, on_gone)
+        _publish(
+            BLOCKING, credentials, file, name, options, policy, progress_bar, key, on_gone, reattach
+        )
     )
 
 
@@ -239,6 +259,7 @@ async def apublish_file(
     on_timeout: Action = "abort",
     key: str | None = None,
     on_gone: OnGone = "fail",
+    reattach: Reattach = "run",
 ) -> OutputAsset:
     """Publishes an uploaded file and waits for the layer. Async twin of `publish_file`."""
     policy = WaitPolicy.of(
@@ -250,6 +271,7 @@ async def apublish_file(
         on_cancel=on_cancel,
         on_timeout=on_timeout,
     )
+    check_owning(on_gone, reattach)
     options: PublishOptions = {
         "publish_as": publish_as,
         "input_layer": input_layer,
@@ -263,7 +285,7 @@ async def apublish_file(
         "user_id": user_id,
     }
     return await _publish(
-        AWAITING, credentials, file, name, options, policy, progress_bar, key, on_gone
+        AWAITING, credentials, file, name, options, policy, progress_bar, key, on_gone, reattach
     )
 
 
@@ -277,6 +299,7 @@ async def _publish(
     show_progress: bool,
     key: str | None,
     on_gone: OnGone,
+    reattach: Reattach,
 ) -> OutputAsset:
     uuid = checked_uuid("file", file)
     check_publishing(name, options)
@@ -295,6 +318,7 @@ async def _publish(
             key=key,
             on_cancel=policy.on_cancel,
             on_gone=on_gone,
+            reattach=reattach,
         )
         started, decision = await start_owned(execution, client, step)
         report = WaitReport(execution, [started.uuid], show_progress=show_progress)

@@ -16,6 +16,8 @@ LEVELS = [
     ["client"],
     ["credentials", "maps", "runs"],
     ["cancellation"],
+    ["monitoring", "records"],
+    ["takeover"],
     ["execution", "owning"],
     ["cleanup"],
     ["artifacts", "lineage", "reporting"],

@@ -188,6 +188,7 @@ class AsyncAssetVerbs(AsyncConnection):
             newest=lambda retry: self._find(AssetKind.FILE, file.name, retry),
             is_likely=lambda asset: asset.data.get("size", size) == size,
             notify=notify,
+            alike=f"{file.name}, {size} bytes",
         )
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -80,6 +82,35 @@ class IOThread:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)
         loop.close()
+
+
+async def outlast(future: concurrent.futures.Future[T]) -> T:
+    """Awaits work on the I/O thread though the caller is cancelled meanwhile, however often.
+
+    For the last acts of code that has been cancelled. A shield of anyio's keeps out a cancelled
+    scope only; `asyncio.gather`, for one, passes on each cancellation as a plain `task.cancel()`.
+    The caller raises its cancellation once this is done.
+
+    Args:
+        future: The work, which must end by itself.
+
+    Raises:
+        asyncio.CancelledError: A second Ctrl-C came, which is not kept waiting.
+    """
+    wrapped = asyncio.wrap_future(future)
+    was_interrupted = _is_interrupted()
+    while not wrapped.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([wrapped])
+        # `asyncio.run` turns the first Ctrl-C into a cancellation. It winds up, with another
+        # cancellation for all that is left, while the second one is being raised.
+        if not wrapped.done() and _is_interrupted() and not was_interrupted:
+            raise asyncio.CancelledError
+    return wrapped.result()
+
+
+def _is_interrupted() -> bool:
+    return isinstance(sys.exc_info()[1], KeyboardInterrupt)
 
 
 _closers: list[Callable[[], Coroutine[Any, Any, None]]] = []

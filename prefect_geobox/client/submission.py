@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -55,6 +55,8 @@ class Submission(Generic[Found]):
             newly there and does not is never taken over, but keeps the submission from being sent
             again.
         notify: Told in a sentence where something was adopted or sent again.
+        alike: What it has in common with all that it cannot be told from in a list, once somebody
+            else looks for it; those of another kind apart.
     """
 
     kind: Literal["task", "file"]
@@ -63,6 +65,7 @@ class Submission(Generic[Found]):
     newest: Callable[[RetryPolicy], Awaitable[list[Found]]]
     is_likely: Callable[[Found], bool]
     notify: Callable[[str], None] = logger.warning
+    alike: str = ""
 
 
 class Submissions:
@@ -80,6 +83,7 @@ class Submissions:
         self._sending = 0
         self._is_looking = False
         self._changed = asyncio.Condition()
+        self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._own: deque[str] = deque(maxlen=_REMEMBERED)
         self._taken_over: set[str] = set()
         # Submissions of which it is not known at present what came of them, and what may have come
@@ -90,6 +94,14 @@ class Submissions:
     def is_taken_over(self, uuid: str) -> bool:
         """Whether this was found after an unclear failure, and could be somebody else's."""
         return uuid in self._taken_over
+
+    def turn(self, submission: Submission[Any]) -> asyncio.Lock:
+        """Held by one at a time of those that cannot be told apart afterwards.
+
+        For who records its submissions: of those that a crash leaves unrecorded, one at the most
+        has been sent, and what is newly there came of that.
+        """
+        return self._turns[submission.kind, submission.alike]
 
     async def before(self, submission: Submission[Found]) -> frozenset[str] | None:
         """What is there already and cannot have come of a submission that is still to be sent.

@@ -20,7 +20,7 @@ from prefect_geobox.client.errors import (
     TaskFailedError,
     TaskTimeoutError,
 )
-from prefect_geobox.client.io_thread import io_thread
+from prefect_geobox.client.io_thread import io_thread, outlast
 from prefect_geobox.client.models import RemoteTask, TaskState
 from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.settings import ConnectionSettings
@@ -83,9 +83,11 @@ class Waiting:
         self._failed: dict[str, Exception] = {}
         self._watcher: TaskWatcher | None = None
         self._watches: Sequence[Watch] = ()
-        self._aborting: asyncio.Task[None] | None = None
+        self._concluding: asyncio.Task[None] | None = None
         self._finish: Callable[[bool], None] | None = None
         self._is_complete = self._is_stopped = False
+        self._given_up: dict[str, RemoteTask] = {}
+        self._aborting: concurrent.futures.Future[None] | None = None
         self._interrupted: tuple[Verdict, BaseException] | None = None
 
     @property
@@ -103,6 +105,11 @@ class Waiting:
         """How they are waited for."""
         return self._policy
 
+    @property
+    def given_up(self) -> list[RemoteTask]:
+        """How those ended that were aborted when the wait was interrupted."""
+        return list(self._given_up.values())
+
     def interrupt(self, verdict: Verdict, error: BaseException) -> None:
         """Ends the wait from any thread: acts on the verdict, then raises the error.
 
@@ -113,6 +120,11 @@ class Waiting:
         self._interrupted = (verdict, error)
         if self._finish is not None:
             self._finish(True)
+
+    def leave(self) -> None:
+        """Ends, from any thread, an interrupted wait that still aborts; what was sent goes on."""
+        if self._aborting is not None:
+            self._aborting.cancel()
 
     # The two ways to wait stand side by side; both run `_watch` on the I/O thread.
 
@@ -141,7 +153,8 @@ class Waiting:
             error, verdict = interruption, judge(interruption)
         if self._is_to_abort(verdict) and (unfinished := self._unfinished()):
             # A second Ctrl-C ends this too and leaves at once; what was sent goes on.
-            self._abort(unfinished).result(ABORT_TIME + 5)
+            with contextlib.suppress(concurrent.futures.CancelledError):
+                self._abort(unfinished).result(ABORT_TIME + 5)
         raise error
 
     async def arun(
@@ -166,8 +179,8 @@ class Waiting:
             if judgement is not None:
                 verdict = await judgement
             if self._is_to_abort(verdict) and (unfinished := self._unfinished()):
-                # A second cancellation leaves at once; what was sent goes on.
-                await asyncio.shield(asyncio.wrap_future(self._abort(unfinished)))
+                # A second Ctrl-C leaves at once; what was sent goes on.
+                await outlast(self._abort(unfinished))
         raise error
 
     def _is_to_abort(self, verdict: Verdict) -> bool:
@@ -180,12 +193,11 @@ class Waiting:
 
     def _abort(self, unfinished: list[str]) -> concurrent.futures.Future[None]:
         logger.warning("The wait was interrupted; aborting %s", ", ".join(unfinished))
-        return io_thread().submit(self._abort_and_tell(unfinished))
+        self._aborting = io_thread().submit(self._abort_and_keep(unfinished))
+        return self._aborting
 
-    async def _abort_and_tell(self, unfinished: list[str]) -> None:
-        for task in (await abort_all(self._client, unfinished)).values():
-            if task.state is not TaskState.ABORTED:
-                logger.warning("It had ended before the abort reached it: %s", task)
+    async def _abort_and_keep(self, unfinished: list[str]) -> None:
+        self._given_up = await abort_all(self._client, unfinished)
 
     def _follow(self, listener: Callable[[WaitUpdate], None] | None) -> list[RemoteTask]:
         """Watches on the I/O thread and hands the updates to the listener in this thread."""
@@ -289,7 +301,7 @@ class Waiting:
             return
         late = [uuid for uuid, end in self._failed.items() if isinstance(end, TaskTimeoutError)]
         if late and self._policy.on_timeout == "abort":
-            self._aborting = asyncio.get_running_loop().create_task(self._abort_late(late))
+            self._concluding = asyncio.get_running_loop().create_task(self._abort_late(late))
         else:
             self._resolve()
 

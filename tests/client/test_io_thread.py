@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import threading
 
+import anyio
 import httpx
 import pytest
 
 from prefect_geobox.client import GeoboxClient
-from prefect_geobox.client.io_thread import io_thread
+from prefect_geobox.client.io_thread import io_thread, outlast
 from prefect_geobox.emulator import GeoboxEmulator
 
 from .kit import TASK, Wire, json_answer, task
@@ -136,3 +138,73 @@ def test_clients_survive_a_fork(geobox_emulator: GeoboxEmulator) -> None:
     uuid = geobox_emulator.add_task()
     done = run(FORKED, geobox_emulator.url, geobox_emulator.apikey, uuid)
     assert (done.stdout, done.returncode) == ("0 True\n", 0), done.stderr
+
+
+async def test_last_acts_outlast_every_cancellation() -> None:
+    """Work that is under way ends, however often its caller is cancelled, and then says so."""
+    begun, done = asyncio.Event(), []
+
+    async def act() -> str:
+        await asyncio.sleep(0.2)
+        done.append(True)
+        return "done"
+
+    async def caller() -> str:
+        begun.set()
+        return await outlast(io_thread().submit(act()))
+
+    waiting = asyncio.create_task(caller())
+    await begun.wait()
+    for _ in range(5):
+        waiting.cancel()
+        await asyncio.sleep(0.01)
+    assert await waiting == "done"
+    assert done == [True]
+
+
+async def test_last_acts_of_gathered_coroutines_outlast_a_cancelled_scope() -> None:
+    """A scope cancels what is gathered in it again and again; the acts end all the same."""
+    done = []
+
+    async def act() -> None:
+        await asyncio.sleep(0.2)
+        done.append(True)
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True):
+                await outlast(io_thread().submit(act()))
+            raise
+
+    with anyio.move_on_after(0.05) as scope:
+        await asyncio.gather(*(waits() for _ in range(3)))
+    assert scope.cancelled_caught
+    assert done == [True] * 3
+
+
+def test_a_second_ctrl_c_does_not_wait_for_last_acts() -> None:
+    """The first Ctrl-C has them begin; the second ends the program though they are not done."""
+    done = run(
+        "import asyncio, os, signal, sys, time\n"
+        "from prefect_geobox.client.io_thread import io_thread, outlast\n"
+        "async def wait():\n"
+        "    try:\n"
+        "        await asyncio.sleep(60)\n"
+        "    except asyncio.CancelledError:\n"
+        "        await outlast(io_thread().submit(asyncio.sleep(60)))\n"
+        "        raise\n"
+        "async def main():\n"
+        "    loop = asyncio.get_running_loop()\n"
+        "    for delay in (0.1, 0.4):\n"
+        "        loop.call_later(delay, os.kill, os.getpid(), signal.SIGINT)\n"
+        "    await asyncio.gather(wait(), wait())\n"
+        "began = time.monotonic()\n"
+        "try:\n"
+        "    asyncio.run(main())\n"
+        "except KeyboardInterrupt:\n"
+        "    print(time.monotonic() - began)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert 0.3 < float(done.stdout) < 5

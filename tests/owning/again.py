@@ -21,7 +21,8 @@ from prefect_geobox import (
 )
 
 #: One trial, as plain JSON: `name`, `folder`, `host`, `apikey`, the `paths` to upload, the options
-#: of the `publish`, the `retries` of the tasks, and whether the flow itself `fails_once`.
+#: of the `publish` and, where the files are published one by one, of the `upload`, the `retries` of
+#: the tasks, and whether the flow itself `fails_once`.
 Trial = dict[str, Any]
 
 
@@ -33,10 +34,10 @@ def kill_at(place: str, step: str) -> None:
             and that is not recorded.
         step: Of this step, such as `publish-file`.
     """
-    from prefect_geobox import owning
+    from prefect_geobox import records
     from prefect_geobox.client.async_client import AsyncGeoboxClient
 
-    complete, submit = owning._Ledger.complete, AsyncGeoboxClient.submit
+    complete, submit = records.Ledger.complete, AsyncGeoboxClient.submit
 
     async def complete_or_die(self: Any, record: Any, *arguments: Any) -> Any:
         if record.data["step"] == step:
@@ -49,7 +50,7 @@ def kill_at(place: str, step: str) -> None:
         return await submit(self, submission, *arguments)
 
     if place == "sent":
-        owning._Ledger.complete = complete_or_die
+        records.Ledger.complete = complete_or_die
     else:
         AsyncGeoboxClient.submit = submit_or_die
 
@@ -100,7 +101,7 @@ def direct(trial: Trial) -> list[str]:
     begin(trial)
     layers = []
     for path, name in zip(trial["paths"], layer_names(trial), strict=True):
-        file = upload_file(account(trial), path)
+        file = upload_file(account(trial), path, **trial.get("upload", {}))
         step = retrying(publish_file, trial)
         layers.append(step(account(trial), file, name, **trial["publish"]))
     return end(trial, layers)

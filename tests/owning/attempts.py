@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .lab import Geobox, Lab, Launched, until
 
 #: Waits that look often, so that what they find is found soon.
@@ -140,7 +142,11 @@ ONE_BY_ONE = {"again-direct", "again-async", "again-subflow", "again-uploads"}
 
 def ended(process: Launched, seconds: float = 60.0) -> Launched:
     """A process once it has ended."""
-    assert process.end(seconds), process.log.read_text()
+    if not process.end(seconds):
+        # Where it stands is written to its log.
+        process.send(signal.SIGUSR1)
+        process.end(2)
+        pytest.fail(process.log.read_text())
     return process
 
 

@@ -23,8 +23,10 @@ os.environ |= {
     "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
 }
 
-#: How many cells are tried at once; each is a process that works hard when it begins and ends.
-AT_ONCE = 7
+#: How many cells, and how many other tests, are tried at once. Most of it is waiting, but each is a
+#: process that works hard when it begins and ends.
+CELLS_AT_ONCE = 7
+TESTS_AT_ONCE = 6
 
 #: With so many cells tried, it is a full run, which is kept.
 FULL = 100
@@ -39,7 +41,7 @@ def lab(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     environment = {
         **os.environ,
         "PREFECT_API_URL": url,
-        "PYTHONPATH": str(HERE),
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
         "PYTHONUNBUFFERED": "1",
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
@@ -91,7 +93,7 @@ def outcomes(
             logs["serve"] = stack.enter_context(lab.serving("serve-cells", rows["serve"]))
         if rows["worker"]:
             logs["worker"] = stack.enter_context(lab.pooled("cells", rows["worker"]))
-        threads = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
+        threads = stack.enter_context(ThreadPoolExecutor(CELLS_AT_ONCE))
         trials = {
             cell: threads.submit(try_out, lab, cell, paths, logs.get(cell.column)) for cell in cells
         }
@@ -125,7 +127,7 @@ def _start(session: pytest.Session, lab: Lab, paths: list[Path]) -> None:
     if _RUNNING in session.stash:
         return
     shared = {"lab": lab, "paths": paths}
-    threads = ThreadPoolExecutor(AT_ONCE // 2)
+    threads = ThreadPoolExecutor(TESTS_AT_ONCE)
     session.stash[_RUNNING] = {
         item: threads.submit(item.function, **{**shared, **_parameters(item)})
         for item in session.items

@@ -34,6 +34,9 @@ from prefect_geobox.emulator.remote_tasks import failure
 
 HERE = Path(__file__).parent
 
+#: How many flows run at once, whoever starts them; the others wait for their turn.
+ROOM = 9
+
 #: Seconds after which a process that has not ended counts as hanging: Prefect kills after 30.
 HANGING = 40.0
 
@@ -107,6 +110,7 @@ class Starter:
         self._ids = count(1)
         self._launched: dict[str, Launched] = {}
         self._lock = threading.Lock()
+        self._room = threading.Semaphore(ROOM)
         with (folder / "starter.log").open("w") as log:
             self._process = subprocess.Popen(
                 [sys.executable, str(HERE / "starter.py")],
@@ -120,7 +124,8 @@ class Starter:
         self._reader.start()
 
     def launch(self, **command: Any) -> Launched:
-        """Starts a process that carries out a command."""
+        """Starts a process that carries out a command, once there is room for it."""
+        self._room.acquire()
         with self._lock:
             number = str(next(self._ids))
             launched = Launched(self._folder / f"process-{number}.log")
@@ -144,6 +149,7 @@ class Starter:
                 launched.exit_code = told["exit"]
                 launched.ended_at = time.monotonic()
                 launched.ended.set()
+                self._room.release()
 
     def close(self) -> None:
         """Ends all processes that have not ended, and the starter."""

@@ -202,7 +202,16 @@ def hooked_publish_direct(cell: Cell) -> str:
     return publish_file(account(cell), cell["files"][0], cell["name"], **cell["wait"]).uuid
 
 
-HOOKED = {row.name: row for row in (hooked_wait_direct, hooked_publish_direct)}
+@flow(name="asleep-submit")
+async def asleep_submit(cell: Cell) -> None:
+    """One wait in a thread of the task runner, beside a flow whose event loop runs."""
+    begin(cell)
+    wait_for_task.submit(account(cell), cell["tasks"][0], **cell["wait"])
+    await asyncio.sleep(600)
+
+
+#: Flows that are no rows of the table.
+OTHERS = {row.name: row for row in (hooked_wait_direct, hooked_publish_direct, asleep_submit)}
 
 ROWS = {
     row.name: row

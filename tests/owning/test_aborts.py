@@ -16,10 +16,12 @@ from .lab import Geobox, side_by_side, until
 ABORT = {"method": "POST", "path": "tasks/*/abort"}
 
 
-def _started(lab, geobox, cell, paths, limit=None):
+def _started(lab, geobox, cell, paths, limit=None, flow=None):
     """The process of a cell, once all that it waits for has been looked at."""
     trial = Trial(lab, cell, geobox, paths, lab.name(f"abort-{cell}"))
-    process = lab.starter.launch(do="run", flow=cell.row, cell=trial.parameters(), limit=limit)
+    process = lab.starter.launch(
+        do="run", flow=flow or cell.row, cell=trial.parameters(), limit=limit
+    )
     begun = lab.note(trial.name, "begun")
     assert begun is not None, process.log.read_text()
     assert until(trial.has_begun, 60), process.log.read_text()
@@ -40,17 +42,20 @@ def _ending_first(geobox):
 @pytest.mark.parametrize("row", ["wait-direct", "wait-submit", "await-direct"])
 @side_by_side
 def test_a_remote_task_that_ends_before_the_abort_is_reported_as_it_ended(lab, paths, row):
-    """Ctrl-C whose abort comes too late: the log says that the remote task ended in SUCCESS."""
+    """Ctrl-C whose abort comes too late: log and artifact of the run say that it is a SUCCESS."""
     with Geobox(seconds=600) as geobox:
         geobox.faults = _ending_first(geobox)
-        process, _ = _started(lab, geobox, Cell(row, "ctrl-c"), paths)
+        process, run = _started(lab, geobox, Cell(row, "ctrl-c"), paths)
         process.send(signal.SIGINT)
         assert process.end(30), process.log.read_text()
         log = process.log.read_text()
         assert geobox.states() == ["SUCCESS"]
         assert len(geobox.aborts()) == 1
         assert "ABORTED" not in log
-        assert "SUCCESS" in log, "the log does not say how the remote task ended"
+        told = [line for line in log.splitlines() if "had ended before the abort" in line]
+        assert [line.endswith("SUCCESS") and "Task run" in line for line in told] == [True], log
+        summary = lab.records(run, "markdown")[-1]
+        assert "SUCCESS" in str(summary.data)
 
 
 @pytest.mark.slow
@@ -164,3 +169,17 @@ def test_the_end_of_a_flow_in_time_waits_for_its_aborts(lab, paths, row):
         process, _ = _started(lab, geobox, cell, paths, limit=8.0)
         assert process.end(40), process.log.read_text()
         assert set(geobox.states()) == {"ABORTED"}, process.log.read_text()
+
+
+@pytest.mark.slow
+@side_by_side
+def test_ctrl_c_reaches_a_submitted_wait_of_an_async_flow_that_does_something_else(lab, paths):
+    """Ctrl-C on an async flow that sleeps beside a submitted wait: it aborts, the process ends."""
+    with Geobox(seconds=600) as geobox:
+        cell = Cell("wait-submit", "ctrl-c")
+        process, _ = _started(lab, geobox, cell, paths, flow="asleep-submit")
+        at = process.send(signal.SIGINT)
+        assert process.end(30), process.log.read_text()
+        assert geobox.states() == ["ABORTED"], process.log.read_text()
+        assert geobox.aborts()[0] - at < 5
+        assert process.exit_code != 0
