@@ -283,6 +283,17 @@ def _deadline_of_flow() -> float | None:
     return time.monotonic() + context.flow.timeout_seconds - gone
 
 
+def is_stopped(thread: threading.Thread) -> bool:
+    """Whether the process is ending while code in this thread, which cannot see that, goes on.
+
+    Args:
+        thread: Where the code runs that asks, or for which is asked.
+    """
+    is_elsewhere = thread is not threading.main_thread()
+    signals = (KeyboardInterrupt, TerminationSignal)
+    return is_elsewhere and isinstance(_handled_by_main_thread(), signals)
+
+
 async def read_waits(prefect: PrefectClient, run_id: UUID) -> list[dict[str, str]]:
     """What a flow run was last known to wait for: uuid, base URL and principal of each."""
     artifacts = await prefect.read_artifacts(

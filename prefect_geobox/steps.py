@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +108,7 @@ async def _upload(
             on_gone="resubmit",
             reattach=reattach,
         )
-        asset, decision = await execution.call(start_once(client, step))
+        asset, decision = await execution.call(start_once(client, step, threading.current_thread()))
         seconds = time.monotonic() - began
         run_logger().info(
             "Uploaded %s (%d bytes, %s) in %.1f s", file.name, size, decision, seconds

@@ -117,11 +117,14 @@ class Attempts:
 
     def decisions(self) -> list[str]:
         """What the artifacts of the publishings say, the oldest first."""
-        texts = [
-            str(artifact.data)
-            for artifact in self.lab.records(self.run, "markdown")
+        artifacts = [
+            artifact
+            for run in (self.run, *self.lab.subflows(self.run))
+            for artifact in self.lab.records(run, "markdown")
             if artifact.key == "geobox-publish-file"
         ]
+        artifacts.sort(key=lambda artifact: artifact.created)
+        texts = [str(artifact.data) for artifact in artifacts]
         rows = [line for text in texts for line in text.splitlines() if "Remote task was" in line]
         return [row.split("|")[2].strip().replace("\\", "") for row in rows]
 

@@ -23,16 +23,17 @@ os.environ |= {
     "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
 }
 
-#: How many cells, and how many other tests, are tried at once. Most of it is waiting, but each is a
-#: process that works hard when it begins and ends.
-CELLS_AT_ONCE = 7
-TESTS_AT_ONCE = 6
+#: How many cells are tried at once, as scripts and beside them under `serve` and the worker, and
+#: how many other tests. More would not be faster: Prefect's server answers 503 to a flow run or a
+#: deployment that is made while something else is written to SQLite, and its client tries again
+#: after ever longer pauses, six times in all.
+SCRIPTS, DEPLOYED, TESTS = 4, 3, 3
 
 #: With so many cells tried, it is a full run, which is kept.
 FULL = 100
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Where the flows of all tests run."""
     folder = tmp_path_factory.mktemp("lab")
@@ -70,32 +71,31 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def outcomes(
     lab: Lab, paths: list[Path], request: pytest.FixtureRequest
 ) -> Iterator[dict[Cell, Future[Outcome]]]:
     """What came of each cell that a selected test asks for."""
-    _start(request.session, lab, paths)
-    calls: list[Any] = [getattr(item, "callspec", None) for item in request.session.items]
-    cells = [
-        call.params["cell"]
-        for call in calls
-        if call is not None and isinstance(call.params.get("cell"), Cell)
-    ]
-    cells = sorted(dict.fromkeys(cells), key=lambda cell: cell.column not in ("serve", "worker"))
+    cells = _selected_cells(request.session)
+    rows = {
+        column: sorted({cell.row for cell in cells if cell.column == column})
+        for column in ("serve", "worker")
+    }
     with ExitStack() as stack:
+        # First of all, while nothing else writes to the server.
         logs = {}
-        rows = {
-            column: sorted({cell.row for cell in cells if cell.column == column})
-            for column in ("serve", "worker")
-        }
         if rows["serve"]:
             logs["serve"] = stack.enter_context(lab.serving("serve-cells", rows["serve"]))
         if rows["worker"]:
             logs["worker"] = stack.enter_context(lab.pooled("cells", rows["worker"]))
-        threads = stack.enter_context(ThreadPoolExecutor(CELLS_AT_ONCE))
+        _start(request.session, lab, paths)
+        scripts = stack.enter_context(ThreadPoolExecutor(SCRIPTS))
+        deployed = stack.enter_context(ThreadPoolExecutor(DEPLOYED))
         trials = {
-            cell: threads.submit(try_out, lab, cell, paths, logs.get(cell.column)) for cell in cells
+            cell: (deployed if cell.column in logs else scripts).submit(
+                try_out, lab, cell, paths, logs.get(cell.column)
+            )
+            for cell in cells
         }
         yield trials
         for trial in trials.values():
@@ -107,6 +107,19 @@ def outcomes(
     }
     if len(measured) >= FULL:
         keep(measured)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _all_from_the_start(request: pytest.FixtureRequest) -> None:
+    """Has the cells begin with the first test of any kind here, not with the first of theirs."""
+    if _selected_cells(request.session):
+        request.getfixturevalue("outcomes")
+
+
+def _selected_cells(session: pytest.Session) -> list[Cell]:
+    calls: list[Any] = [getattr(item, "callspec", None) for item in session.items]
+    cells = [call.params.get("cell") for call in calls if call is not None]
+    return list(dict.fromkeys(cell for cell in cells if isinstance(cell, Cell)))
 
 
 _RUNNING = pytest.StashKey[dict[pytest.Item, Future[None]]]()
@@ -127,7 +140,7 @@ def _start(session: pytest.Session, lab: Lab, paths: list[Path]) -> None:
     if _RUNNING in session.stash:
         return
     shared = {"lab": lab, "paths": paths}
-    threads = ThreadPoolExecutor(TESTS_AT_ONCE)
+    threads = ThreadPoolExecutor(TESTS)
     session.stash[_RUNNING] = {
         item: threads.submit(item.function, **{**shared, **_parameters(item)})
         for item in session.items

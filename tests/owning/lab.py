@@ -22,6 +22,8 @@ from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
     ArtifactFilterType,
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
 )
 from prefect.client.schemas.objects import Artifact, FlowRun
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
@@ -308,6 +310,13 @@ class Lab:
             )
         )
         return sorted(found, key=lambda artifact: artifact.created)
+
+    def subflows(self, run_id: UUID | str) -> list[UUID]:
+        """The flow runs that are a part of a flow run."""
+        parts = FlowRunFilter(
+            parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(str(run_id))])
+        )
+        return [run.id for run in self.client.read_flow_runs(flow_run_filter=parts)]
 
     def events(self, run_id: UUID | str) -> list[dict[str, Any]]:
         """The events about remote tasks of a flow run, oldest first."""

@@ -6,16 +6,16 @@ import pytest
 
 from .cells import ROWS, Cell
 
-#: The rows that are tried each time; the others are slow.
+#: The rows that are tried each time, each at least once; the others are slow.
 QUICK = {
     "serve": ("wait-map", "publish-submit"),
     "worker": ("wait-direct",),
-    "sigterm": ("wait-submit", "publish-direct"),
-    "ctrl-c": ("wait-direct", "wait-map"),
+    "sigterm": ("wait-submit", "await-gather", "publish-direct"),
+    "ctrl-c": ("wait-direct", "wait-map", "wait-many", "subflow-publish"),
     "ctrl-c-twice": ("wait-submit",),
-    "task-limit": ("wait-direct",),
-    "flow-limit": ("await-direct",),
-    "timeout": ("publish-direct",),
+    "task-limit": ("wait-direct", "await-submit"),
+    "flow-limit": ("await-direct", "await-gather", "publish-map"),
+    "timeout": ("subflow-wait", "publish-direct"),
     "other-fails": ("wait-submit",),
 }
 

@@ -16,8 +16,8 @@ from prefect_geobox.emulator.faults import always, hang, on
 from .attempts import attempts, ended
 from .lab import side_by_side, until
 
-#: How many trials run at once.
-AT_ONCE = 8
+#: How many trials of a test run at once.
+AT_ONCE = 4
 
 TRIALS = [3, pytest.param(20, marks=pytest.mark.slow)]
 
