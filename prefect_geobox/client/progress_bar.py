@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
-from prefect_geobox.client.watcher import WaitUpdate
+from prefect_geobox.client.watch import WaitUpdate
 
 L = TypeVar("L")
 

@@ -28,7 +28,7 @@ from prefect_geobox.client.publishing import PublishOptions
 from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
 from prefect_geobox.client.transport import Form, Params
 from prefect_geobox.client.uploading import OnBytes
-from prefect_geobox.client.watcher import WaitUpdate
+from prefect_geobox.client.watch import WaitUpdate
 
 T = TypeVar("T")
 
