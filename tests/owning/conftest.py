@@ -12,33 +12,29 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from .cells import Cell, Outcome, keep, try_out
-from .lab import HERE, Lab
-
-# SQLite takes one writer at a time; this is how long the others wait, in place of 5 and 10 s.
-os.environ |= {
-    "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
-    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
-}
+from .lab import HERE, Lab, serving_prefect
 
 #: How many cells are tried at once, as scripts and beside them under `serve` and the worker, and
-#: how many other tests. More would not be faster: Prefect's server answers 503 to a flow run or a
-#: deployment that is made while something else is written to SQLite, and its client tries again
-#: after ever longer pauses, six times in all.
-SCRIPTS, DEPLOYED, TESTS = 4, 3, 3
+#: how many other tests. Most of it is waiting, but each is a process that works hard when it begins
+#: and ends.
+SCRIPTS, DEPLOYED, TESTS = 4, 3, 4
 
 #: With so many cells tried, it is a full run, which is kept.
 FULL = 100
 
 
 @pytest.fixture(scope="package")
-def lab(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Where the flows of all tests run."""
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Where the flows of all tests run: one folder, and one Prefect server for all of them."""
     folder = tmp_path_factory.mktemp("lab")
-    url = PREFECT_API_URL.value()
-    assert url
+    with serving_prefect(folder) as url, temporary_settings({PREFECT_API_URL: url}):
+        yield from _lab(folder, url)
+
+
+def _lab(folder: Path, url: str) -> Iterator[Lab]:
     environment = {
         **os.environ,
         "PREFECT_API_URL": url,
