@@ -20,7 +20,7 @@ from .lab import HERE, Lab, serving_prefect
 #: How many cells are tried at once, as scripts and beside them under `serve` and the worker, and
 #: how many other tests. Most of it is waiting, but each is a process that works hard when it begins
 #: and ends.
-SCRIPTS, DEPLOYED, TESTS = 4, 3, 4
+SCRIPTS, DEPLOYED, TESTS = 5, 3, 5
 
 #: With so many cells tried, it is a full run, which is kept.
 FULL = 100
@@ -78,20 +78,24 @@ def outcomes(
         for column in ("serve", "worker")
     }
     with ExitStack() as stack:
-        # First of all, while nothing else writes to the server.
-        logs = {}
-        if rows["serve"]:
-            logs["serve"] = stack.enter_context(lab.serving("serve-cells", rows["serve"]))
-        if rows["worker"]:
-            logs["worker"] = stack.enter_context(lab.pooled("cells", rows["worker"]))
         _start(request.session, lab, paths)
         scripts = stack.enter_context(ThreadPoolExecutor(SCRIPTS))
         deployed = stack.enter_context(ThreadPoolExecutor(DEPLOYED))
         trials = {
-            cell: (deployed if cell.column in logs else scripts).submit(
-                try_out, lab, cell, paths, logs.get(cell.column)
-            )
+            cell: scripts.submit(try_out, lab, cell, paths)
             for cell in cells
+            if cell.column not in rows
+        }
+        # These take longer to begin; the others do not wait for them.
+        logs = {}
+        if rows["worker"]:
+            logs["worker"] = stack.enter_context(lab.pooled("cells", rows["worker"]))
+        if rows["serve"]:
+            logs["serve"] = stack.enter_context(lab.serving("serve-cells", rows["serve"]))
+        trials |= {
+            cell: deployed.submit(try_out, lab, cell, paths, logs[cell.column])
+            for cell in cells
+            if cell.column in logs
         }
         yield trials
         for trial in trials.values():

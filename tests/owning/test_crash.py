@@ -147,7 +147,7 @@ SHAPES = [
 @side_by_side
 def test_each_way_to_publish_goes_on_where_it_was(lab, paths, flow, number):
     """Async, in a subflow, submitted or mapped: what was killed starts nothing twice."""
-    with attempts(lab, flow, paths[:number], seconds=5) as tried:
+    with attempts(lab, flow, paths[:number], seconds=8) as tried:
         tried.killed_while_waiting()
         assert tried.counts == (number, number)
         layers = tried.finished(tried.again())
