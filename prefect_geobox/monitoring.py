@@ -129,14 +129,12 @@ class _RunMonitor:
         sign = handled if isinstance(handled, KeyboardInterrupt) else deaf
         if sign is None:
             return
-        if self._ctrl_c is None:
-            self._ctrl_c = sign
-        if sign is self._ctrl_c:
-            self._end("cancel", only_elsewhere=True)
-            return
-        # A second one: the threads that the process still waits for are to end at once.
-        for waiting in self._ending:
-            waiting.leave()
+        if self._ctrl_c is not None and sign is not self._ctrl_c:
+            # Another one: the threads that the process still waits for are to end at once.
+            for waiting in self._ending:
+                waiting.leave()
+        self._ctrl_c = sign
+        self._end("cancel", only_elsewhere=True)
 
     async def _states(self) -> list[State[Any]]:
         """The states of the run and of those that it is a part of; none where they are unknown."""
