@@ -194,7 +194,7 @@ def test_a_run_that_is_being_ended_starts_nothing_more(lab, paths):
         geobox.faults = on(plan, method="POST", path="files/*/publish")
         trial = Trial(lab, Cell("publish-map", "ctrl-c"), geobox, paths, lab.name("no-more"))
         process = lab.starter.launch(do="run", flow="publish-map", cell=trial.parameters())
-        assert until(plan.given.total, 60), process.log.read_text()
+        assert until(lambda: sum(plan.given.values()), 60), process.log.read_text()
         process.send(signal.SIGINT)
         assert process.end(30), process.log.read_text()
         assert geobox.states() == ["ABORTED"], process.log.read_text()
