@@ -186,7 +186,7 @@ async def _start_once(
         if found is not None:
             return found, decision
     # One at a time, so that a crash leaves one in doubt and not several.
-    async with (await client.session()).submissions.turn(step.submission):
+    async with client.joined().submissions.turn(step.submission):
         if earlier is not None and earlier.uuid is None:
             found, decision = await _resume(client, step, ledger, earlier)
             if found is not None:

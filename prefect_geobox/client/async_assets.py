@@ -127,7 +127,7 @@ class AsyncAssetVerbs(AsyncConnection):
         path = f"{COLLECTIONS[asset.kind]}{checked_uuid('asset', asset)}/thumbnail.png"
 
         async def read() -> bytes:
-            transport = (await self.session()).transport
+            transport = self.joined().transport
             return await transport.get_bytes(path, limit=_LARGEST_THUMBNAIL)
 
         return await io_thread().arun(read())
@@ -175,7 +175,7 @@ class AsyncAssetVerbs(AsyncConnection):
         size = file.stat().st_size
 
         async def send() -> OutputAsset:
-            return await (await self.session()).transport.upload(
+            return await self.joined().transport.upload(
                 COLLECTIONS[AssetKind.FILE],
                 lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
                 lambda: upload_body(file, on_bytes),

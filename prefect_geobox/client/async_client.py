@@ -65,6 +65,8 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
         apikey: An API key.
         verify: False to accept any TLS certificate, or the path of a CA file.
         timeout: Seconds for one request; above 0.
+        requests_per_second: How often the waits of this process may ask the host, all together;
+            above 0. The lowest number that a client of the host names counts.
         settings: All of the above, already resolved.
         retry: How long a read bears failures; 30 s by default.
         clock: Measures deadlines and budgets; for tests.
@@ -129,7 +131,7 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
         notify: Callable[[str], None],
     ) -> Submission[RemoteTask]:
         async def send() -> RemoteTask:
-            transport = (await self.session()).transport
+            transport = self.joined().transport
             task_id = await transport.write(
                 method, path, parse_start, params=params, form=form, json_body=json
             )

@@ -21,6 +21,7 @@ from prefect_geobox.client.models import (
     TaskProgress,
     TaskState,
 )
+from prefect_geobox.client.pacing import DEFAULT_RATE
 from prefect_geobox.client.policy import Action, RetryPolicy, WaitPolicy
 from prefect_geobox.client.progress_bar import progress_listener
 from prefect_geobox.client.publishing import PublishOptions
@@ -60,6 +61,7 @@ class GeoboxClient:
         apikey: str | None = None,
         verify: bool | str = True,
         timeout: float = DEFAULT_TIMEOUT,
+        requests_per_second: float = DEFAULT_RATE,
         settings: ConnectionSettings | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -74,6 +76,7 @@ class GeoboxClient:
             apikey=apikey,
             verify=verify,
             timeout=timeout,
+            requests_per_second=requests_per_second,
             settings=settings,
             retry=retry,
             clock=clock,

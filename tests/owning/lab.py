@@ -426,8 +426,11 @@ class Geobox(GeoboxEmulator):
         known, first = set(self.uuids()), {}
         for request in self.requests:
             parts = request.path.strip("/").split("/")
-            if request.method == "GET" and len(parts) == 3 and parts[2] in known:
-                first.setdefault(parts[2], request.at)
+            if request.method != "GET" or parts[1:2] != ["tasks"]:
+                continue
+            named = parts[2:] if len(parts) == 3 else dict(request.query).get("q", "").split("'")
+            for uuid in known & set(named):
+                first.setdefault(uuid, request.at)
         return first
 
     def aborts(self) -> list[float]:
