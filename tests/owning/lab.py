@@ -376,8 +376,9 @@ def _is_healthy(url: str) -> bool:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a command as its user would, or by force."""
-    process.send_signal(signal.SIGINT)
+    """Ends a command as its supervisor would, or by force."""
+    # Not by SIGINT, which a process ignores that a shell has started in the background.
+    process.send_signal(signal.SIGTERM)
     try:
         process.wait(20)
     except subprocess.TimeoutExpired:
