@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ COLUMNS = (
 LIMITS = {"task-limit": 4.0, "flow-limit": 8.0, "timeout": 4.0}
 
 #: Seconds that remote tasks take: longer than any cell, but where the end is waited for.
-LONG, SHORT = 600.0, 10.0
+LONG, SHORT = 600.0, 15.0
 
 OPTIONS = {"interval": 1.0, "max_interval": 2.0}
 
@@ -79,6 +80,7 @@ class Outcome:
         flow_run: The final state of the flow run.
         exit_code: Of the process, where it can be told; under serve and a worker it cannot.
         abort_seconds: From the signal or the end of the time limit to the last abort.
+        late_seconds: From when the process noticed, as its log says, to the last abort.
         end_seconds: From there to the end of the process.
         is_hanging: Whether the process had to be killed.
         log: The output of the process.
@@ -88,6 +90,7 @@ class Outcome:
     flow_run: str
     exit_code: int | None
     abort_seconds: float | None
+    late_seconds: float
     end_seconds: float
     is_hanging: bool
     log: str = field(repr=False, default="")
@@ -197,7 +200,7 @@ class Trial:
 
     def in_deployment(self, log: Path) -> Outcome:
         """Has a served or deployed flow run, and cancels it as a user does."""
-        kind = "served" if self.cell.column == "serve" else "pooled"
+        kind = "serve-cells" if self.cell.column == "serve" else "pooled"
         run = self.lab.run_deployment(self.cell.row, kind, self.name, {"cell": self.parameters()})
         begun = self.lab.note(self.name, "begun")
         assert begun is not None, log.read_text()
@@ -221,12 +224,27 @@ class Trial:
 
     def _outcome(self, since: float, ended: float, **known: Any) -> Outcome:
         aborts = [at - since for at in self.geobox.aborts()]
+        noticed = _noticed(str(known["log"]), self.geobox.uuids())
+        last = max(self.geobox.aborts(), default=0.0)
         return Outcome(
+            late_seconds=last - noticed if aborts and noticed is not None else 0.0,
             remote=tuple(sorted(set(self.geobox.states()))),
             abort_seconds=round(max(aborts), 1) if aborts else None,
             end_seconds=round(ended - since, 1),
             **known,
         )
+
+
+def _noticed(log: str, uuids: list[str]) -> float | None:
+    """When the first abort of some remote tasks was logged, on the monotonic clock."""
+    lines = [line for line in log.splitlines() if "; aborting " in line]
+    times = [line.split()[0] for line in lines if any(uuid in line for uuid in uuids)]
+    if not times:
+        return None
+    today = datetime.now()  # noqa: DTZ005 - the log has local times
+    at = datetime.strptime(min(times), "%H:%M:%S.%f")  # noqa: DTZ007
+    ago = (today - at.replace(year=today.year, month=today.month, day=today.day)).total_seconds()
+    return time.monotonic() - ago % 86400
 
 
 def try_out(lab: Lab, cell: Cell, paths: list[Path], log: Path | None = None) -> Outcome:

@@ -12,21 +12,14 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from .cells import Cell, Outcome, keep, try_out
-from .lab import HERE, Lab
-
-# SQLite takes one writer at a time; this is how long the others wait, in place of 5 and 10 s.
-os.environ |= {
-    "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
-    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
-}
+from .lab import HERE, Lab, serving_prefect
 
 #: How many cells are tried at once, as scripts and beside them under `serve` and the worker, and
-#: how many other tests. More would not be faster: Prefect's server answers 503 to a flow run or a
-#: deployment that is made while something else is written to SQLite, and its client tries again
-#: after ever longer pauses, six times in all.
+#: how many other tests. Most of it is waiting, but each is a process that works hard when it begins
+#: and ends.
 SCRIPTS, DEPLOYED, TESTS = 4, 3, 3
 
 #: With so many cells tried, it is a full run, which is kept.
@@ -34,11 +27,14 @@ FULL = 100
 
 
 @pytest.fixture(scope="package")
-def lab(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Where the flows of all tests run."""
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Where the flows of all tests run: one folder, and one Prefect server for all of them."""
     folder = tmp_path_factory.mktemp("lab")
-    url = PREFECT_API_URL.value()
-    assert url
+    with serving_prefect(folder) as url, temporary_settings({PREFECT_API_URL: url}):
+        yield from _lab(folder, url)
+
+
+def _lab(folder: Path, url: str) -> Iterator[Lab]:
     environment = {
         **os.environ,
         "PREFECT_API_URL": url,
@@ -82,20 +78,24 @@ def outcomes(
         for column in ("serve", "worker")
     }
     with ExitStack() as stack:
-        # First of all, while nothing else writes to the server.
-        logs = {}
-        if rows["serve"]:
-            logs["serve"] = stack.enter_context(lab.serving("serve-cells", rows["serve"]))
-        if rows["worker"]:
-            logs["worker"] = stack.enter_context(lab.pooled("cells", rows["worker"]))
         _start(request.session, lab, paths)
         scripts = stack.enter_context(ThreadPoolExecutor(SCRIPTS))
         deployed = stack.enter_context(ThreadPoolExecutor(DEPLOYED))
         trials = {
-            cell: (deployed if cell.column in logs else scripts).submit(
-                try_out, lab, cell, paths, logs.get(cell.column)
-            )
+            cell: scripts.submit(try_out, lab, cell, paths)
             for cell in cells
+            if cell.column not in rows
+        }
+        # These take longer to begin; the others do not wait for them.
+        logs = {}
+        if rows["worker"]:
+            logs["worker"] = stack.enter_context(lab.pooled("cells", rows["worker"]))
+        if rows["serve"]:
+            logs["serve"] = stack.enter_context(lab.serving("serve-cells", rows["serve"]))
+        trials |= {
+            cell: deployed.submit(try_out, lab, cell, paths, logs[cell.column])
+            for cell in cells
+            if cell.column in logs
         }
         yield trials
         for trial in trials.values():

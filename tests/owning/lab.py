@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
@@ -35,6 +37,9 @@ from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.remote_tasks import failure
 
 HERE = Path(__file__).parent
+
+#: A database that lives as long as the server.
+IN_MEMORY = "sqlite+aiosqlite:///file::memory:?cache=shared&uri=true&check_same_thread=false"
 
 #: How many flows run at once, whoever starts them; the others wait for their turn.
 ROOM = 9
@@ -202,12 +207,12 @@ class Lab:
 
     @contextmanager
     def serving(self, name: str, flows: list[str], **extra: str) -> Iterator[Path]:
-        """Serves flows as deployments named `served`, in a process of its own."""
-        command = json.dumps({"do": "serve", "flows": flows})
+        """Serves flows as deployments of that name, in a process of its own."""
+        command = json.dumps({"do": "serve", "flows": flows, "name": name})
         process = self.command(name, str(HERE / "starter.py"), command, **extra)
         try:
             for flow in flows:
-                assert until(lambda f=flow: self.deployment(f, "served")), self.log_of(name)
+                assert until(lambda f=flow: self.deployment(f, name)), self.log_of(name)
             yield self.folder / f"{name}.log"
         finally:
             end(process)
@@ -334,9 +339,46 @@ class Lab:
         return response.json()["events"]
 
 
+@contextmanager
+def serving_prefect(folder: Path) -> Iterator[str]:
+    """A Prefect server of its own, with its database in memory; yields the URL of its API.
+
+    The database in a file that Prefect's test harness has does not bear thirty processes: the
+    server reads before it writes, and SQLite refuses at once where another has written in between.
+    One in memory has one connection, so that nothing comes in between.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    environment = {**os.environ, "PREFECT_SERVER_DATABASE_CONNECTION_URL": IN_MEMORY}
+    command = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+    with (folder / "prefect.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command, "--port", str(port), "--log-level", "error"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        assert until(lambda: _is_healthy(url), 60, 0.2), (folder / "prefect.log").read_text()
+        yield url
+    finally:
+        end(process)
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=5).is_success
+    except httpx.HTTPError:
+        return False
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a command as its user would, or by force."""
-    process.send_signal(signal.SIGINT)
+    """Ends a command as its supervisor would, or by force."""
+    # Not by SIGINT, which a process ignores that a shell has started in the background.
+    process.send_signal(signal.SIGTERM)
     try:
         process.wait(20)
     except subprocess.TimeoutExpired:

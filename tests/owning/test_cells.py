@@ -39,10 +39,11 @@ def _cells(*columns: str, rows=ROWS, **wait: str):
 
 @pytest.mark.parametrize("cell", _cells("serve", "worker"))
 def test_a_cancel_by_the_user_aborts(cell, outcomes):
-    """A cancel from the API aborts all in a few seconds, and the run ends Cancelled in time."""
+    """A cancel from the API is acted on within 5 s of noticing; the run ends Cancelled in time."""
     outcome = outcomes[cell].result()
     assert outcome.fate == "aborted", outcome.log
-    # 5 s from when the process notices: a submitted wait does so within 2 s, Prefect in its time.
+    assert outcome.late_seconds < 5
+    # Prefect looks for cancels every second here, and submitted waits every two.
     assert outcome.abort_seconds < 10
     assert outcome.end_seconds < 30
     assert not outcome.is_hanging
