@@ -8,8 +8,10 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from distributed import Client, LocalCluster
 from prefect import flow, unmapped
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
+from prefect_dask import DaskTaskRunner
 
 from prefect_geobox import (
     GeoboxCredentials,
@@ -19,6 +21,7 @@ from prefect_geobox import (
     wait_for_task,
     wait_for_tasks,
 )
+from prefect_geobox.client import session as sessions
 from prefect_geobox.emulator import GeoboxEmulator
 
 pytestmark = pytest.mark.slow
@@ -30,16 +33,23 @@ MISSING = "12345678-1234-5678-1234-567812345678"
 
 
 @pytest.fixture
-def dask() -> Iterator[TaskRunner]:
-    """The task runner of a local Dask cluster of two processes with 20 threads each."""
-    from distributed import Client, LocalCluster
-    from prefect_dask import DaskTaskRunner
-
+def cluster() -> Iterator[Client]:
+    """A local Dask cluster of two processes with 20 threads each."""
     options = {"n_workers": 2, "threads_per_worker": 20, "dashboard_address": None}
-    with LocalCluster(**options) as cluster, Client(cluster) as client:
+    with LocalCluster(**options) as local, Client(local) as client:
         # Importing takes seconds, within which a remote task of the tests would have ended.
         client.run(import_module, "prefect_geobox.tasks")
-        yield DaskTaskRunner(address=cluster.scheduler_address)
+        yield client
+
+
+def dask(cluster: Client) -> TaskRunner:
+    """A task runner that uses the cluster."""
+    return DaskTaskRunner(address=cluster.scheduler.address)
+
+
+def requests_of_sessions() -> list[int]:
+    """The requests of this process, by its connections, each of which has one watcher."""
+    return [session.transport.requests for session in sessions._sessions.values()]
 
 
 def read_together(emulator: GeoboxEmulator) -> list[set[str]]:
@@ -59,15 +69,14 @@ def reads(emulator: GeoboxEmulator) -> int:
 
 
 def test_mapped_waits_in_dask_workers(
-    credentials: GeoboxCredentials, geobox_emulator: GeoboxEmulator, dask: TaskRunner
+    credentials: GeoboxCredentials, geobox_emulator: GeoboxEmulator, cluster: Client
 ) -> None:
-    """Dask's two worker processes have a watcher each, which reads for all waits of its process."""
-    # However slowly the waits are begun, each takes so many looks that it meets others.
+    """Each of Dask's two worker processes has one watcher, which reads for all of its waits."""
     looks = 20
     states = ["PROGRESS"] * (looks - 1) + ["SUCCESS"]
     remotes = [geobox_emulator.add_task(states=states, result={"n": n}) for n in range(40)]
 
-    @flow(task_runner=dask)
+    @flow(task_runner=dask(cluster))
     def fan_out() -> list[RemoteTask]:
         return wait_for_task.map(unmapped(credentials), remotes, **OPTIONS).result()
 
@@ -76,8 +85,11 @@ def test_mapped_waits_in_dask_workers(
         (remote, number) for number, remote in enumerate(remotes)
     ]
     assert all(task.succeeded for task in tasks)
-    assert len(read_together(geobox_emulator)) == 2
-    assert reads(geobox_emulator) < 40 * looks / 4
+    (one,), (other,) = cluster.run(requests_of_sessions).values()
+    assert one > looks
+    assert other > looks
+    # All of them came from there, and far fewer than the looks of 40 waits.
+    assert one + other == reads(geobox_emulator) < 40 * looks / 2
 
 
 def test_mapped_waits_in_processes_of_a_pool(
@@ -127,7 +139,7 @@ def test_errors_come_back_from_other_processes(
 
     pool = ProcessPoolTaskRunner(max_workers=1)
 
-    @flow(task_runner=pool if kind == "pool" else request.getfixturevalue("dask"))
+    @flow(task_runner=pool if kind == "pool" else dask(request.getfixturevalue("cluster")))
     def fan_out() -> list[Any]:
         futures = wait_for_task.map(unmapped(credentials), [failing, MISSING], **OPTIONS)
         return [future.result(raise_on_failure=False) for future in futures]
