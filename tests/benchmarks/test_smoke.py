@@ -1,0 +1,59 @@
+"""The bench by a small run: ratios of counts, never of times, which say nothing on a busy machine.
+
+A hundred waits of each kind, all kinds side by side. What fails here has made the waits cost more
+requests; how much more is for `make bench` to say.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from . import schedules, table
+from .many import SDK, cases, measure
+
+KINDS = (SDK, "filter", "filter refused", "filter ignored", "list useless")
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict[str, Any]]:
+    """The figures of a small run."""
+    pytest.importorskip("geobox", reason="the SDK needs Python 3.11")
+    small = [
+        replace(case, waits=100, seconds=(3, 6)) for case in cases(scale=0.05) if case.name in KINDS
+    ]
+    with ThreadPoolExecutor(len(small)) as threads:
+        return dict(zip(KINDS, threads.map(measure, small), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "share"), [("filter", 8), ("filter refused", 4), ("filter ignored", 4)]
+)
+def test_waits_share_requests(found: dict[str, dict[str, Any]], kind: str, share: int) -> None:
+    """A hundred waits cost a small share of the requests that the SDK sends for them."""
+    assert found[kind]["requests"] * share < found[SDK]["requests"]
+
+
+def test_single_reads_keep_the_cap(found: dict[str, dict[str, Any]]) -> None:
+    """Where only single reads are left, no second sees more of them than the cap."""
+    assert found["list useless"]["most_in_a_second"] <= table.CAP
+    assert found["list useless"]["requests"] >= 100
+
+
+def test_schedules_keep_to_their_line() -> None:
+    """One wait looks no more often than the plain line, and 60 times in 10 min with progress."""
+    for one in schedules.measure():
+        assert one["looks"] <= table.ON_THE_LINE * one["line_looks"]
+    assert one["progress_looks"] <= 60
+
+
+def test_the_document_has_the_lines_of_the_table() -> None:
+    """The document's table has the cases and aims that the bench measures."""
+    rows = table.in_document(table.DOCUMENT.read_text(encoding="utf-8")).splitlines()[2:]
+    assert len(rows) == 25
+    for row in rows:
+        assert re.fullmatch(r"\|( [^|]* \|){6}", row), row
