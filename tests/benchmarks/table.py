@@ -21,7 +21,7 @@ FIGURES = ROOT / ".bench.json"
 #: Reads of waits a second that a client allows itself by default, and the shortest pause of a wait.
 CAP, INTERVAL = 20, 1.0
 
-#: What still counts as on the line of a plain schedule: the random jitter of the pauses moves means.
+#: What still counts as on the line of a plain schedule, as the jitter of the pauses moves means.
 ON_THE_LINE = 1.02
 
 
