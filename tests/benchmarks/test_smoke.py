@@ -51,9 +51,10 @@ def test_schedules_keep_to_their_line() -> None:
     assert one["progress_looks"] <= 60
 
 
-def test_the_document_has_the_lines_of_the_table() -> None:
-    """The document's table has the cases and aims that the bench measures."""
-    rows = table.in_document(table.DOCUMENT.read_text(encoding="utf-8")).splitlines()[2:]
-    assert len(rows) == 25
-    for row in rows:
-        assert re.fullmatch(r"\|( [^|]* \|){6}", row), row
+def test_the_document_has_a_table() -> None:
+    """The document has a table of the form that the bench writes."""
+    rows = table.in_document(table.DOCUMENT.read_text(encoding="utf-8")).splitlines()
+    assert rows[:2] == table.markdown([]).splitlines()
+    assert len(rows) > 20
+    for row in rows[2:]:
+        assert re.fullmatch(r"\|( [^|]* \|){5} (yes|\*\*no\*\*) \|", row), row
