@@ -41,20 +41,22 @@ def plain_line(seconds: float) -> tuple[int, float]:
     return looks, now - seconds
 
 
-def means(wait: Callable[[float], tuple[int, float]], seconds: float) -> tuple[float, float]:
+def means(
+    wait: Callable[[float], tuple[int, float]], seconds: float, rolls: int
+) -> tuple[float, float]:
     """Mean looks and mean latency over remote tasks of this length, a tenth more or less."""
-    found = [wait(seconds * (0.9 + 0.2 * (number + 0.5) / ROLLS)) for number in range(ROLLS)]
+    found = [wait(seconds * (0.9 + 0.2 * (number + 0.5) / rolls)) for number in range(rolls)]
     return statistics.mean(f[0] for f in found), statistics.mean(f[1] for f in found)
 
 
-def measure() -> list[dict[str, float]]:
+def measure(rolls: int = ROLLS) -> list[dict[str, float]]:
     """The figures for each length of remote task, in seconds and looks."""
     random.seed(5)
     found = []
     for seconds in (2.0, 20.0, 600.0):
-        looks, late = means(partial(one_wait, with_progress=False), seconds)
-        line_looks, line_late = means(plain_line, seconds)
-        progress_looks, progress_late = means(partial(one_wait, with_progress=True), seconds)
+        looks, late = means(partial(one_wait, with_progress=False), seconds, rolls)
+        line_looks, line_late = means(plain_line, seconds, rolls)
+        progress_looks, progress_late = means(partial(one_wait, with_progress=True), seconds, rolls)
         found.append(
             {
                 "seconds": seconds,
