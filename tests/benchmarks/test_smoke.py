@@ -30,6 +30,7 @@ def found() -> dict[str, dict[str, Any]]:
         return dict(zip(KINDS, threads.map(measure, small), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "share"), [("filter", 8), ("filter refused", 4), ("filter ignored", 4)]
 )
@@ -38,6 +39,7 @@ def test_waits_share_requests(found: dict[str, dict[str, Any]], kind: str, share
     assert found[kind]["requests"] * share < found[SDK]["requests"]
 
 
+@pytest.mark.slow
 def test_single_reads_come_in_turn(found: dict[str, dict[str, Any]]) -> None:
     """Where only single reads are left, they come one after the other, and not all at once."""
     # A server that is busy sees those of more than a second come within one.
