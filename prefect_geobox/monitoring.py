@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import threading
@@ -239,6 +240,10 @@ def _is_being_cancelled(task: asyncio.Task[Any]) -> bool:
 
 _monitors: dict[UUID, _RunMonitor] = {}
 
+if hasattr(os, "register_at_fork"):
+    # What watched in the parent does nothing in a child.
+    os.register_at_fork(after_in_child=_monitors.clear)
+
 
 @contextmanager
 def watching(waiting: Waiting) -> Iterator[None]:
@@ -271,7 +276,7 @@ def watching(waiting: Waiting) -> Iterator[None]:
     try:
         yield
     finally:
-        io_thread().submit(end())
+        io_thread().submit_if_running(end())
 
 
 def _deadline_of_flow() -> float | None:

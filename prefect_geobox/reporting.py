@@ -16,6 +16,32 @@ from prefect_geobox.runs import is_in_run, rename_task_run, run_logger
 #: The shortest pause between two updates of a progress artifact, in seconds.
 _UPDATE_PAUSE: Final = 2.0
 
+#: Writes of progress artifacts a second, for all waits of a process, and how many may come at once.
+#: A Prefect server takes some dozens of requests a second.
+_WRITES_A_SECOND: Final = 5.0
+_WRITES_AT_ONCE: Final = 20.0
+
+
+class _Writes:
+    """How many writes of progress artifacts the waits of a process still have."""
+
+    def __init__(self) -> None:
+        self._left = _WRITES_AT_ONCE
+        self._at = time.monotonic()
+
+    def take(self) -> bool:
+        """Takes one if there is one; threads that meet here may take one too many."""
+        now = time.monotonic()
+        self._left = min(_WRITES_AT_ONCE, self._left + _WRITES_A_SECOND * (now - self._at))
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+_writes = _Writes()
+
 
 @dataclass
 class _Seen:
@@ -166,7 +192,7 @@ class WaitReport:
         text = self._progress_text()
         content = (sum(percents) // len(percents), text)
         is_due = self._artifact is None or now - self._written_at >= _UPDATE_PAUSE
-        if content == self._written or not (is_due or is_final):
+        if content == self._written or not (is_final or (is_due and _writes.take())):
             return
         try:
             if self._artifact is None:

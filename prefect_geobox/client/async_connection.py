@@ -99,7 +99,7 @@ class AsyncConnection:
 
         Returns at once and needs no event loop, so that it works in any clean-up.
         """
-        io_thread().submit(self._leave())
+        io_thread().submit_if_running(self._leave())
 
     async def _leave(self) -> None:
         session, self._session = self._session, None

@@ -29,9 +29,15 @@ class IOThread:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The running loop; starts the thread if there is none yet."""
+        """The running loop; starts the thread if there is none yet.
+
+        Raises:
+            RuntimeError: The interpreter is being torn down, and no thread can start any more.
+        """
         with self._lock:
             if self._loop is None:
+                if sys.is_finalizing():
+                    raise RuntimeError("the program has ended, and its Geobox I/O thread with it")
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="geobox-io", daemon=True
@@ -46,7 +52,26 @@ class IOThread:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Starts work on the thread and returns at once."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self.loop)
+        except RuntimeError:
+            work.close()
+            raise
+
+    def submit_if_running(self, work: Coroutine[Any, Any, object]) -> None:
+        """Starts work that undoes something; without a running thread there is nothing to undo.
+
+        Never raises and takes no lock, so that it may be called by whatever destroys an object.
+        """
+        loop = self._loop
+        try:
+            if loop is not None:
+                asyncio.run_coroutine_threadsafe(work, loop)
+                return
+        except RuntimeError:
+            # It has been closed a moment ago.
+            pass
+        work.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs work on the thread and blocks until it is done.

@@ -9,6 +9,7 @@ import inspect
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
@@ -225,18 +226,26 @@ class Waiting:
         """Watches on the I/O thread and hands the updates to the listener on this event loop."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        updates: asyncio.Queue[WaitUpdate | None] | None = None
-        post: _Post | None = None
-        if listener is not None:
-            updates = asyncio.Queue()
-            post = partial(_post, loop, updates.put_nowait)
-            ended.add_done_callback(lambda _: updates.put_nowait(None))
+        updates: deque[WaitUpdate] = deque()
+        # No queue of asyncio's: one that is destroyed with its coroutine needs an open event loop.
+        has_news = asyncio.Event()
+
+        def told(update: WaitUpdate) -> None:
+            updates.append(update)
+            has_news.set()
+
+        ended.add_done_callback(lambda _: has_news.set())
+        post = partial(_post, loop, told) if listener is not None else None
         self._begin(post, partial(_post, loop, partial(_finish, ended)))
         try:
-            while updates is not None and (update := await updates.get()) is not None:
-                told = listener(update) if listener is not None else None
-                if inspect.isawaitable(told):
-                    await told
+            while listener is not None and (updates or not ended.done()):
+                if not updates:
+                    has_news.clear()
+                    await has_news.wait()
+                    continue
+                shown = listener(updates.popleft())
+                if inspect.isawaitable(shown):
+                    await shown
             await ended
         finally:
             self._stop()
@@ -283,11 +292,9 @@ class Waiting:
         """Ends the watching; once all have ended there is nothing to end."""
         self._is_stopped = True
         if not self._is_complete:
-            # Where the loop is closed, nothing is watched any more.
-            with contextlib.suppress(RuntimeError):
-                io_thread().loop.call_soon_threadsafe(self._unsubscribe)
+            io_thread().submit_if_running(self._unsubscribe())
 
-    def _unsubscribe(self) -> None:
+    async def _unsubscribe(self) -> None:
         for watch in self._watches:
             if self._watcher is not None:
                 self._watcher.unsubscribe(watch)

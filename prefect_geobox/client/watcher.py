@@ -30,6 +30,10 @@ _FEW: Final = 3
 #: Waits up to which a first look is made at once. With more, it joins the next request.
 _CROWD: Final = 20
 
+#: Waits up to which the progress is read. With more, that of each would be a minute old and of no
+#: use to anybody, at five requests a second.
+_PROGRESS_CROWD: Final = 100
+
 #: Seconds between two lists that are not full, in a crowd.
 _GATHERING: Final = 0.5
 
@@ -407,7 +411,8 @@ class TaskWatcher:
         pace, own = self._limits.pace, self._limits.progress_pace
         if watch.is_over or watch.is_reading:
             return True
-        if own.next_at(now) > now or pace.next_at(now) > now:
+        is_crowd = self._waits > _PROGRESS_CROWD
+        if is_crowd or own.next_at(now) > now or pace.next_at(now) > now:
             return False
         own.take(now)
         pace.take(now)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import statistics
+from collections.abc import Callable
+from functools import partial
 
 from prefect_geobox.client.models import TaskProgress
 from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.watch import Watch
 
-#: Waits over whose random jitter the figures are means.
-ROLLS = 300
+#: Waits over whose lengths and random jitter the figures are means.
+ROLLS = 1500
 
 
 def one_wait(seconds: float, *, with_progress: bool) -> tuple[int, float]:
@@ -31,39 +33,39 @@ def one_wait(seconds: float, *, with_progress: bool) -> tuple[int, float]:
 
 
 def plain_line(seconds: float) -> tuple[int, float]:
-    """The same for looks after exactly a tenth of the time waited, 1 to 30 s: count and mean.
-
-    The mean latency is half the pause at the end, as an end may come at any moment of it.
-    """
+    """The same for looks after exactly a tenth of the time waited, 1 to 30 s."""
     looks, now = 1, 0.0
     while now < seconds:
         pause = min(30.0, max(1.0, 0.1 * now))
         now, looks = now + pause, looks + 1
-    return looks, min(30.0, max(1.0, 0.1 * seconds)) / 2
+    return looks, now - seconds
 
 
-def measured(seconds: float, *, with_progress: bool) -> tuple[float, float]:
-    """Mean looks and mean latency over remote tasks of about this length."""
-    roll = random.Random(3)
-    found = [
-        one_wait(seconds * roll.uniform(0.9, 1.1), with_progress=with_progress)
-        for _ in range(ROLLS)
-    ]
+def means(
+    wait: Callable[[float], tuple[int, float]], seconds: float, rolls: int
+) -> tuple[float, float]:
+    """Mean looks and mean latency over remote tasks of this length, a tenth more or less."""
+    found = [wait(seconds * (0.9 + 0.2 * (number + 0.5) / rolls)) for number in range(rolls)]
     return statistics.mean(f[0] for f in found), statistics.mean(f[1] for f in found)
 
 
-def schedules() -> list[str]:
-    """A line of figures for each length of remote task."""
-    lines = []
+def measure(rolls: int = ROLLS) -> list[dict[str, float]]:
+    """The figures for each length of remote task, in seconds and looks."""
+    random.seed(5)
+    found = []
     for seconds in (2.0, 20.0, 600.0):
-        looks, late = measured(seconds, with_progress=False)
-        most, mean = plain_line(seconds)
-        line = f"{seconds:g} s: {looks:.1f} looks, {late:.2f} s late; line: {most}, {mean:.2f} s"
-        looks, late = measured(seconds, with_progress=True)
-        lines.append(f"{line}; with progress: {looks:.1f} looks, {late:.2f} s late")
-    return lines
-
-
-if __name__ == "__main__":
-    for text in schedules():
-        print(text)
+        looks, late = means(partial(one_wait, with_progress=False), seconds, rolls)
+        line_looks, line_late = means(plain_line, seconds, rolls)
+        progress_looks, progress_late = means(partial(one_wait, with_progress=True), seconds, rolls)
+        found.append(
+            {
+                "seconds": seconds,
+                "looks": looks,
+                "late": late,
+                "line_looks": line_looks,
+                "line_late": line_late,
+                "progress_looks": progress_looks,
+                "progress_late": progress_late,
+            }
+        )
+    return found

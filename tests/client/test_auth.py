@@ -16,6 +16,8 @@ from prefect_geobox.client import (
     GeoboxError,
     InvalidResponseError,
 )
+from prefect_geobox.client.auth import Authenticator
+from prefect_geobox.client.settings import Credential
 
 from .kit import OTHER, TASK, Caller, Wire, form, query, reply, secret, task
 
@@ -43,6 +45,17 @@ async def test_key_goes_into_the_query(make: Make, wire: Wire) -> None:
     assert "authorization" not in request.headers
     assert [value for name, value in query(request) if name == "apikey"] == [key]
     assert ("search", "a&b") in query(request)
+
+
+def test_no_text_of_a_signed_request_has_the_key() -> None:
+    """A signed request has its key in what is sent, and in no text that somebody may log."""
+    key = secret("key")
+    credential = Credential("apikey", "apikey", key)
+    plain = httpx.Request("GET", "https://geobox.test/v1/tasks/", params={"q": "a 'b' & c"})
+    signed = Authenticator(credential, lambda: None).sign(plain)  # type: ignore[arg-type]
+    assert signed.url.raw_path == plain.url.raw_path + f"&apikey={key}".encode()
+    assert key not in f"{signed.url} {signed.url!r} {signed!r} {signed.url.query!r}"
+    assert plain.url.raw_path == b"/v1/tasks/?q=a+%27b%27+%26+c"
 
 
 async def test_key_goes_along_with_every_method(make: Make, wire: Wire) -> None:

@@ -110,6 +110,24 @@ async def test_many_waits_share_few_requests(client: AsyncGeoboxClient, wire: Wi
     assert max(params["q"].count("'") // 2 for params in server.lists) == CHUNK
 
 
+@pytest.mark.parametrize(("waits", "is_read"), [(100, True), (101, False)])
+async def test_progress_is_not_read_for_a_crowd(
+    client: AsyncGeoboxClient, wire: Wire, waits: int, is_read: bool
+) -> None:
+    """More than a hundred waits at once read no progress, which nobody could keep up to date."""
+    server = Server(wire, waits)
+    reads: list[Any] = []
+    for uuid in server.uuids:
+        wire.on(
+            "GET",
+            f"tasks/{uuid}/status/",
+            lambda request: reads.append(request) or json_answer({"current": 1, "total": 9}),
+        )
+    several = client.wait_for_tasks(server.uuids, interval=0.1, on_update=lambda _: None)
+    assert succeeded(await several) == waits
+    assert bool(reads) == is_read
+
+
 async def test_one_wait_never_reads_a_list(client: AsyncGeoboxClient, wire: Wire) -> None:
     """A wait alone reads its remote task by itself."""
     server = Server(wire, 1, seconds=0.2)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
+import cloudpickle
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -163,3 +165,18 @@ def test_a_block_as_a_flow_parameter_reaches_the_task(geobox_emulator):
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(state.state_details.flow_run_id)
     assert geobox_emulator.apikey not in str(run.parameters)
+
+
+@pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps], ids=["pickle", "cloudpickle"])
+def test_a_block_survives_pickle(geobox_emulator, dumps):
+    """A block that was handed to another process connects there as the same account."""
+    remote = geobox_emulator.add_task(name="job", seconds=0)
+    block = GeoboxCredentials(host=geobox_emulator.url, apikey=geobox_emulator.apikey, timeout=7)
+
+    back = pickle.loads(dumps(block))
+
+    assert back == block
+    assert back.get_settings() == block.get_settings()
+    assert geobox_emulator.apikey not in repr(back)
+    with back.get_client() as client:
+        assert client.get_task(remote).uuid == remote

@@ -9,9 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
+from prefect_geobox import monitoring
 from prefect_geobox.monitoring import _MainLoop, main_task_of_ctrl_c
 
 needs_runner = pytest.mark.skipif(
@@ -83,3 +85,19 @@ def test_a_cancelled_task_whose_loop_answers_is_left_alone():
 
     asyncio.run(main())
     assert set(found) == {None}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_child_watches_its_flow_run_by_itself():
+    """What watches a flow run in the parent does nothing in a forked child, which starts anew."""
+    run_id = uuid4()
+    monitoring._monitors[run_id] = monitoring._RunMonitor(run_id, None)
+    try:
+        child = os.fork()
+        if child == 0:
+            os._exit(len(monitoring._monitors))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert run_id in monitoring._monitors
+    finally:
+        del monitoring._monitors[run_id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 
 import pytest
@@ -108,6 +109,24 @@ def test_submitted_and_mapped_waits(credentials, geobox_emulator):
         return [first.result(), *rest.result()]
 
     assert [task.uuid for task in fan_out()] == remotes
+
+
+def test_many_mapped_waits_write_few_progress_artifacts(credentials, geobox_emulator, records_of):
+    """A crowd of waits does not flood the Prefect server with progress; all leave a summary."""
+    remotes = [geobox_emulator.add_task(name=f"job {n}", seconds=1.5) for n in range(60)]
+
+    @flow
+    def fan_out():
+        return wait_for_task.map(unmapped(credentials), remotes, **FAST).result()
+
+    began = time.monotonic()
+    state = fan_out(return_state=True)
+
+    assert all(task.succeeded for task in state.result())
+    records = records_of(state)
+    assert 1 <= len(records.progress()) <= 20 + 5 * (time.monotonic() - began)
+    assert len(records.progress()) < 60
+    assert [a.key for a in records.artifacts].count("geobox-wait-for-task") == 60
 
 
 async def test_async_waits_submitted_and_mapped(credentials, geobox_emulator):
