@@ -73,6 +73,7 @@ class WaitReport:
         self._execution = execution
         self._logger = run_logger()
         self._seen = {uuid: _Seen() for uuid in uuids}
+        self._open = set(uuids)
         self._show_progress = show_progress and is_in_run()
         self._name = name
         self._artifact: UUID | None = None
@@ -110,7 +111,9 @@ class WaitReport:
             seen.percent = update.progress.percent
         if update.task.succeeded:
             seen.percent = 100
-        await self._write_progress(is_final=update.task.is_final)
+        if update.task.is_final:
+            self._open.discard(update.task.uuid)
+        await self._write_progress(may_begin=not update.task.is_final)
 
     async def settle(self, tasks: Iterable[RemoteTask]) -> None:
         """Takes up how remote tasks stand after the wait for them has ended, by an abort say."""
@@ -183,8 +186,8 @@ class WaitReport:
             outage,
         )
 
-    async def _write_progress(self, *, is_final: bool) -> None:
-        if not self._show_progress or (is_final and self._artifact is None):
+    async def _write_progress(self, *, may_begin: bool) -> None:
+        if not self._show_progress or (self._artifact is None and not may_begin):
             # What has ended at the first look never had a progress to show.
             return
         now = time.monotonic()
@@ -192,7 +195,8 @@ class WaitReport:
         text = self._progress_text()
         content = (sum(percents) // len(percents), text)
         is_due = self._artifact is None or now - self._written_at >= _UPDATE_PAUSE
-        if content == self._written or not (is_final or (is_due and _writes.take())):
+        is_last = not self._open
+        if content == self._written or not (is_last or (is_due and _writes.take())):
             return
         try:
             if self._artifact is None:

@@ -8,7 +8,7 @@ import time
 import uuid
 
 import pytest
-from prefect import flow, unmapped
+from prefect import flow, task, unmapped
 
 from prefect_geobox import (
     GeoboxCredentials,
@@ -34,7 +34,10 @@ from prefect_geobox import (
     wait_for_task,
     wait_for_tasks,
 )
+from prefect_geobox.client.watch import WaitUpdate
 from prefect_geobox.emulator import GeoboxEmulator
+from prefect_geobox.execution import BLOCKING, drive
+from prefect_geobox.reporting import WaitReport
 
 FAST = {"interval": 0.02, "max_interval": 0.05}
 
@@ -127,6 +130,38 @@ def test_many_mapped_waits_write_few_progress_artifacts(credentials, geobox_emul
     assert 1 <= len(records.progress()) <= 20 + 5 * (time.monotonic() - began)
     assert len(records.progress()) < 60
     assert [a.key for a in records.artifacts].count("geobox-wait-for-task") == 60
+
+
+def test_a_crowd_that_ends_at_once_is_not_shown_one_by_one(
+    credentials, geobox_emulator, records_of
+):
+    """Forty remote tasks that end together cost a few writes of their common progress, not forty."""
+    writes = []
+
+    class Counting(type(BLOCKING)):
+        async def update_progress(self, artifact, percent, description):
+            writes.append(percent)
+            await super().update_progress(artifact, percent, description)
+
+    remotes = [geobox_emulator.add_task(seconds=0.3) for _ in range(40)]
+
+    @task
+    def shown():
+        report = WaitReport(Counting(), remotes, show_progress=True)
+        with credentials.get_client() as client:
+            drive(report(WaitUpdate(client.get_task(remotes[0]))))
+            for ended in client.wait_for_tasks(remotes, progress_bar=False, interval=0.05):
+                drive(report(WaitUpdate(ended)))
+
+    @flow
+    def following():
+        shown()
+
+    state = following(return_state=True)
+    assert state.is_completed()
+    assert 1 <= len(writes) <= 5
+    assert writes[-1] == 100
+    assert records_of(state).progress() == [100.0]
 
 
 async def test_async_waits_submitted_and_mapped(credentials, geobox_emulator):
