@@ -65,6 +65,10 @@ class _Desk:
 _desk = _Desk()
 
 
+#: What is done about something that was started for a step that is interrupted.
+GiveUp = Callable[[T, Verdict], Coroutine[Any, Any, object]]
+
+
 class WaitListener(Protocol):
     """Shows what a wait tells."""
 
@@ -78,14 +82,13 @@ class Execution(Protocol):
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a client's verb on the I/O thread."""
 
-    async def start(
-        self, work: Coroutine[Any, Any, T], give_up: Callable[[T], Coroutine[Any, Any, object]]
-    ) -> T:
+    async def start(self, work: Coroutine[Any, Any, T], give_up: GiveUp[T]) -> T:
         """Runs to its end what must not be cut short, such as the start of a remote task.
 
         Args:
             work: Starts it.
-            give_up: Undoes it where the user has cancelled in the meantime.
+            give_up: Told what was started, and what it means that the step was interrupted in the
+                meantime: the user's cancel, a time limit, or neither.
         """
 
     async def wait(self, waiting: Waiting, listener: WaitListener) -> list[RemoteTask]:
@@ -111,9 +114,7 @@ class Blocking:
         """Blocks until the verb is done."""
         return io_thread().run(work)
 
-    async def start(
-        self, work: Coroutine[Any, Any, T], give_up: Callable[[T], Coroutine[Any, Any, object]]
-    ) -> T:
+    async def start(self, work: Coroutine[Any, Any, T], give_up: GiveUp[T]) -> T:
         """Blocks until it is started, even where the thread is interrupted."""
         future = io_thread().submit(work)
         try:
@@ -160,9 +161,7 @@ class Awaiting:
         """Awaits the verb."""
         return await io_thread().arun(work)
 
-    async def start(
-        self, work: Coroutine[Any, Any, T], give_up: Callable[[T], Coroutine[Any, Any, object]]
-    ) -> T:
+    async def start(self, work: Coroutine[Any, Any, T], give_up: GiveUp[T]) -> T:
         """Awaits that it is started, even where the coroutine is cancelled."""
         future = io_thread().submit(work)
         try:
@@ -200,7 +199,7 @@ class Awaiting:
 async def _end_start(
     future: concurrent.futures.Future[T],
     verdict: Verdict,
-    give_up: Callable[[T], Coroutine[Any, Any, object]],
+    give_up: GiveUp[T],
 ) -> None:
     """Lets a start end whose step was interrupted, and gives up what came of it."""
     try:
@@ -215,8 +214,7 @@ async def _end_start(
             error,
         )
         return
-    if verdict == "cancel":
-        await give_up(started)
+    await give_up(started, verdict)
 
 
 BLOCKING: Execution = Blocking()

@@ -80,6 +80,7 @@ class Step(Generic[Found]):
         inputs: What makes it this submission and no other; JSON values, no secret.
         key: Tells apart what has the same inputs on purpose.
         on_cancel: What becomes of it when the user cancels the run.
+        on_timeout: What becomes of it when the task's or the flow's time is up.
         on_gone: What to do where a retry finds that it is no longer there.
         reattach: Whether to look for it in attempts of this run only, or of the deployment's
             earlier runs too.
@@ -91,6 +92,7 @@ class Step(Generic[Found]):
     inputs: Mapping[str, Any]
     key: str | None = None
     on_cancel: str = "abort"
+    on_timeout: str = "abort"
     on_gone: OnGone = "fail"
     reattach: Reattach = "run"
 

@@ -26,7 +26,7 @@ from prefect_geobox.client.errors import (
 )
 from prefect_geobox.client.models import OutputAsset, RemoteTask, TaskState
 from prefect_geobox.client.policy import WaitPolicy
-from prefect_geobox.client.waiting import abort_all, raise_for_failures
+from prefect_geobox.client.waiting import Verdict, abort_all, raise_for_failures
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.execution import Execution
 from prefect_geobox.lineage import emit_task_event, materialize
@@ -140,7 +140,8 @@ async def start_owned(
 ) -> tuple[RemoteTask, Decision]:
     """Starts a remote task for the flow run, or finds the one that an earlier attempt started.
 
-    Says which, in the log and as an event. A user's cancel in the meantime aborts it.
+    Says which, in the log and as an event. A user's cancel or the end of a time limit in the
+    meantime aborts it, where its step says so.
 
     Args:
         execution: Blocking or awaiting.
@@ -148,8 +149,9 @@ async def start_owned(
         step: What to start.
     """
 
-    async def give_up(started: tuple[RemoteTask, Decision]) -> None:
-        if step.on_cancel == "abort":
+    async def give_up(started: tuple[RemoteTask, Decision], verdict: Verdict) -> None:
+        wanted = {"cancel": step.on_cancel, "timeout": step.on_timeout}
+        if wanted.get(verdict) == "abort":
             for task in (await abort_all(client, [started[0].uuid])).values():
                 if task.state is not TaskState.ABORTED:
                     tell_late_end(task)

@@ -318,6 +318,7 @@ async def _publish(
             {"file": uuid, "name": name, **options},
             key=key,
             on_cancel=policy.on_cancel,
+            on_timeout=policy.on_timeout,
             on_gone=on_gone,
             reattach=reattach,
         )

@@ -145,6 +145,23 @@ def test_a_start_that_is_under_way_is_aborted_too(lab, paths):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("row", ["publish-direct", "publish-submit", "subflow-publish"])
+@pytest.mark.parametrize("on_timeout", ["abort", "leave"])
+@side_by_side
+def test_a_time_limit_within_a_start_is_heeded(lab, paths, row, on_timeout):
+    """The task's time limit while the start is not answered yet: `on_timeout` is followed."""
+    with Geobox(seconds=600) as geobox:
+        geobox.faults = on(always(delay(6)), method="POST", path="files/*/publish")
+        cell = Cell(row, "task-limit", (("on_timeout", on_timeout),))
+        trial = Trial(lab, cell, geobox, paths, lab.name("late-start"))
+        process = lab.starter.launch(do="run", flow=row, cell=trial.parameters())
+        assert process.end(60), process.log.read_text()
+        assert process.exit_code == 1
+        (state,) = geobox.states()
+        assert (state == "ABORTED") == (on_timeout == "abort"), process.log.read_text()
+
+
+@pytest.mark.slow
 @side_by_side
 def test_two_ctrl_c_in_a_row_end_the_process(lab, paths):
     """Two Ctrl-C at the same moment, with a server that answers: the process ends soon."""

@@ -135,7 +135,7 @@ def test_many_mapped_waits_write_few_progress_artifacts(credentials, geobox_emul
 def test_a_crowd_that_ends_at_once_is_not_shown_one_by_one(
     credentials, geobox_emulator, records_of
 ):
-    """Forty remote tasks that end together cost a few writes of their common progress, not forty."""
+    """Forty remote tasks that end together cost a few writes of their progress, not forty."""
     writes = []
 
     class Counting(type(BLOCKING)):
