@@ -33,12 +33,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--seconds", type=float, default=2.0, help="how long a remote task takes (2)"
     )
+    parser.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="ADDRESS=FILE",
+        help="a file to import from, as if it were the WFS or database of this address",
+    )
     options = parser.parse_args(arguments)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     try:
-        emulator = GeoboxEmulator(options.port, seconds=options.seconds).start()
+        sources = dict(_source(text) for text in options.source)
+        emulator = GeoboxEmulator(options.port, seconds=options.seconds, sources=sources).start()
     except ValueError as error:
         parser.error(str(error))
     except OSError as error:
@@ -54,6 +62,14 @@ def main(arguments: list[str] | None = None) -> int:
     stopped.wait()
     emulator.stop()
     return 0
+
+
+def _source(text: str) -> tuple[str, str]:
+    # A URL may hold a sign of equality, a file's name rarely does.
+    address, sign, path = text.rpartition("=")
+    if not (address and sign and path):
+        raise ValueError(f"--source {text}: expected ADDRESS=FILE")
+    return address, path
 
 
 if __name__ == "__main__":

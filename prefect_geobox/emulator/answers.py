@@ -9,6 +9,8 @@ from starlette.responses import JSONResponse, Response
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from prefect_geobox.emulator.recording import Body
+
 
 class ApiError(Exception):
     """An error answer.
@@ -55,6 +57,18 @@ async def http_error(request: Request, error: Any) -> Response:
 async def server_error(_request: Request, error: Exception) -> Response:
     """Answers a defect of the emulator itself."""
     return JSONResponse({"detail": f"defect of the emulator: {type(error).__name__}"}, 500)
+
+
+def required(body: Body, name: str) -> str:
+    """A field of a body as text.
+
+    Raises:
+        ApiError: It is missing or empty.
+    """
+    value = body.text(name)
+    if value is None:
+        raise invalid_parameter("body", name, "field required", "value_error.missing")
+    return value
 
 
 def integer(value: str | None, where: str, name: str, default: int) -> int:

@@ -8,7 +8,18 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from prefect_geobox.emulator import asset_routes, job_routes, task_routes
+from prefect_geobox.emulator import (
+    asset_routes,
+    cache_routes,
+    group_routes,
+    import_routes,
+    job_routes,
+    map_routes,
+    query_routes,
+    table_routes,
+    task_routes,
+    vector_routes,
+)
 from prefect_geobox.emulator.access import Authentication
 from prefect_geobox.emulator.answers import ApiError, api_error, http_error, server_error
 from prefect_geobox.emulator.exchange import FaultGate
@@ -28,7 +39,18 @@ def make_app(state: EmulatorState) -> ASGIApp:
     """
     app = Starlette(
         # The routes of assets take any collection, so they come last.
-        routes=[*task_routes.ROUTES, *job_routes.ROUTES, *asset_routes.ROUTES],
+        routes=[
+            *task_routes.ROUTES,
+            *cache_routes.ROUTES,
+            *map_routes.ROUTES,
+            *query_routes.ROUTES,
+            *import_routes.ROUTES,
+            *job_routes.ROUTES,
+            *vector_routes.ROUTES,
+            *table_routes.ROUTES,
+            *group_routes.ROUTES,
+            *asset_routes.ROUTES,
+        ],
         middleware=[Middleware(Authentication, access=state.access)],
         exception_handlers={
             ApiError: api_error,

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.answers import boolean, invalid_parameter, not_found
+from prefect_geobox.emulator.downloads import download_of
 from prefect_geobox.emulator.features import feature_collection
+from prefect_geobox.emulator.layers import column_names, fields_of, narrowed, rows_of, selected
 from prefect_geobox.emulator.listing import ListQuery
 from prefect_geobox.emulator.recording import body_of
 from prefect_geobox.emulator.state import state_of
-from prefect_geobox.emulator.store import Asset
+from prefect_geobox.emulator.store import Asset, Kind, OtherKind
 from prefect_geobox.emulator.thumbnails import thumbnail
 from prefect_geobox.emulator.uploads import is_accepted, make_file
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-COLLECTIONS = {
+COLLECTIONS: dict[str, Kind] = {
     "vectorLayers": AssetKind.VECTOR,
+    "vectorLayerViews": OtherKind.VIEW,
+    "groupLayers": OtherKind.GROUP,
+    "queries": OtherKind.QUERY,
     "rasters": AssetKind.RASTER,
     "3dmodels": AssetKind.MODEL,
     "files": AssetKind.FILE,
@@ -32,7 +36,7 @@ COLLECTIONS = {
 }
 # Layers, files and tables have none.
 _WITH_THUMBNAIL = {AssetKind.RASTER, AssetKind.MODEL, AssetKind.TILES3D}
-_LIST_LIMITS = {AssetKind.RASTER: 100}
+_LIST_LIMITS: dict[Kind, int] = {AssetKind.RASTER: 100}
 _DEFAULT_LIMIT = 10
 _ROWS_LIMIT = 100
 _FIELDS = (
@@ -50,7 +54,7 @@ _FIELDS = (
 )
 
 
-def asset_of(request: Request, *kinds: AssetKind) -> Asset:
+def asset_of(request: Request, *kinds: Kind) -> Asset:
     """The asset that a request names.
 
     Args:
@@ -126,7 +130,7 @@ async def make_permanent(request: Request) -> Response:
 
 async def list_features(request: Request) -> Response:
     """`GET vectorLayers/{uuid}/features/`."""
-    layer = asset_of(request, AssetKind.VECTOR)
+    layer = asset_of(request, AssetKind.VECTOR, OtherKind.VIEW)
     found = await asyncio.to_thread(feature_collection, layer, request.query_params)
     return JSONResponse(state_of(request).count(found) if isinstance(found, int) else found)
 
@@ -134,7 +138,7 @@ async def list_features(request: Request) -> Response:
 async def get_feature(request: Request) -> Response:
     """`GET vectorLayers/{uuid}/features/{id}`."""
     key = request.path_params["feature"]
-    for feature in asset_of(request, AssetKind.VECTOR).rows:
+    for feature in rows_of(asset_of(request, AssetKind.VECTOR, OtherKind.VIEW)):
         if str(feature["id"]) == key:
             return JSONResponse(feature)
     raise not_found("feature", key)
@@ -142,37 +146,40 @@ async def get_feature(request: Request) -> Response:
 
 async def list_fields(request: Request) -> Response:
     """`GET {collection}/{uuid}/fields/`."""
-    asset = asset_of(request, AssetKind.VECTOR, AssetKind.TABLE)
+    asset = asset_of(request, AssetKind.VECTOR, OtherKind.VIEW, AssetKind.TABLE)
     fields = [
         {"id": number, "name": f.name, "display_name": f.name, "datatype": f.datatype}
-        for number, f in enumerate(asset.fields, start=1)
+        for number, f in enumerate(fields_of(asset), start=1)
     ]
     return JSONResponse(fields)
 
 
 async def list_rows(request: Request) -> Response:
     """`GET tables/{uuid}/rows/`."""
-    table = asset_of(request, AssetKind.TABLE)
-    fields = {"id", *(field.name for field in table.fields)}
-    query = ListQuery.read(request.query_params, fields, _ROWS_LIMIT)
-    found: list[dict[str, Any]] | int = query.select(table.rows, dict)
-    return JSONResponse(state_of(request).count(found) if isinstance(found, int) else found)
+    table, params = asset_of(request, AssetKind.TABLE), request.query_params
+    query = ListQuery.read(params, column_names(table), _ROWS_LIMIT)
+    found: list[dict[str, Any]] | int = query.select(narrowed(table, params), dict)
+    if isinstance(found, int):
+        return JSONResponse(state_of(request).count(found))
+    columns = {"id", *(field.name for field in selected(table, params, "fields", "exclude"))}
+    return JSONResponse([{k: v for k, v in row.items() if k in columns} for row in found])
+
+
+async def get_row(request: Request) -> Response:
+    """`GET tables/{uuid}/rows/{id}/`."""
+    key = request.path_params["row"]
+    for row in asset_of(request, AssetKind.TABLE).rows:
+        if str(row["id"]) == key:
+            return JSONResponse(row)
+    raise not_found("row", key)
 
 
 async def download(request: Request) -> Response:
     """`GET {collection}/{uuid}/download/` and `content/`."""
     asset = asset_of(request, AssetKind.FILE, AssetKind.RASTER, AssetKind.MODEL)
-    suffix = {AssetKind.RASTER: ".tif", AssetKind.MODEL: ".glb"}.get(asset.kind, "")
-    name = f"{asset.name}{suffix}"
-    if name.isascii() and name.isprintable() and '"' not in name:
-        disposition = f'attachment; filename="{name}"'
-    else:
-        disposition = f"attachment; filename*=utf-8''{quote(name)}"
-    return Response(
-        asset.content,
-        media_type="application/octet-stream",
-        headers={"Content-Disposition": disposition},
-    )
+    suffixes: dict[Kind, str] = {AssetKind.RASTER: ".tif", AssetKind.MODEL: ".glb"}
+    name = f"{asset.name}{suffixes.get(asset.kind, '')}"
+    return download_of(request.headers, name, asset.content)
 
 
 async def get_thumbnail(request: Request) -> Response:
@@ -182,8 +189,7 @@ async def get_thumbnail(request: Request) -> Response:
 
 
 def _set_temporary(request: Request, *, temporary: bool) -> Response:
-    kinds = (AssetKind.VECTOR, AssetKind.RASTER, AssetKind.TABLE)
-    asset = asset_of(request, *kinds)
+    asset = asset_of(request)
     asset.details["temporary"] = temporary
     return JSONResponse(asset.view())
 
@@ -202,6 +208,7 @@ ROUTES = [
     Route(_ASSET + "/features/{feature}", get_feature),
     Route(f"{_ASSET}/fields", list_fields),
     Route(f"{_ASSET}/rows", list_rows),
+    Route(_ASSET + "/rows/{row}", get_row),
     Route(f"{_ASSET}/download", download),
     Route(f"{_ASSET}/content", download),
     Route(f"{_ASSET}/thumbnail.png", get_thumbnail),

@@ -10,12 +10,12 @@ from prefect_geobox.emulator import geometry
 from prefect_geobox.emulator.extras import JobFailed
 from prefect_geobox.emulator.remote_tasks import Outcome
 from prefect_geobox.emulator.reprojection import OutsideError, epsg, to_web_mercator
-from prefect_geobox.emulator.store import Asset, Field
+from prefect_geobox.emulator.store import Asset, Field, Kind
+from prefect_geobox.emulator.table_files import read_rows
 from prefect_geobox.emulator.vector_files import (
     Row,
     VectorSource,
     datatypes,
-    read_csv,
     read_vector,
 )
 
@@ -36,7 +36,7 @@ PUBLISH_AS = {
     "table": AssetKind.TABLE,
 }
 # The key of a task's result that names its asset.
-RESULT_KEYS = {
+RESULT_KEYS: dict[Kind, str] = {
     AssetKind.VECTOR: "layer_uuid",
     AssetKind.RASTER: "raster_uuid",
     AssetKind.MODEL: "model_uuid",
@@ -140,10 +140,25 @@ def make_layer(
     return Asset(AssetKind.VECTOR, name, details, fields=fields, rows=features)
 
 
+def make_table(name: str, rows: list[dict[str, Any]]) -> Asset:
+    """A table of rows, which get numbers of their own as `id`."""
+    details: dict[str, Any] = {
+        "display_name": name,
+        "description": None,
+        "temporary": False,
+        "settings": {},
+    }
+    types = datatypes({k: v for k, v in row.items() if k != "id"} for row in rows)
+    fields = [Field(column, datatype) for column, datatype in types.items()]
+    numbered = [{**row, "id": number} for number, row in enumerate(rows, start=1)]
+    return Asset(AssetKind.TABLE, name, details, fields=fields, rows=numbered)
+
+
 def _publish_vector(file: Asset, order: PublishOrder) -> Outcome:
     if not file.content:
         raise _empty(file)
-    default_crs = epsg(order.srid)
+    # A wrong code is an error even where the file's own reference system wins.
+    epsg(order.srid)
     source = read_vector(
         file.name,
         file.content,
@@ -151,12 +166,26 @@ def _publish_vector(file: Asset, order: PublishOrder) -> Outcome:
         layer=order.layer,
         encoding=order.encoding,
     )
+    return publish_source(source, file.name, order)
+
+
+def publish_source(source: VectorSource, name: str, order: PublishOrder) -> Outcome:
+    """Makes a layer of what was read of a file, or of something like it.
+
+    Args:
+        source: What was read.
+        name: What it was read of, for people.
+        order: What was asked for.
+
+    Raises:
+        JobFailed: Nothing of it can be used.
+    """
     if not source.rows:
-        raise JobFailed(f"{file.name} has no features", "geobox.NoFeaturesError")
+        raise JobFailed(f"{name} has no features", "geobox.NoFeaturesError")
     kind = _wanted_type(source, order)
-    features, errors = _sound_features(source, kind, source.crs or default_crs)
+    features, errors = sound_features(source, kind, source.crs or epsg(order.srid))
     if not features:
-        raise _nothing_usable(file, errors)
+        raise nothing_usable(name, errors)
     types = source.datatypes or datatypes(row.properties for row in source.rows)
     fields = [Field(name, datatype) for name, datatype in types.items()]
     layer = make_layer(order.name, kind, features, fields, temporary=False)
@@ -164,21 +193,12 @@ def _publish_vector(file: Asset, order: PublishOrder) -> Outcome:
 
 
 def _publish_table(file: Asset, order: PublishOrder) -> Outcome:
-    if not file.name.lower().endswith(".csv"):
-        reason = f"the emulator publishes only CSV as a table, not {file.name}"
-        raise JobFailed(reason, "geobox.InvalidFileError")
-    rows = read_csv(file.name, file.content, order.encoding)
+    rows = read_rows(
+        file.name, file.content, order.encoding, dataset=order.dataset, layer=order.layer
+    )
     if not rows:
         raise _empty(file)
-    details: dict[str, Any] = {
-        "display_name": order.name,
-        "description": None,
-        "temporary": False,
-        "settings": {},
-    }
-    fields = [Field(name, datatype) for name, datatype in datatypes(rows).items()]
-    numbered = [{"id": number, **row} for number, row in enumerate(rows, start=1)]
-    return succeeded(Asset(AssetKind.TABLE, order.name, details, fields=fields, rows=numbered))
+    return succeeded(make_table(order.name, rows))
 
 
 def _wanted_type(source: VectorSource, order: PublishOrder) -> str:
@@ -193,9 +213,19 @@ def _wanted_type(source: VectorSource, order: PublishOrder) -> str:
     return geometry.layer_type(first) if first else "Point"
 
 
-def _sound_features(
+def sound_features(
     source: VectorSource, kind: str, crs: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The features of a source that fit into a layer, and why others do not.
+
+    Args:
+        source: What was read.
+        kind: The type of the layer.
+        crs: The reference system of the source.
+
+    Returns:
+        The features, numbered and in EPSG:3857, and an entry for each that was left out.
+    """
     move = to_web_mercator(crs)
     features: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
@@ -227,9 +257,10 @@ def _left_out(number: int, reason: str, kind: str) -> dict[str, Any]:
     return {"feature": number, "msg": reason, "type": kind}
 
 
-def _nothing_usable(file: Asset, errors: list[dict[str, Any]]) -> JobFailed:
+def nothing_usable(name: str, errors: list[dict[str, Any]]) -> JobFailed:
+    """The failure of reading a file, or something like it, of which no feature is sound."""
     first = errors[0]
-    reason = f"no feature of {file.name} can be used: {first['msg']} (feature {first['feature']})"
+    reason = f"no feature of {name} can be used: {first['msg']} (feature {first['feature']})"
     return JobFailed(reason, first["type"])
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import QueryParams, UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
@@ -100,6 +100,21 @@ class Body:
         """The value of a field as text; None where it is missing or empty."""
         value = self.get(name)
         return None if value is None or value == "" else str(value)
+
+    def params(self) -> QueryParams:
+        """The fields as a query has them: repeated ones repeated, empty and missing ones left out.
+
+        A list of a JSON body is read as repeated fields.
+        """
+        pairs = self.pairs
+        if isinstance(self.value, dict):
+            pairs = [
+                (key, str(one))
+                for key, value in self.value.items()
+                for one in (value if isinstance(value, list) else [value])
+                if one is not None
+            ]
+        return QueryParams([(key, value) for key, value in pairs if value != ""])
 
     def recorded(self) -> Any:
         """What may be kept of it: neither passwords nor the content of files."""

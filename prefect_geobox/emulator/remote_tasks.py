@@ -33,11 +33,13 @@ class Outcome:
     Attributes:
         result: The task's result.
         asset: The asset that appears with the task's SUCCESS.
+        apply: Changes what there is already, with the task's SUCCESS. Must be quick.
         state: The final state.
     """
 
     result: Any
     asset: Asset | None = None
+    apply: Callable[[], None] | None = None
     state: str = TaskState.SUCCESS.value
 
 
@@ -168,7 +170,7 @@ class RemoteTasks:
     def start(self, name: str, seconds: float, work: Work, units: int = 100) -> EmulatedTask:
         """Accepts a task; its work begins at once, its end shows when its duration is over."""
         task = EmulatedTask(name=name, id=next(self._ids), seconds=seconds, units=units)
-        task.work = self._workers.submit(_outcome, work)
+        task.work = self._workers.submit(outcome_of, work)
         self._accept(task)
         return task
 
@@ -229,15 +231,21 @@ class RemoteTasks:
                 if task.work is None:
                     task.ended_clock = task.due
                     continue
-                outcome = task.work.result()
-                try:
-                    if outcome.asset is not None:
-                        self._commit(outcome.asset)
-                except JobFailed as error:
-                    outcome = failure(str(error), error.kind)
+                outcome = self.commit(task.work.result())
                 # It ended when it was due, whenever someone looks; late work ends now.
                 task.ended_clock = due if due == task.due else time.monotonic()
                 task.ended = outcome
+
+    def commit(self, outcome: Outcome) -> Outcome:
+        """Makes what work left behind appear; the outcome, or the failure of that."""
+        try:
+            if outcome.asset is not None:
+                self._commit(outcome.asset)
+            if outcome.apply is not None:
+                outcome.apply()
+        except JobFailed as error:
+            return failure(str(error), error.kind)
+        return outcome
 
     def _accept(self, task: EmulatedTask) -> None:
         with self._lock:
@@ -252,7 +260,8 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_WORKERS, thread_name_prefix="geobox-emulator-work")
 
 
-def _outcome(work: Work) -> Outcome:
+def outcome_of(work: Work) -> Outcome:
+    """Does work; what it leaves behind, or the failure that it ended in."""
     try:
         return work()
     except JobFailed as error:

@@ -82,7 +82,7 @@ def to_web_mercator(crs: str) -> Transform:
         return _from_wgs84
     if crs == WEB_MERCATOR:
         return _within_web_mercator
-    return _checked(_transformer(crs, WEB_MERCATOR))
+    return _checked(transformer(crs, WEB_MERCATOR))
 
 
 def from_web_mercator(code: int) -> Transform:
@@ -96,7 +96,7 @@ def from_web_mercator(code: int) -> Transform:
         return _into_wgs84
     if crs == WEB_MERCATOR:
         return lambda x, y: (x, y)
-    return _checked(_transformer(WEB_MERCATOR, crs))
+    return _checked(transformer(WEB_MERCATOR, crs))
 
 
 def _from_wgs84(x: float, y: float) -> Position:
@@ -128,7 +128,12 @@ def _checked(move: Callable[[float, float], Any]) -> Transform:
     return moved
 
 
-def _transformer(source: str, target: str) -> Callable[[float, float], Any]:
+def transformer(source: str, target: str) -> Callable[[float, float], Any]:
+    """What moves positions, or arrays of them, between two reference systems, unchecked.
+
+    Raises:
+        JobFailed: One of them is unknown, or pyproj is missing.
+    """
     pyproj = library("pyproj", f"the reference system {_short(source, target)}")
     try:
         transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)

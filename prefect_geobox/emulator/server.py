@@ -18,10 +18,12 @@ from prefect_geobox.emulator.access import Access
 from prefect_geobox.emulator.app import make_app
 from prefect_geobox.emulator.exchange import FaultyProtocol
 from prefect_geobox.emulator.remote_tasks import Outcome
+from prefect_geobox.emulator.sources import Sources
 from prefect_geobox.emulator.state import CountShape, EmulatorState, TaskIdKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from prefect_geobox.emulator.faults import Fault
@@ -31,6 +33,7 @@ _HOST = "127.0.0.1"
 _START_SECONDS = 10.0
 _STOP_SECONDS = 1
 _NO_RESULT: Final[Mapping[str, Any]] = {}
+_NO_SOURCES: Final[Mapping[str, str | Path]] = {}
 
 
 class GeoboxEmulator:
@@ -47,6 +50,9 @@ class GeoboxEmulator:
         password: The password; a random one where None.
         task_id_kind: Whether the answer to a start carries the uuid of the task or its `id`.
         count_shape: Whether a count is a bare number (`int`) or `{"count": …}` (`object`).
+        sources: Files, such as GPKG, SQLite or GeoJSON, that stand for what can be imported from:
+            by the URL of a WFS, or by `host:port/name` of a database. The emulator asks no other
+            machine.
 
     Raises:
         ValueError: An argument makes no sense.
@@ -71,6 +77,7 @@ class GeoboxEmulator:
         password: str | None = None,
         task_id_kind: TaskIdKind = "uuid",
         count_shape: CountShape = "int",
+        sources: Mapping[str, str | Path] = _NO_SOURCES,
     ) -> None:
         if not 0 <= port <= 65535:
             raise ValueError(f"port must lie between 0 and 65535, not {port}")
@@ -84,6 +91,7 @@ class GeoboxEmulator:
             seconds=_duration(seconds),
             task_id_kind=task_id_kind,
             count_shape=count_shape,
+            sources=Sources(sources),
         )
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None

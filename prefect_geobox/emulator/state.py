@@ -6,9 +6,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from prefect_geobox.emulator.compositions import Compositions
 from prefect_geobox.emulator.exchange import FaultSwitch
 from prefect_geobox.emulator.recording import InFlight
 from prefect_geobox.emulator.remote_tasks import EmulatedTask, RemoteTasks, Work
+from prefect_geobox.emulator.sources import Sources
 from prefect_geobox.emulator.store import Store
 
 if TYPE_CHECKING:
@@ -37,10 +39,13 @@ class EmulatorState:
         task_id_kind: What the answer to a start carries as `task_id`. Which of the two the API
             uses is not known; its clients take both.
         count_shape: Whether a count is a bare number or `{"count": …}`. Both are known.
+        sources: What can be imported from other servers and databases.
         requests: The last requests.
         in_flight: How many requests there were at once.
         faults: What goes wrong with which request.
         store: The assets.
+        compositions: The maps, tilesets and mosaics.
+        caches: The tasks that seeded or updated the cache of an asset, by its uuid.
         tasks: The remote tasks.
     """
 
@@ -48,10 +53,13 @@ class EmulatorState:
     seconds: float
     task_id_kind: TaskIdKind
     count_shape: CountShape
+    sources: Sources = field(default_factory=lambda: Sources({}))
     requests: deque[RecordedRequest] = field(default_factory=lambda: deque(maxlen=_REQUESTS_KEPT))
     in_flight: InFlight = field(default_factory=InFlight)
     faults: FaultSwitch = field(default_factory=FaultSwitch)
     store: Store = field(default_factory=Store)
+    compositions: Compositions = field(default_factory=Compositions)
+    caches: dict[str, list[EmulatedTask]] = field(default_factory=dict)
     tasks: RemoteTasks = field(init=False)
 
     def __post_init__(self) -> None:

@@ -7,13 +7,28 @@ import threading
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.extras import JobFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+class OtherKind(str, Enum):
+    """The kinds of asset that no remote task's result names."""
+
+    VIEW = "view"
+    GROUP = "group layer"
+    QUERY = "query"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+Kind = AssetKind | OtherKind
 
 # The names of kinds in the types of errors. `geobox.DuplicatRasterDatasetNameError`, without its
 # `e`, is how the API itself writes it; the others are guesses after it.
@@ -23,6 +38,9 @@ _DUPLICATE = {
     AssetKind.MODEL: "geobox.Duplicate3DModelNameError",
     AssetKind.TILES3D: "geobox.Duplicate3DTilesNameError",
     AssetKind.TABLE: "geobox.DuplicateTableNameError",
+    OtherKind.VIEW: "geobox.DuplicateVectorLayerViewNameError",
+    OtherKind.GROUP: "geobox.DuplicateGroupLayerNameError",
+    OtherKind.QUERY: "geobox.DuplicateQueryNameError",
 }
 _ids = itertools.count(101)
 
@@ -50,9 +68,24 @@ class Field:
     datatype: str
 
 
+@dataclass(frozen=True)
+class View:
+    """What a view shows of its layer.
+
+    Attributes:
+        layer: The layer, whose features the view shares.
+        shows: Whether it shows a feature.
+        columns: The columns that it shows; None for all.
+    """
+
+    layer: Asset
+    shows: Callable[[dict[str, Any]], bool]
+    columns: frozenset[str] | None
+
+
 @dataclass
 class Asset:
-    """A layer, raster, model, file, tileset or table.
+    """A layer, view, raster, model, file, tileset, table or group of layers.
 
     Attributes:
         kind: The kind.
@@ -60,15 +93,20 @@ class Asset:
         details: What the API tells of it besides the identifiers.
         content: The bytes, of a file, raster or model.
         fields: The columns, of a layer or table.
-        rows: The rows of a table; the features of a layer, in EPSG:3857.
+        rows: The rows of a table; the features of a layer, in EPSG:3857. Replaced as a whole and
+            never changed in place, so that whoever reads them has one moment of it.
+        source: What it shows of which layer, of a view.
+        members: The layers and views, of a group.
     """
 
-    kind: AssetKind
+    kind: Kind
     name: str
     details: dict[str, Any] = field(default_factory=dict)
     content: bytes = field(default=b"", repr=False)
     fields: list[Field] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    source: View | None = None
+    members: list[Asset] = field(default_factory=list)
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     id: int = field(default_factory=lambda: next(_ids))
     created_at: str = field(default_factory=now)
@@ -109,17 +147,21 @@ class Store:
                 raise JobFailed(reason, _DUPLICATE[asset.kind])
             self._assets[asset.uuid] = asset
 
-    def find(self, kind: AssetKind, key: str) -> Asset | None:
+    def find(self, kind: Kind, key: str) -> Asset | None:
         """The asset of this kind and uuid, or None."""
         asset = self._assets.get(key)
         return asset if asset is not None and asset.kind is kind else None
 
     def remove(self, asset: Asset) -> None:
-        """Deletes an asset; nothing happens where it is gone already."""
+        """Deletes an asset and, a guess, its views; nothing happens where it is gone already."""
         with self._lock:
-            self._assets.pop(asset.uuid, None)
+            views = [o for o in self._assets.values() if o.source and o.source.layer is asset]
+            for gone in [asset, *views]:
+                self._assets.pop(gone.uuid, None)
+            for group in self._assets.values():
+                group.members = [m for m in group.members if m.uuid in self._assets]
 
-    def all(self, kind: AssetKind) -> Iterator[Asset]:
+    def all(self, kind: Kind) -> Iterator[Asset]:
         """All assets of a kind, the newest first."""
         with self._lock:
             assets = list(self._assets.values())

@@ -17,7 +17,7 @@ from prefect_geobox.emulator.extras import JobFailed, library
 from prefect_geobox.emulator.reprojection import WGS84, named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 # The columns of a CSV that hold positions, and whether they are degrees.
 _POSITIONS = (("longitude", "latitude"), ("lon", "lat"), ("lng", "lat"), ("x", "y"))
@@ -63,7 +63,7 @@ def read_vector(
     """
     suffix = PurePosixPath(name).suffix.lower()
     if suffix == ".zip":
-        with _archive(name, content) as archive:
+        with open_zip(name, content) as archive:
             dataset = dataset if dataset in archive.namelist() else dataset_in(archive)
             if dataset is None:
                 reason = f"{name} holds no file that the emulator can publish"
@@ -71,13 +71,13 @@ def read_vector(
             if PurePosixPath(dataset).suffix.lower() != ".shp":
                 inner = archive.read(dataset)
                 return read_vector(dataset, inner, dataset=None, layer=layer, encoding=encoding)
-        return _read_through_pyogrio(name, content, f"/{dataset}", layer)
+        return read_through_pyogrio(name, content, f"/{dataset}", layer)
     if suffix in {".geojson", ".json"}:
         return _read_geojson(name, content)
     if suffix == ".csv":
         return _read_csv(name, content, encoding)
     if suffix in {".gpkg", ".kml", ".gpx", ".dxf"}:
-        return _read_through_pyogrio(name, content, "", layer)
+        return read_through_pyogrio(name, content, "", layer)
     raise JobFailed(f"{name} is of no format that is a layer", "geobox.InvalidFileError")
 
 
@@ -90,8 +90,22 @@ def dataset_in(archive: ZipFile) -> str | None:
     return None
 
 
-def read_csv(name: str, content: bytes, encoding: str) -> list[dict[str, Any]]:
-    """Reads a table of comma separated values; what looks like a number becomes one.
+def read_csv(
+    name: str,
+    content: bytes,
+    encoding: str,
+    *,
+    delimiter: str = ",",
+    names: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Reads a table of separated values; what looks like a number becomes one.
+
+    Args:
+        name: The file's name.
+        content: Its bytes.
+        encoding: Its encoding.
+        delimiter: What separates the values.
+        names: The columns of a file without a header.
 
     Raises:
         JobFailed: It cannot be read.
@@ -99,8 +113,8 @@ def read_csv(name: str, content: bytes, encoding: str) -> list[dict[str, Any]]:
     try:
         # A BOM is no part of the first column's name.
         is_utf8 = encoding.lower() in {"utf-8", "utf8"}
-        text = content.decode("utf-8-sig" if is_utf8 else encoding)
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), restkey="more"))
+        text = io.StringIO(content.decode("utf-8-sig" if is_utf8 else encoding), newline="")
+        rows = list(csv.DictReader(text, names, restkey="more", delimiter=delimiter))
     except (LookupError, UnicodeDecodeError, csv.Error) as error:
         raise _broken(name, error) from None
     return [{key: _value(value) for key, value in row.items()} for row in rows]
@@ -115,7 +129,12 @@ def on_disk(name: str, content: bytes) -> Iterator[Path]:
         yield path
 
 
-def _archive(name: str, content: bytes) -> ZipFile:
+def open_zip(name: str, content: bytes) -> ZipFile:
+    """Opens a zip.
+
+    Raises:
+        JobFailed: It is broken.
+    """
     try:
         return ZipFile(io.BytesIO(content))
     except Exception as error:  # noqa: BLE001
@@ -169,8 +188,10 @@ def _read_csv(name: str, content: bytes, encoding: str) -> VectorSource:
     rows = read_csv(name, content, encoding)
     columns = {str(column).lower(): column for column in (rows[0] if rows else {})}
     pair = next((pair for pair in _POSITIONS if set(pair) <= columns.keys()), None)
+    if pair is None and "wkt" in columns:
+        return VectorSource(None, _rows_of_wkt(rows, columns["wkt"]))
     if rows and pair is None:
-        reason = f"{name} has no columns longitude and latitude, or x and y"
+        reason = f"{name} has no columns longitude and latitude, x and y, or wkt"
         raise JobFailed(reason, "geobox.InvalidFileError")
     if pair is None:
         return VectorSource(None, [])
@@ -180,9 +201,30 @@ def _read_csv(name: str, content: bytes, encoding: str) -> VectorSource:
     return VectorSource(None if pair == ("x", "y") else WGS84, features)
 
 
-def _read_through_pyogrio(
-    name: str, content: bytes, within: str, layer: str | None
-) -> VectorSource:
+def _rows_of_wkt(rows: list[dict[str, Any]], column: str) -> list[Row]:
+    shapely = library("shapely", "reading WKT")
+    shapes = shapely.from_wkt([row[column] for row in rows], on_invalid="ignore")
+    return [
+        Row(
+            None if shape is None else plain(shapely.geometry.mapping(shape)),
+            {key: value for key, value in row.items() if key != column},
+        )
+        for row, shape in zip(rows, shapes, strict=True)
+    ]
+
+
+def read_through_pyogrio(name: str, content: bytes, within: str, layer: str | None) -> VectorSource:
+    """Reads a layer of any file that GDAL knows, with or without geometries.
+
+    Args:
+        name: The file's name.
+        content: Its bytes.
+        within: The path within a zip, with a slash before it; empty for another file.
+        layer: The layer; the first where None.
+
+    Raises:
+        JobFailed: It cannot be read.
+    """
     purpose = f"reading {name}"
     pyogrio, shapely = library("pyogrio", purpose), library("shapely", purpose)
     with on_disk(name, content) as path:
@@ -203,10 +245,13 @@ def _read_through_pyogrio(
     names = [str(column) for column in meta["fields"]]
     values = [_column(column) for column in columns]
     # What shapely cannot read becomes None: a feature to leave out, like one without a geometry.
-    shapes = shapely.from_wkb([] if geometries is None else geometries, on_invalid="ignore")
+    count = len(values[0]) if values else 0
+    shapes = (
+        [None] * count if geometries is None else shapely.from_wkb(geometries, on_invalid="ignore")
+    )
     rows = [
         Row(
-            None if shape is None else _plain(shapely.geometry.mapping(shape)),
+            None if shape is None else plain(shapely.geometry.mapping(shape)),
             {key: column[index] for key, column in zip(names, values, strict=True)},
         )
         for index, shape in enumerate(shapes)
@@ -227,10 +272,11 @@ def _plain_value(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _plain(node: Any) -> Any:
+def plain(node: Any) -> Any:
+    """A geometry as shapely maps it, as JSON has it: lists in place of tuples."""
     if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items()}
-    return [_plain(child) for child in node] if isinstance(node, tuple) else node
+        return {key: plain(value) for key, value in node.items()}
+    return [plain(child) for child in node] if isinstance(node, tuple) else node
 
 
 def _datatype(dtype: str) -> str:

@@ -198,13 +198,12 @@ def test_export_makes_a_file(api: Api, layer: dict[str, Any], zipped: str) -> No
     assert coordinates == [[10 * n, 0] for n in range(5)]
 
 
-def test_export_into_another_format_is_a_failure(api: Api, layer: dict[str, Any]) -> None:
-    """A format that the emulator does not write ends in FAILURE and says so."""
-    form = {"out_format": "DXF", "out_filename": "line"}
-    start = api.json("POST", f"vectorLayers/{layer['uuid']}/export/", data=form)
-    task = api.wait(start["task_id"])
-    assert task["state"] == "FAILURE"
-    assert "DXF" in task["result"]["detail"]["msg"]
+def test_export_into_an_unknown_format_is_refused(api: Api, layer: dict[str, Any]) -> None:
+    """A format that is none is refused before a task starts."""
+    form = {"out_format": "Paper", "out_filename": "line"}
+    answer = api.http.post(f"vectorLayers/{layer['uuid']}/export/", data=form)
+    assert answer.status_code == 422
+    assert "GPKG" in answer.json()["detail"][0]["msg"]
 
 
 def test_cache_seed_is_a_task_without_output(api: Api, layer: dict[str, Any]) -> None:
@@ -271,9 +270,9 @@ def test_vector_tool_without_sense_is_a_failure(
     assert reason in task["result"]["detail"]["msg"]
 
 
-def test_foreign_sql_is_a_failure(api: Api) -> None:
-    """The emulator runs no SQL but that of its own tools, and says so."""
+def test_query_without_geometries_makes_no_layer(api: Api) -> None:
+    """SQL that finds no geometry ends in FAILURE and says so."""
     payload = {"sql": "SELECT 1", "params": [], "layer_name": new_name()}
     task = api.wait(api.json("POST", "queries/saveAsLayer/", json=payload)["task_id"])
     assert task["state"] == "FAILURE"
-    assert "$buffer" in task["result"]["detail"]["msg"]
+    assert "geometry" in task["result"]["detail"]["msg"]

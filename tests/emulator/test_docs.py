@@ -24,5 +24,5 @@ def test_example_runs(example: str, request: pytest.FixtureRequest) -> None:
 
 
 def test_there_are_examples() -> None:
-    """The documentation shows the context manager, a script of states and the fixture."""
-    assert len(EXAMPLES) == 3
+    """The documentation shows the context manager, a script of states, the fixture, and imports."""
+    assert len(EXAMPLES) == 4
