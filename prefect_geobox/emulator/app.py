@@ -16,8 +16,10 @@ from prefect_geobox.emulator import (
     job_routes,
     map_routes,
     query_routes,
+    raster_routes,
     table_routes,
     task_routes,
+    unbuilt_routes,
     vector_routes,
 )
 from prefect_geobox.emulator.access import Authentication
@@ -44,6 +46,8 @@ def make_app(state: EmulatorState) -> ASGIApp:
             *cache_routes.ROUTES,
             *map_routes.ROUTES,
             *query_routes.ROUTES,
+            *raster_routes.ROUTES,
+            *unbuilt_routes.ROUTES,
             *import_routes.ROUTES,
             *job_routes.ROUTES,
             *vector_routes.ROUTES,

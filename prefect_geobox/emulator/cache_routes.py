@@ -10,11 +10,12 @@ from starlette.routing import Route
 
 from prefect_geobox.client.models import AssetKind, TaskState
 from prefect_geobox.emulator.answers import invalid_parameter, not_found
-from prefect_geobox.emulator.asset_routes import COLLECTIONS, asset_of
+from prefect_geobox.emulator.asset_routes import asset_of
 from prefect_geobox.emulator.compositions import CompositionKind
 from prefect_geobox.emulator.recording import Body, body_of
 from prefect_geobox.emulator.remote_tasks import Outcome
 from prefect_geobox.emulator.state import state_of
+from prefect_geobox.emulator.store import OtherKind
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,8 +27,7 @@ _DEFAULT_TO_ZOOM = 14
 # How large a tile is in the emulator's imagination.
 _TILE_BYTES = 256
 _TILES_FOR_DOUBLE_TIME = 1_000_000_000
-# Files, models and such have no tiles.
-_WITHOUT_TILES = (AssetKind.FILE, AssetKind.MODEL, AssetKind.TILES3D, AssetKind.TABLE)
+_WITH_TILES = (AssetKind.VECTOR, OtherKind.VIEW, AssetKind.RASTER)
 
 
 async def seed_cache(request: Request) -> Response:
@@ -88,10 +88,7 @@ def _key(request: Request) -> str:
         if found is None:
             raise not_found(f"{collection} resource", key)
         return found.uuid
-    kind = COLLECTIONS.get(collection)
-    if kind in _WITHOUT_TILES:
-        raise not_found("endpoint", request.url.path)
-    return asset_of(request).uuid
+    return asset_of(request, *_WITH_TILES).uuid
 
 
 def _tiles(body: Body) -> int:

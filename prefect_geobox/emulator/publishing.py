@@ -108,9 +108,7 @@ def publish(file: Asset, order: PublishOrder) -> Outcome:
         raise JobFailed(reason, "geobox.InvalidFileError")
     if not file.content.startswith(_MAGIC[order.kind]):
         raise JobFailed(f"{file.name} cannot be read", "geobox.InvalidFileError")
-    details = {"display_name": order.name, "description": None, "size": len(file.content)}
-    asset = Asset(order.kind, order.name, {**details, "temporary": False}, file.content)
-    return succeeded(asset)
+    return succeeded(make_content(order.kind, order.name, file.content))
 
 
 def succeeded(asset: Asset, errors: list[dict[str, Any]] | None = None) -> Outcome:
@@ -138,6 +136,12 @@ def make_layer(
         "feature_count": len(features),
     }
     return Asset(AssetKind.VECTOR, name, details, fields=fields, rows=features)
+
+
+def make_content(kind: AssetKind, name: str, content: bytes) -> Asset:
+    """A raster, a model or 3D tiles."""
+    details = {"display_name": name, "description": None, "size": len(content)}
+    return Asset(kind, name, {**details, "temporary": False}, content)
 
 
 def make_table(name: str, rows: list[dict[str, Any]]) -> Asset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -105,6 +106,8 @@ async def cached(client: Any, kind: str, layer: Any, raster: Any) -> Any:
         return layer
     if kind == "raster":
         return raster
+    if kind == "view":
+        return await settled(layer.create_view(name=new_name()))
     if kind == "map":
         return await a_map(client)
     if kind == "tileset":
@@ -113,7 +116,8 @@ async def cached(client: Any, kind: str, layer: Any, raster: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("kind", "tasks"), [("layer", 1), ("raster", 1), ("mosaic", 1), ("map", 1), ("tileset", 2)]
+    ("kind", "tasks"),
+    [("layer", 1), ("view", 1), ("raster", 1), ("mosaic", 1), ("map", 1), ("tileset", 2)],
 )
 async def test_cache_is_seeded_measured_and_cleared(
     client: Any, layer: Any, raster: Any, kind: str, tasks: int
@@ -181,6 +185,15 @@ def test_bad_parameter_of_a_cache_is_named(api: Api, body: dict[str, Any], name:
     answer = api.http.post(f"maps/{made['uuid']}/cache/seed/", json=body)
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["body", name]
+
+
+def test_picture_without_its_library_fails(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, the export of a map fails with the command that brings it."""
+    made = api.json("POST", "maps/", json={"name": new_name()})
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    params = {"bbox": "[0, 0, 1, 1]", "width": 20, "height": 20}
+    task = api.wait(api.json("POST", f"maps/{made['uuid']}/export/", params=params)["task_id"])
+    assert task["result"]["detail"]["type"] == "geobox.MissingLibraryError"
 
 
 def test_what_has_no_tiles_has_no_cache(api: Api) -> None:

@@ -1,0 +1,1 @@
+"""The twelve raster analyses, computed with rasterio and numpy."""
