@@ -67,7 +67,7 @@ async def _abort_recorded(run_id: UUID) -> None:
                 )
                 continue
             account = (record.data["base_url"], record.data["principal"])
-            uuids.setdefault(account, set()).add(record.uuid)
+            uuids.setdefault(account, set()).update([record.uuid, *record.companions])
         for wait in await read_waits(prefect, run_id):
             uuids.setdefault((wait["base_url"], wait["principal"]), set()).add(wait["uuid"])
         if not uuids:

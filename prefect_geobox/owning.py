@@ -30,7 +30,7 @@ from prefect_geobox.client.errors import (
     LostContactError,
     NotFoundError,
 )
-from prefect_geobox.client.models import RemoteTask, TaskState
+from prefect_geobox.client.models import OutputAsset, RemoteTask, TaskState
 from prefect_geobox.client.submission import Found, Submission
 from prefect_geobox.records import Ledger, Record
 from prefect_geobox.runs import run_logger
@@ -206,7 +206,8 @@ async def _take_over(client: AsyncGeoboxClient, step: Step[Found], ledger: Ledge
             if found is None:
                 continue
             await ledger.hand_over(record, heir)
-            await ledger.write({**_record(client, step, ledger.slot, None), "uuid": found.uuid})
+            mine = {"uuid": found.uuid, "companions": list(record.companions)}
+            await ledger.write({**_record(client, step, ledger.slot, None), **mine})
             run_logger().info("%s was left by an earlier run of this deployment.", found.uuid)
             return found
     return None
@@ -236,7 +237,7 @@ async def _start(
     except GeoboxError:
         await ledger.delete(intent)
         raise
-    await ledger.complete(intent, started.uuid)
+    await ledger.complete(intent, started.uuid, _companions(started))
     return started, decision
 
 
@@ -265,10 +266,14 @@ async def _resume(
         await ledger.delete(record)
         return None, Decision.RESUBMITTED
     if isinstance(found, RemoteTask):
-        if found.state in (TaskState.FAILURE, TaskState.ABORTED):
+        found = found.model_copy(update={"companions": record.companions})
+        all_of_it = [found, *[await step.read(other) for other in record.companions]]
+        states = {task.state for task in all_of_it if isinstance(task, RemoteTask)}
+        if states & {TaskState.FAILURE, TaskState.ABORTED}:
             await ledger.delete(record)
             return None, Decision.RENEWED
-        decision = Decision.FINISHED if found.is_final else Decision.REATTACHED
+        is_finished = all(state.is_final for state in states)
+        decision = Decision.FINISHED if is_finished else Decision.REATTACHED
     return found, decision
 
 
@@ -289,6 +294,10 @@ async def _found(
         if other.uuid is None and (other.data.get("kind"), other.data.get("alike")) == likeness
     ]
     return await client.find(step.submission, record.before | known, is_alone=not rivals)
+
+
+def _companions(started: RemoteTask | OutputAsset) -> tuple[str, ...]:
+    return started.companions if isinstance(started, RemoteTask) else ()
 
 
 def _digest(client: AsyncGeoboxClient, step: Step[Any]) -> str:

@@ -149,7 +149,8 @@ async def start_owned(
 
     async def give_up(started: tuple[RemoteTask, Decision]) -> None:
         if step.on_cancel == "abort":
-            for task in (await abort_all(client, [started[0].uuid])).values():
+            uuids = [started[0].uuid, *started[0].companions]
+            for task in (await abort_all(client, uuids)).values():
                 if task.state is not TaskState.ABORTED:
                     tell_late_end(task)
 

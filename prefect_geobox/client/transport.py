@@ -7,7 +7,7 @@ import json
 import math
 import ssl
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
@@ -36,6 +36,9 @@ T = TypeVar("T")
 #: Requests under way at once for one host.
 IN_FLIGHT: Final = 8
 
+#: Downloads under way at once, besides those.
+STREAMS: Final = 4
+
 #: Seconds that a server may take to answer once an upload has been sent.
 UPLOAD_ANSWER_TIME: Final = 300.0
 
@@ -44,6 +47,8 @@ _NOT_CARRIED_OUT: Final = frozenset({408, 425, 429, 503})
 
 Form = Mapping[str, Any]
 Params = Sequence[tuple[str, str]]
+#: Takes up an answer while its body comes.
+Take = Callable[[httpx.Response], Awaitable[None]]
 #: Makes headers and content, anew for each time that a request is sent.
 MakeBody = Callable[[], tuple[Mapping[str, str], bytes | httpx.AsyncByteStream | None]]
 
@@ -61,6 +66,8 @@ class Transport:
         self.clock = clock
         self.requests = 0
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
+        # Downloads last; they must not keep the waits from looking.
+        self._streams = asyncio.Semaphore(STREAMS)
         self._authenticator = Authenticator(settings.credential, self._log_in)
         self._client = httpx.AsyncClient(
             base_url=settings.base_url,
@@ -113,16 +120,17 @@ class Transport:
             self.clock,
         )
 
-    async def repeat(self, path: str, *, seconds: float) -> None:
-        """POSTs without a body what is safe to repeat, with the retries of a read.
+    async def repeat(self, path: str, *, seconds: float, method: str = "POST") -> None:
+        """Sends without a body what is safe to repeat, with the retries of a read.
 
         Args:
             path: Below the base URL.
             seconds: How long it may take in all.
+            method: The HTTP method.
         """
         deadline = self.clock.monotonic() + seconds
         await retry_read(
-            lambda: self._attempt("POST", path, within=max(0.0, deadline - self.clock.monotonic())),
+            lambda: self._attempt(method, path, within=max(0.0, deadline - self.clock.monotonic())),
             RetryPolicy(budget=seconds),
             self.clock,
             deadline=deadline,
@@ -227,6 +235,29 @@ class Transport:
 
         return await retry_read(attempt, RetryPolicy(), self.clock)
 
+    async def attempt_stream(self, path: str, headers: Mapping[str, str], take: Take) -> None:
+        """Makes one attempt to GET what is too large to be held in memory.
+
+        Args:
+            path: Below the base URL.
+            headers: What to ask for, such as a range.
+            take: Given the answer, where it is a success, before its body has come.
+
+        Raises:
+            GeoboxError: One failure, classified; the body may have broken off halfway.
+        """
+        async with self._streams:
+            await self._authenticator.ready()
+            logins = self._authenticator.logins
+            answer = await self._send("GET", path, (), headers, None, take=take)
+            if _is_refused(answer) and self._authenticator.can_log_in:
+                await self._authenticator.renew(logins)
+                answer = await self._send("GET", path, (), headers, None, take=take)
+        if isinstance(answer, GeoboxError):
+            raise answer
+        if not answer.is_success:
+            raise self._error_of(answer, "GET", path)
+
     async def _attempt(
         self,
         method: str,
@@ -268,6 +299,7 @@ class Transport:
         content: bytes | httpx.AsyncByteStream | None,
         *,
         unsigned: bool = False,
+        take: Take | None = None,
     ) -> httpx.Response | GeoboxError:
         """Sends one request. Failures are returned, so that no chained exception keeps its URL."""
         streamed = not (content is None or isinstance(content, bytes))
@@ -283,6 +315,8 @@ class Transport:
                 extensions={"geobox_unsigned": unsigned},
             )
             # httpx bounds the pauses within an answer; a slow drip would go on for ever.
+            if take is not None:
+                return await self._send_taking(request, take)
             with anyio.fail_after(None if streamed else self.settings.timeout):
                 return await self._client.send(request)
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -299,6 +333,18 @@ class Transport:
                 f"The connection to {self.settings.host} broke during {method} {path} "
                 f"({type(error).__name__})."
             )
+
+    async def _send_taking(self, request: httpx.Request, take: Take) -> httpx.Response:
+        response = await self._client.send(request, stream=True)
+        try:
+            if response.is_success:
+                await take(response)
+            else:
+                with anyio.fail_after(self.settings.timeout):
+                    await response.aread()
+        finally:
+            await response.aclose()
+        return response
 
     def _timeout(self, *, is_streamed: bool) -> httpx.Timeout:
         seconds = self.settings.timeout
