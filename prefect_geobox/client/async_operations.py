@@ -194,6 +194,7 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
         is_done = request.is_temporary or request.publish_as is not None
         if arguments.get("temporary") and not is_done:
             await self.make_temporary(asset)
+            asset = asset.model_copy(update={"data": {**asset.data, "temporary": True}})
         return asset
 
     async def prepare(self, request: Request) -> Request:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from geobox import aio, file, group_layer, map, mosaic, raster, table, tileset, vectorlayer, view
+from geobox import aio, file, group_layer, mosaic, raster, table, tileset, vectorlayer, view
 from geobox import db_connection as db
+from geobox import map as map_module
 from geobox.aio import db_connection as aio_db
 from geobox.aio import file as aio_file
 from geobox.aio import group_layer as aio_group_layer
@@ -107,7 +108,7 @@ class Sdk:
     @property
     def map(self) -> Any:
         """A map."""
-        return self._of(map, aio_map, "Map")(self.client, U, {"uuid": U})
+        return self._of(map_module, aio_map, "Map")(self.client, U, {"uuid": U})
 
     @property
     def table(self) -> Any:
