@@ -115,7 +115,8 @@ class Download:
                 self._target = self._target / _name_of(response, self._fallback)
                 self._is_folder = False
             self._refuse_another()
-        async for chunk in response.aiter_bytes(_CHUNK):
+        # In pieces as they come: larger ones would be lost where the connection breaks.
+        async for chunk in response.aiter_bytes():
             await anyio.to_thread.run_sync(file.write, chunk)
             self._received += len(chunk)
             if self._on_bytes:
