@@ -58,6 +58,10 @@ if TYPE_CHECKING:
     from prefect_geobox.credentials import (
         GeoboxCredentials,
     )
+    from prefect_geobox.steps.anything import (
+        astart_task,
+        start_task,
+    )
     from prefect_geobox.steps.assets import (
         adelete_asset,
         afind_asset,
@@ -203,6 +207,7 @@ _ROOMS = {
     ),
     "client.operations": "Database",
     "credentials": "GeoboxCredentials",
+    "steps.anything": "astart_task start_task",
     "steps.assets": (
         "adelete_asset afind_asset amake_permanent amake_temporary delete_asset "
         "find_asset make_permanent make_temporary"
@@ -334,6 +339,7 @@ __all__ = [
     "aseed_mosaic_cache",
     "aseed_raster_cache",
     "aseed_tileset_cache",
+    "astart_task",
     "aupdate_by_file",
     "aupdate_by_layer",
     "aupdate_map_cache",
@@ -390,6 +396,7 @@ __all__ = [
     "seed_mosaic_cache",
     "seed_raster_cache",
     "seed_tileset_cache",
+    "start_task",
     "update_by_file",
     "update_by_layer",
     "update_map_cache",

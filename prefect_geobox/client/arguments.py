@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 from uuid import UUID
@@ -13,6 +13,11 @@ from prefect_geobox.client.errors import InvalidArgumentError
 from prefect_geobox.client.models import TaskState
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\1[0-9a-fA-F]{4}){2}\1[0-9a-fA-F]{12}")
+
+#: Names between slashes, beginning with one. No percent sign: it could hide a slash or a dot.
+_PATH: Final = re.compile(
+    r"[0-9A-Za-z._~-][0-9A-Za-z._~:@!$&'()*+,;=-]*(/[0-9A-Za-z._~:@!$&'()*+,;=-]+)*/?"
+)
 
 _STATES: Final = tuple(state.value for state in TaskState if state is not TaskState.UNKNOWN)
 
@@ -138,3 +143,47 @@ def readable_file(path: str | os.PathLike[str]) -> Path:
 def quoted(text: str) -> str:
     """A text as a literal of the API's filter language (OGC CQL)."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def checked_path(path: str) -> str:
+    """A path below the base URL, and nothing that leads elsewhere.
+
+    Raises:
+        InvalidArgumentError: It has a scheme, a host, a query, `..`, or a slash at its beginning.
+    """
+    if not isinstance(path, str) or not _PATH.fullmatch(path) or ".." in path.split("/"):
+        raise InvalidArgumentError(
+            f"path must be relative to the API's version, such as files/UUID/publish/, without a "
+            f"host, a query or `..`; got {str(path)[:80]!r}"
+        )
+    return path
+
+
+def checked_method(method: str) -> str:
+    """An HTTP method that can start something.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    known = ("POST", "PUT", "PATCH", "DELETE")
+    if not isinstance(method, str) or method.upper() not in known:
+        raise InvalidArgumentError(f"method must be one of {', '.join(known)}; got {method!r}")
+    return method.upper()
+
+
+def checked_params(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
+    """A query as pairs of texts; None is left out.
+
+    Raises:
+        InvalidArgumentError: It is no query, or carries an API key.
+    """
+    pairs = params.items() if isinstance(params, Mapping) else params
+    try:
+        found = [(str(name), str(value)) for name, value in pairs if value is not None]
+    except (TypeError, ValueError):
+        raise InvalidArgumentError(
+            f"params must be names and values; got {str(params)[:80]!r}"
+        ) from None
+    if any(name.lower() == "apikey" for name, _ in found):
+        raise InvalidArgumentError("params must not carry an apikey: the credentials add it")
+    return found

@@ -7,7 +7,13 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, cast
 
-from prefect_geobox.client.arguments import UuidLike, task_filters
+from prefect_geobox.client.arguments import (
+    UuidLike,
+    checked_method,
+    checked_params,
+    checked_path,
+    task_filters,
+)
 from prefect_geobox.client.async_assets import AsyncAssetVerbs
 from prefect_geobox.client.async_tasks import AsyncTaskVerbs
 from prefect_geobox.client.errors import (
@@ -88,11 +94,13 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
         Raises:
             AmbiguousSubmissionError: It may have been started, and the server cannot tell.
             LostContactError: It was started, but could not be read.
+            InvalidArgumentError: The method or the path makes no sense; nothing was sent.
             GeoboxError: The server refused; nothing was started.
         """
+        method, path, query = checked_method(method), checked_path(path), checked_params(params)
         return await self.submit(
             self.sending(
-                f"{method} {path}", method, path, form, json, params, names=names, notify=notify
+                f"{method} {path}", method, path, form, json, query, names=names, notify=notify
             )
         )
 

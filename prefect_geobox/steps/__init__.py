@@ -3,6 +3,10 @@
 There is a module for each subject; all steps can be imported from here.
 """
 
+from prefect_geobox.steps.anything import (
+    astart_task,
+    start_task,
+)
 from prefect_geobox.steps.assets import (
     adelete_asset,
     afind_asset,
@@ -162,6 +166,7 @@ __all__ = [
     "aseed_mosaic_cache",
     "aseed_raster_cache",
     "aseed_tileset_cache",
+    "astart_task",
     "aupdate_by_file",
     "aupdate_by_layer",
     "aupdate_map_cache",
@@ -210,6 +215,7 @@ __all__ = [
     "seed_mosaic_cache",
     "seed_raster_cache",
     "seed_tileset_cache",
+    "start_task",
     "update_by_file",
     "update_by_layer",
     "update_map_cache",

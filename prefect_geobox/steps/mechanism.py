@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
@@ -18,6 +18,7 @@ from prefect_geobox.client.errors import GeoboxError, TaskFailedError
 from prefect_geobox.client.models import OutputAsset, RemoteTask, printable
 from prefect_geobox.client.operations import LayerOptions, Operation, StepOptions, publish_file
 from prefect_geobox.client.operations.request import Request
+from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.references import ByName
 from prefect_geobox.client.waiting import raise_for_failures
 from prefect_geobox.credentials import GeoboxCredentials
@@ -30,6 +31,7 @@ from prefect_geobox.showing import lease, show_output, start_owned, watch
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def steps_of(
@@ -107,13 +109,12 @@ async def _owned(
     request: Request,
     arguments: Mapping[str, Any],
 ) -> tuple[Any, Request]:
-    logger = run_logger()
-    policy, show_progress = wait_policy(arguments), bool(arguments["progress_bar"])
+    policy = wait_policy(arguments)
     began = client.clock.monotonic()
     request = await execution.call(client.prepare(request))
     step = Step(
         operation.slug,
-        client.starting(request, notify=logger.warning),
+        client.starting(request, notify=run_logger().warning),
         client.get_task,
         request.identity,
         key=arguments["key"],
@@ -121,20 +122,81 @@ async def _owned(
         on_gone=arguments["on_gone"],
         reattach=arguments["reattach"],
     )
+    ended = await follow(
+        execution,
+        client,
+        step,
+        policy,
+        title=request.title,
+        asked=f"{request.title} ({request.parameters})",
+        show_progress=bool(arguments["progress_bar"]),
+        began=began,
+        outcome_of=lambda tasks: client.outcome(operation, request, tasks, arguments),
+    )
+    for ended_task in ended.tasks:
+        if ended_task.errors is not None:
+            what = request.title
+            if isinstance(ended.outcome, OutputAsset):
+                what = f"{ended.outcome.name or ended.outcome.uuid} was {operation.done}"
+            run_logger().warning("%s, but not all of it: %s", what, ended_task.reason)
+    await _show(execution, client, operation, request, ended.outcome, ended.summary)
+    return ended.outcome, request
+
+
+@dataclass(frozen=True)
+class Ended(Generic[T]):
+    """How a step has ended.
+
+    Attributes:
+        tasks: Its remote tasks, in their final states.
+        outcome: What came of them.
+        summary: What its artifact says, as far as it is known.
+    """
+
+    tasks: list[RemoteTask]
+    outcome: T
+    summary: StepSummary
+
+
+async def follow(
+    execution: Execution,
+    client: AsyncGeoboxClient,
+    step: Step[RemoteTask],
+    policy: WaitPolicy,
+    *,
+    title: str,
+    asked: str,
+    show_progress: bool,
+    began: float,
+    outcome_of: Callable[[list[RemoteTask]], Coroutine[Any, Any, T]],
+) -> Ended[T]:
+    """Starts what a step owns, waits for it, and leaves an artifact where it does not succeed.
+
+    Args:
+        execution: Blocking or awaiting.
+        client: Sends and reads.
+        step: What to start.
+        policy: How to wait.
+        title: What it is for, as an order.
+        asked: The same with its parameters, for the message of a failure.
+        show_progress: Whether to read and show the progress.
+        began: The moment of the client's clock from which the timeout counts.
+        outcome_of: Reads what came of the remote tasks.
+    """
     started, decision = await start_owned(execution, client, step)
     uuids = [started.uuid, *started.companions]
     report = WaitReport(execution, uuids, show_progress=show_progress)
-    summary = StepSummary(operation.slug, request.title, notes={"Remote task was": str(decision)})
+    summary = StepSummary(step.name, title, notes={"Remote task was": str(decision)})
     try:
         tasks = await watch(
             execution, client, uuids, policy, report, show_progress=show_progress, began=began
         )
-        _raise_for_failures(tasks, request)
-        outcome = await execution.call(client.outcome(operation, request, tasks, arguments))
+        _raise_for_failures(tasks, asked)
+        outcome = await execution.call(outcome_of(tasks))
     except (GeoboxError, *INTERRUPTIONS) as error:
         failed = replace(
             summary,
-            title=f"Could not {request.title[:1].lower()}{request.title[1:]}",
+            title=f"Could not {title[:1].lower()}{title[1:]}",
             tasks=report.tasks or [started],
             stats=report.stats,
             error=error,
@@ -142,15 +204,7 @@ async def _owned(
         leave = leave_summary if isinstance(error, GeoboxError) else leave_last_summary
         await leave(execution, failed)
         raise
-    for ended in tasks:
-        if ended.errors is not None:
-            what = request.title
-            if isinstance(outcome, OutputAsset):
-                what = f"{outcome.name or outcome.uuid} was {operation.done}"
-            logger.warning("%s, but not all of it: %s", what, ended.reason)
-    done = replace(summary, tasks=tasks, stats=report.stats)
-    await _show(execution, client, operation, request, outcome, done)
-    return outcome, request
+    return Ended(tasks, outcome, replace(summary, tasks=tasks, stats=report.stats))
 
 
 async def _show(
@@ -165,18 +219,23 @@ async def _show(
     if isinstance(outcome, OutputAsset):
         await show_output(execution, client, outcome, summary, sources)
         return
+    inputs = {ref.uuid for ref in request.inputs.values()}
+    if isinstance(outcome, RemoteTask) and outcome.output and outcome.output.uuid not in inputs:
+        made = await execution.call(client.get_output_asset(outcome))
+        if made is not None:
+            await show_output(execution, client, made, summary, sources)
+            return
     await leave_summary(execution, summary)
     if operation.output == "task" and sources:
         # What the step works on first is what it has changed.
         materialize(sources[0], {"remote_task": summary.tasks[0].uuid}, sources[1:])
 
 
-def _raise_for_failures(tasks: list[RemoteTask], request: Request) -> None:
+def _raise_for_failures(tasks: list[RemoteTask], asked: str) -> None:
     try:
         raise_for_failures(tasks)
     except TaskFailedError as error:
-        asked = f"Asked was: {request.title} ({request.parameters})."
-        raise TaskFailedError(f"{error} {asked}", error.task, error.tasks) from None
+        raise TaskFailedError(f"{error} Asked was: {asked}.", error.task, error.tasks) from None
 
 
 def _run_name(operation: Operation[..., Any]) -> Callable[[], str]:

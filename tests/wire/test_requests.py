@@ -145,7 +145,7 @@ def test_every_row_has_a_request_here() -> None:
     assert len(TOOLS) == 49
     compared = {row.operation.name for row in ROWS}
     left = set(operations.OPERATIONS) - compared
-    assert left == {"run_vector_tool", "run_raster_tool"}
+    assert left == {"run_vector_tool", "run_raster_tool", "start_task"}
 
 
 def test_nothing_and_no_are_values(geobox: GeoboxEmulator, client: GeoboxClient) -> None:

@@ -13,6 +13,7 @@ Example:
     ```
 """
 
+from prefect_geobox.client.operations.anything import start_task
 from prefect_geobox.client.operations.caches import (
     seed_layer_cache,
     seed_map_cache,
@@ -119,6 +120,7 @@ __all__ = [
     "seed_mosaic_cache",
     "seed_raster_cache",
     "seed_tileset_cache",
+    "start_task",
     "update_by_file",
     "update_by_layer",
     "update_map_cache",

@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 from prefect_geobox.client import checks
 from prefect_geobox.client.errors import InvalidArgumentError
 from prefect_geobox.client.operations.operation import StepOptions, fills
-from prefect_geobox.client.operations.request import Request
+from prefect_geobox.client.operations.request import Request, without_none
 from prefect_geobox.client.references import (
     LAYERS,
     AssetLike,
@@ -57,12 +57,14 @@ def seed_layer_cache(
         "Seed the cache of {layer}",
         "{layer}cache/seed/",
         {"layer": pick("layer", layer, *LAYERS, is_view=is_view)},
-        json={
-            **_zooms(from_zoom, to_zoom),
-            "ignore_cache": checks.flag("ignore_cache", ignore_cache),
-            "workers": checks.choice("workers", workers, Workers),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
-        },
+        json=without_none(
+            {
+                **_zooms(from_zoom, to_zoom),
+                "ignore_cache": checks.flag("ignore_cache", ignore_cache),
+                "workers": checks.choice("workers", workers, Workers),
+                "user_id": checks.whole_or_none("user_id", user_id, 0),
+            }
+        ),
     )
 
 
@@ -133,11 +135,13 @@ def _seed(
         f"Seed the cache of {{{argument}}}",
         f"{{{argument}}}cache/seed/",
         {argument: pick(argument, target, kind)},
-        json={
-            **_zooms(from_zoom, to_zoom),
-            "extent": checks.box_or_none("extent", extent),
-            "workers": checks.choice("workers", workers, Workers),
-        },
+        json=without_none(
+            {
+                **_zooms(from_zoom, to_zoom),
+                "extent": checks.box_or_none("extent", extent),
+                "workers": checks.choice("workers", workers, Workers),
+            }
+        ),
     )
 
 
@@ -172,12 +176,14 @@ def seed_tileset_cache(
         "Seed the cache of {tileset}",
         "{tileset}cache/seed/",
         {"tileset": pick("tileset", tileset, Resource.TILESET)},
-        json={
-            **_zooms(checks.whole("from_zoom", from_zoom), checks.whole("to_zoom", to_zoom)),
-            "extent": checks.box("extent", given) if given else [],
-            "workers": checks.choice("workers", workers, Workers),
-            "user_id": checks.whole("user_id", user_id, 0),
-        },
+        json=without_none(
+            {
+                **_zooms(checks.whole("from_zoom", from_zoom), checks.whole("to_zoom", to_zoom)),
+                "extent": checks.box("extent", given) if given else [],
+                "workers": checks.choice("workers", workers, Workers),
+                "user_id": checks.whole("user_id", user_id, 0),
+            }
+        ),
     )
 
 
@@ -212,11 +218,13 @@ def update_tileset_cache(
         "Update the cache of {tileset}",
         "{tileset}cache/update/",
         {"tileset": pick("tileset", tileset, Resource.TILESET)},
-        json={
-            **_zooms(checks.whole("from_zoom", from_zoom), checks.whole("to_zoom", to_zoom)),
-            "extents": boxes,
-            "user_id": checks.whole("user_id", user_id, 0),
-        },
+        json=without_none(
+            {
+                **_zooms(checks.whole("from_zoom", from_zoom), checks.whole("to_zoom", to_zoom)),
+                "extents": boxes,
+                "user_id": checks.whole("user_id", user_id, 0),
+            }
+        ),
     )
 
 
@@ -252,13 +260,15 @@ def seed_map_cache(
         "Seed the cache of {map}",
         "{map}cache/seed/",
         {"map": pick("map", map, Resource.MAP)},
-        json={
-            **_zooms(from_zoom, to_zoom),
-            "extent": checks.box_or_none("extent", extent),
-            "workers": checks.choice("workers", workers, Workers),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
-            "scale": checks.whole_or_none("scale", scale, 1),
-        },
+        json=without_none(
+            {
+                **_zooms(from_zoom, to_zoom),
+                "extent": checks.box_or_none("extent", extent),
+                "workers": checks.choice("workers", workers, Workers),
+                "user_id": checks.whole_or_none("user_id", user_id, 0),
+                "scale": checks.whole_or_none("scale", scale, 1),
+            }
+        ),
     )
 
 
@@ -292,12 +302,14 @@ def update_map_cache(
         "Update the cache of {map}",
         "{map}cache/update/",
         {"map": pick("map", map, Resource.MAP)},
-        json={
-            **_zooms(from_zoom, to_zoom),
-            "extent": checks.box_or_none("extent", extent),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
-            "scale": checks.whole_or_none("scale", scale, 1),
-        },
+        json=without_none(
+            {
+                **_zooms(from_zoom, to_zoom),
+                "extent": checks.box_or_none("extent", extent),
+                "user_id": checks.whole_or_none("user_id", user_id, 0),
+                "scale": checks.whole_or_none("scale", scale, 1),
+            }
+        ),
     )
 
 

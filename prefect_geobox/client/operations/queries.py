@@ -17,7 +17,7 @@ from prefect_geobox.client.operations.operation import (
     StepOptions,
     makes,
 )
-from prefect_geobox.client.operations.request import Request, literally
+from prefect_geobox.client.operations.request import Request, literally, without_none
 from prefect_geobox.client.operations.vector_tools import (
     VectorTool,
     known_tool,
@@ -89,7 +89,7 @@ def run_vector_tool(
             "sql": request.inputs["tool"].data["sql"],
             "params": _bound(request.inputs["tool"], values),
             "layer_name": output_name,
-            "temporary": True if temporary else None,
+            **({"temporary": True} if temporary else {}),
         }
 
     return Request(
@@ -141,11 +141,13 @@ def save_query_as_layer(
         ```
     """
     is_temporary = bool(options.get("temporary"))
-    extra = {
-        "layer_name": checks.text("name", name),
-        "layer_type": checks.choice_or_none("layer_type", layer_type, LayerType),
-        "temporary": True if is_temporary else None,
-    }
+    extra = without_none(
+        {
+            "layer_name": checks.text("name", name),
+            "layer_type": checks.choice_or_none("layer_type", layer_type, LayerType),
+            "temporary": True if is_temporary else None,
+        }
+    )
     return _saved("queries/saveAsLayer/", query, name, params, extra, is_temporary=is_temporary)
 
 

@@ -28,7 +28,7 @@ class Request:
         inputs: What it works on, by name.
         method: The HTTP method.
         form: A form body. None is left out.
-        json: A JSON body. None is left out of its first level.
+        json: A JSON body.
         params: The query.
         name: What its output will be called, as far as that is known.
         secrets: Fields of the body that are kept nowhere.
@@ -43,7 +43,7 @@ class Request:
     inputs: Mapping[str, Ref] = field(default_factory=dict)
     method: str = "POST"
     form: Mapping[str, Any] | None = field(default=None, repr=False)
-    json: Mapping[str, Any] | None = field(default=None, repr=False)
+    json: Any = field(default=None, repr=False)
     params: Sequence[tuple[str, str | Ref]] = ()
     name: str | None = None
     secrets: frozenset[str] = frozenset()
@@ -70,12 +70,17 @@ class Request:
     @property
     def wire_form(self) -> dict[str, Any] | None:
         """The form that is sent."""
-        return None if self.form is None else self._body(self.form)
+        if self.form is None:
+            return None
+        found: dict[str, Any] = self._sent(self.form if self.finish is None else self.finish(self))
+        return found
 
     @property
-    def wire_json(self) -> dict[str, Any] | None:
+    def wire_json(self) -> Any:
         """The JSON that is sent."""
-        return None if self.json is None else self._body(self.json)
+        if self.json is None:
+            return None
+        return self._sent(self.json if self.finish is None else self.finish(self))
 
     @property
     def wire_params(self) -> list[tuple[str, str]]:
@@ -88,27 +93,24 @@ class Request:
         told: dict[str, Any] = {"path": self.wire_path}
         told["params"] = [list(pair) for pair in self.wire_params]
         told["inputs"] = {name: ref.uuid for name, ref in self.inputs.items()}
-        given = self.form if self.form is not None else self.json or {}
-        told["body"] = {
-            key: self._sent(value) for key, value in given.items() if key not in self.secrets
-        }
+        told["body"] = self._sent(self._open_body())
         return told
 
     @property
     def parameters(self) -> str:
         """What was asked for, for messages: without secrets, bounded."""
-        given = self.form if self.form is not None else self.json or {}
-        told = {key: value for key, value in given.items() if key not in self.secrets}
-        shown = [
-            f"{key}={value.label if isinstance(value, Ref) else _brief(value)}"
-            for key, value in told.items()
-            if value is not None
-        ]
+        told = self._open_body()
+        if not isinstance(told, Mapping):
+            return "" if told is None else _brief(told)
+        shown = [f"{key}={_brief(value)}" for key, value in told.items() if value is not None]
         return printable(", ".join(shown), 800)
 
-    def _body(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        body = given if self.finish is None else self.finish(self)
-        return {key: self._sent(value) for key, value in body.items() if value is not None}
+    def _open_body(self) -> Any:
+        """What was asked for, without secrets."""
+        given = self.json if self.form is None else self.form
+        if not isinstance(given, Mapping):
+            return given
+        return {key: value for key, value in given.items() if key not in self.secrets}
 
     def _sent(self, value: Any) -> Any:
         if isinstance(value, Ref):
@@ -126,6 +128,15 @@ def literally(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
+def without_none(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON body of only what has a value."""
+    return {key: value for key, value in given.items() if value is not None}
+
+
 def _brief(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = value if isinstance(value, str) else json.dumps(value, default=_label)
     return printable(text, 80)
+
+
+def _label(value: Any) -> str:
+    return value.label if isinstance(value, Ref) else str(value)
