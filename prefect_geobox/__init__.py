@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prefect_geobox.cleanup import (
         abort_remote_tasks,
+        delete_outputs,
     )
     from prefect_geobox.client import (
         AmbiguousSubmissionError,
@@ -152,6 +153,9 @@ if TYPE_CHECKING:
         resample_raster,
         run_raster_tool,
     )
+    from prefect_geobox.steps.sdk import (
+        sdk_step,
+    )
     from prefect_geobox.steps.tables import (
         acalculate_table_field,
         aexport_rows,
@@ -196,7 +200,7 @@ if TYPE_CHECKING:
     )
 
 _ROOMS = {
-    "cleanup": "abort_remote_tasks",
+    "cleanup": "abort_remote_tasks delete_outputs",
     "client": (
         "AmbiguousSubmissionError ApiRequestError AssetKind AsyncGeoboxClient "
         "AuthenticationError AuthorizationError ByName ConfigurationError ConflictError "
@@ -240,6 +244,7 @@ _ROOMS = {
         "raster_aspect raster_proximity raster_slope rasterize reclassify_raster "
         "resample_raster run_raster_tool"
     ),
+    "steps.sdk": "sdk_step",
     "steps.tables": (
         "acalculate_table_field aexport_rows aimport_rows calculate_table_field "
         "export_rows import_rows"
@@ -356,6 +361,7 @@ __all__ = [
     "count_tasks",
     "delete_asset",
     "delete_features",
+    "delete_outputs",
     "download_file",
     "export_features",
     "export_group_layer",
@@ -391,6 +397,7 @@ __all__ = [
     "save_as_layer",
     "save_query_as_layer",
     "save_query_as_table",
+    "sdk_step",
     "seed_layer_cache",
     "seed_map_cache",
     "seed_mosaic_cache",

@@ -80,6 +80,7 @@ class Step(Generic[Found]):
         key: Tells apart what has the same inputs on purpose.
         on_cancel: What becomes of it when the user cancels the run.
         on_gone: What to do where a retry finds that it is no longer there.
+        makes: Whether what comes of it is its own, so that a failed run may delete it.
         reattach: Whether to look for it in attempts of this run only, or of the deployment's
             earlier runs too.
     """
@@ -92,6 +93,7 @@ class Step(Generic[Found]):
     on_cancel: str = "abort"
     on_gone: OnGone = "fail"
     reattach: Reattach = "run"
+    makes: bool = False
 
 
 def check_owning(on_gone: str, reattach: str) -> None:
@@ -327,6 +329,7 @@ def _record(
         "base_url": settings.base_url,
         "principal": settings.credential.principal,
         "on_cancel": step.on_cancel,
+        "makes": step.makes,
     }
 
 

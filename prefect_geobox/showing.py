@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from prefect.assets import Asset
 
@@ -135,11 +136,12 @@ async def watch(
 
 
 async def start_owned(
-    execution: Execution, client: AsyncGeoboxClient, step: Step[RemoteTask]
-) -> tuple[RemoteTask, Decision]:
+    execution: Execution, client: AsyncGeoboxClient, step: Step[Any]
+) -> tuple[Any, Decision]:
     """Starts a remote task for the flow run, or finds the one that an earlier attempt started.
 
-    Says which, in the log and as an event. A user's cancel in the meantime aborts it.
+    Says which, in the log and as an event. A user's cancel in the meantime aborts it. What a
+    function of the user's has made without leaving a remote task is an asset, and only returned.
 
     Args:
         execution: Blocking or awaiting.
@@ -147,14 +149,16 @@ async def start_owned(
         step: What to start.
     """
 
-    async def give_up(started: tuple[RemoteTask, Decision]) -> None:
-        if step.on_cancel == "abort":
+    async def give_up(started: tuple[Any, Decision]) -> None:
+        if step.on_cancel == "abort" and isinstance(started[0], RemoteTask):
             uuids = [started[0].uuid, *started[0].companions]
             for task in (await abort_all(client, uuids)).values():
                 if task.state is not TaskState.ABORTED:
                     tell_late_end(task)
 
     task, decision = await execution.start(start_once(client, step), give_up)
+    if not isinstance(task, RemoteTask):
+        return task, decision
     run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)
     payload = {"decision": str(decision)}
     if decision.is_reattached:

@@ -14,10 +14,9 @@ from prefect_geobox.client.models import TaskState
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\1[0-9a-fA-F]{4}){2}\1[0-9a-fA-F]{12}")
 
-#: Names between slashes, beginning with one. No percent sign: it could hide a slash or a dot.
-_PATH: Final = re.compile(
-    r"[0-9A-Za-z._~-][0-9A-Za-z._~:@!$&'()*+,;=-]*(/[0-9A-Za-z._~:@!$&'()*+,;=-]+)*/?"
-)
+#: Names between slashes, beginning with one. No percent sign, which could hide a slash or a dot; no
+#: colon, which could end a scheme.
+_PATH: Final = re.compile(r"[\w.~-]+(/[\w.~-]+)*/?", re.ASCII)
 
 _STATES: Final = tuple(state.value for state in TaskState if state is not TaskState.UNKNOWN)
 

@@ -97,6 +97,9 @@ from prefect_geobox.steps.rasters import (
     resample_raster,
     run_raster_tool,
 )
+from prefect_geobox.steps.sdk import (
+    sdk_step,
+)
 from prefect_geobox.steps.tables import (
     acalculate_table_field,
     aexport_rows,
@@ -210,6 +213,7 @@ __all__ = [
     "save_as_layer",
     "save_query_as_layer",
     "save_query_as_table",
+    "sdk_step",
     "seed_layer_cache",
     "seed_map_cache",
     "seed_mosaic_cache",

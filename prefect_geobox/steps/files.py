@@ -109,6 +109,7 @@ async def _upload(
             key=key,
             on_gone="resubmit",
             reattach=reattach,
+            makes=True,
         )
         asset, decision = await execution.call(start_once(client, step))
         await execution.call(report.finish())

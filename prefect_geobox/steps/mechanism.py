@@ -112,7 +112,7 @@ async def _owned(
     policy = wait_policy(arguments)
     began = client.clock.monotonic()
     request = await execution.call(client.prepare(request))
-    step = Step(
+    step: Step[RemoteTask] = Step(
         operation.slug,
         client.starting(request, notify=run_logger().warning),
         client.get_task,
@@ -121,13 +121,15 @@ async def _owned(
         on_cancel=policy.on_cancel,
         on_gone=arguments["on_gone"],
         reattach=arguments["reattach"],
+        makes=operation.output == "asset",
     )
-    ended = await follow(
+    started, decision = await start_owned(execution, client, step)
+    ended = await see_through(
         execution,
         client,
-        step,
+        started,
+        StepSummary(operation.slug, request.title, notes={"Remote task was": str(decision)}),
         policy,
-        title=request.title,
         asked=f"{request.title} ({request.parameters})",
         show_progress=bool(arguments["progress_bar"]),
         began=began,
@@ -158,35 +160,34 @@ class Ended(Generic[T]):
     summary: StepSummary
 
 
-async def follow(
+async def see_through(
     execution: Execution,
     client: AsyncGeoboxClient,
-    step: Step[RemoteTask],
+    started: RemoteTask,
+    summary: StepSummary,
     policy: WaitPolicy,
     *,
-    title: str,
     asked: str,
     show_progress: bool,
     began: float,
     outcome_of: Callable[[list[RemoteTask]], Coroutine[Any, Any, T]],
 ) -> Ended[T]:
-    """Starts what a step owns, waits for it, and leaves an artifact where it does not succeed.
+    """Waits for what a step has started, and leaves an artifact where it does not succeed.
 
     Args:
         execution: Blocking or awaiting.
-        client: Sends and reads.
-        step: What to start.
+        client: Reads.
+        started: The remote task, with its companions.
+        summary: What the artifact says, as far as it is known.
         policy: How to wait.
-        title: What it is for, as an order.
-        asked: The same with its parameters, for the message of a failure.
+        asked: What was asked for, for the message of a failure.
         show_progress: Whether to read and show the progress.
         began: The moment of the client's clock from which the timeout counts.
         outcome_of: Reads what came of the remote tasks.
     """
-    started, decision = await start_owned(execution, client, step)
     uuids = [started.uuid, *started.companions]
     report = WaitReport(execution, uuids, show_progress=show_progress)
-    summary = StepSummary(step.name, title, notes={"Remote task was": str(decision)})
+    title = summary.title
     try:
         tasks = await watch(
             execution, client, uuids, policy, report, show_progress=show_progress, began=began
