@@ -4,10 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 FILE   ?= flows/data/countries.geojson
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo chain test lint docs bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python flows/demo.py "$(FILE)"
+
+chain: $(VENV)/.demo
+	@$(BIN)/python flows/demo.py --chain "$(FILE)"
 
 test: $(VENV)/.dev
 	$(BIN)/pytest $(if $(SLOW),,-m "not slow")
@@ -18,6 +21,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 docs: $(VENV)/.dev
+	$(BIN)/python -m tests.docs.operations
 	$(BIN)/pytest tests/docs
 
 bench: $(VENV)/.dev
