@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 FILE   ?= flows/data/countries.geojson
 
-.PHONY: demo chain test lint docs bench clean
+.PHONY: cells chain demo test lint docs bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python flows/demo.py "$(FILE)"
@@ -13,7 +13,12 @@ chain: $(VENV)/.demo
 	@$(BIN)/python flows/demo.py --chain "$(FILE)"
 
 test: $(VENV)/.dev
-	$(BIN)/pytest $(if $(SLOW),,-m "not slow")
+	$(BIN)/pytest --ignore=tests/owning $(if $(SLOW),,-m "not slow")
+	$(BIN)/pytest tests/owning -m "not slow"
+
+# Every way of waiting against every ending, and the trials with killed processes: ten minutes.
+cells: $(VENV)/.dev
+	$(BIN)/pytest tests/owning
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -60,7 +60,7 @@ def buffer_and_export(
     file = upload_file(credentials, path)
     name = choose_name(credentials, AssetKind.VECTOR, layer_name_of(path), "number")
     layer = publish_file(credentials, file, name)
-    around = choose_name(credentials, AssetKind.VECTOR, f"{name}_buffer", "number")
+    around = f"{name}_buffer"
     buffer = run_vector_tool(
         credentials, "buffer", layer, around, distance=distance, temporary=True
     )

@@ -17,10 +17,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 import httpx
 from prefect import flow, runtime, task
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
+)
 
 from prefect_geobox import (
     AssetKind,
@@ -37,6 +45,9 @@ from prefect_geobox.client.policy import RetryPolicy, WaitPolicy
 from prefect_geobox.client.publishing import PublishAs, check_publishing, suggested_publish_as
 
 IfExists = Literal["number", "fail"]
+
+#: The key of the artifact in which a run keeps the name that it has chosen.
+_NAME_KEY = "publish-layer-name"
 
 _KINDS: dict[str, AssetKind] = {
     "vector": AssetKind.VECTOR,
@@ -76,7 +87,8 @@ def publish_layer(
         timeout: Seconds for the publishing; by default it may take as long as it takes.
     """
     credentials = load_credentials(block)
-    file = upload_file(credentials, path)
+    # What a crashed run of the deployment has uploaded or started is taken over, not done again.
+    file = upload_file(credentials, path, reattach="deployment")
     kind = _KINDS[publish_as or suggested_publish_as(file)]
     layer_name = choose_name(credentials, kind, name or layer_name_of(path), if_exists)
     return publish_file(
@@ -86,6 +98,7 @@ def publish_layer(
         publish_as=publish_as,
         input_srid=input_srid,
         timeout=timeout,
+        reattach="deployment",
     )
 
 
@@ -93,7 +106,11 @@ def publish_layer(
 def choose_name(
     credentials: GeoboxCredentials, kind: AssetKind, name: str, if_exists: IfExists
 ) -> str:
-    """A name that no asset of this kind has yet."""
+    """A name that no asset of this kind has yet; a retry of the run gets the one that it had."""
+    noted = _noted_name()
+    if noted is not None:
+        # By now a layer of that name may be there: the one that this run has published.
+        return noted
     with credentials.get_client() as client:
         chosen, number = name, 1
         while client.find_assets(kind, chosen):
@@ -104,7 +121,20 @@ def choose_name(
                 )
             number += 1
             chosen = f"{name}_{number}"
+    create_markdown_artifact(chosen, key=_NAME_KEY, description="The name of the layer")
     return chosen
+
+
+def _noted_name() -> str | None:
+    """The name that an earlier attempt of this run has chosen."""
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(
+            artifact_filter=ArtifactFilter(
+                flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(runtime.flow_run.id)]),
+                key=ArtifactFilterKey(any_=[_NAME_KEY]),
+            )
+        )
+    return str(artifacts[0].data) if artifacts else None
 
 
 def load_credentials(block: str | None) -> GeoboxCredentials:

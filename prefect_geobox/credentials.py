@@ -8,6 +8,7 @@ from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field, SecretStr
 
 from prefect_geobox.client.async_client import AsyncGeoboxClient
+from prefect_geobox.client.pacing import DEFAULT_RATE
 from prefect_geobox.client.sdk import make_sdk_client
 from prefect_geobox.client.settings import (
     DEFAULT_HOST,
@@ -35,6 +36,7 @@ class GeoboxCredentials(CredentialsBlock):
         apikey: An API key.
         verify: Whether TLS certificates are verified, or the path of a CA file.
         timeout: Seconds for one request.
+        requests_per_second: How often the waits of one process may ask the host, all together.
 
     Example:
         ```python
@@ -83,6 +85,11 @@ class GeoboxCredentials(CredentialsBlock):
     timeout: float = Field(
         default=DEFAULT_TIMEOUT, title="Request timeout", description="Seconds for one request."
     )
+    requests_per_second: float = Field(
+        default=DEFAULT_RATE,
+        title="Requests per second",
+        description="How often the waits of one process may ask the server, all together.",
+    )
 
     def get_settings(self) -> ConnectionSettings:
         """The connection that these fields and the environment describe.
@@ -101,6 +108,7 @@ class GeoboxCredentials(CredentialsBlock):
             _revealed(self.apikey),
             verify=self.verify,
             timeout=self.timeout,
+            requests_per_second=self.requests_per_second,
         )
 
     def get_client(self, *_: Any, **__: Any) -> GeoboxClient:

@@ -103,8 +103,10 @@ class _RunMonitor:
         while True:
             await asyncio.sleep(_ENDING_PERIOD if self._ending else _GLANCE_PERIOD)
             handled = _handled_by_main_thread()
-            self._heed_ctrl_c(handled)
-            if self._deadline is not None and time.monotonic() > self._deadline + _LIMIT_GRACE:
+            over = time.monotonic() - self._deadline if self._deadline is not None else -1.0
+            # From the deadline on, what is cancelled has run out of time.
+            self._heed_ctrl_c(handled, self._main_loop.deaf_task() if over < 0 else None)
+            if over > _LIMIT_GRACE:
                 self._end("timeout", only_elsewhere=True)
             is_ending = isinstance(handled, TerminationSignal)
             if time.monotonic() - read_at < _STATE_PERIOD and not (is_ending and self._waits):
@@ -123,19 +125,16 @@ class _RunMonitor:
                 )
                 self._end("leave", only_elsewhere=True)
 
-    def _heed_ctrl_c(self, handled: BaseException | None) -> None:
-        is_raised = isinstance(handled, KeyboardInterrupt)
-        sign = handled if is_raised else self._main_loop.deaf_task()
+    def _heed_ctrl_c(self, handled: BaseException | None, deaf: asyncio.Task[Any] | None) -> None:
+        sign = handled if isinstance(handled, KeyboardInterrupt) else deaf
         if sign is None:
             return
-        if self._ctrl_c is None:
-            self._ctrl_c = sign
-        if sign is self._ctrl_c:
-            self._end("cancel", only_elsewhere=True)
-            return
-        # A second one: the threads that the process still waits for are to end at once.
-        for waiting in self._ending:
-            waiting.leave()
+        if self._ctrl_c is not None and sign is not self._ctrl_c:
+            # Another one: the threads that the process still waits for are to end at once.
+            for waiting in self._ending:
+                waiting.leave()
+        self._ctrl_c = sign
+        self._end("cancel", only_elsewhere=True)
 
     async def _states(self) -> list[State[Any]]:
         """The states of the run and of those that it is a part of; none where they are unknown."""
@@ -281,6 +280,17 @@ def _deadline_of_flow() -> float | None:
         return None
     gone = (datetime.now(timezone.utc) - context.start_time).total_seconds()
     return time.monotonic() + context.flow.timeout_seconds - gone
+
+
+def is_stopped(thread: threading.Thread) -> bool:
+    """Whether the process is ending while code in this thread, which cannot see that, goes on.
+
+    Args:
+        thread: Where the code runs that asks, or for which is asked.
+    """
+    is_elsewhere = thread is not threading.main_thread()
+    signals = (KeyboardInterrupt, TerminationSignal)
+    return is_elsewhere and isinstance(_handled_by_main_thread(), signals)
 
 
 async def read_waits(prefect: PrefectClient, run_id: UUID) -> list[dict[str, str]]:

@@ -32,6 +32,7 @@ from prefect_geobox.client.errors import (
 )
 from prefect_geobox.client.models import OutputAsset, RemoteTask, TaskState
 from prefect_geobox.client.submission import Found, Submission
+from prefect_geobox.monitoring import is_stopped
 from prefect_geobox.records import Ledger, Record
 from prefect_geobox.runs import run_logger
 from prefect_geobox.takeover import claimed, left_behind
@@ -145,7 +146,9 @@ class _Slots:
 _slots = _Slots()
 
 
-async def start_once(client: AsyncGeoboxClient, step: Step[Found]) -> tuple[Found, Decision]:
+async def start_once(
+    client: AsyncGeoboxClient, step: Step[Found], caller: threading.Thread
+) -> tuple[Found, Decision]:
     """Starts something for the flow run, or finds what an earlier attempt has started.
 
     Runs on the I/O thread, in the context of the task run. Outside a flow run nothing is recorded.
@@ -153,6 +156,7 @@ async def start_once(client: AsyncGeoboxClient, step: Step[Found]) -> tuple[Foun
     Args:
         client: Sends and reads.
         step: What to start.
+        caller: The thread of the step. Once its process is being ended nothing more is started.
 
     Raises:
         NotFoundError: It was started and is gone, and `on_gone` is "fail".
@@ -171,11 +175,11 @@ async def start_once(client: AsyncGeoboxClient, step: Step[Found]) -> tuple[Foun
         attempt = run.run_count if root == run.id else (await prefect.read_flow_run(root)).run_count
         slot = _slots.next(root, attempt, task_run, digest)
         ledger = Ledger(prefect, root, task_run.id if task_run else None, slot)
-        return await _start_once(client, step, ledger)
+        return await _start_once(client, step, ledger, caller)
 
 
 async def _start_once(
-    client: AsyncGeoboxClient, step: Step[Found], ledger: Ledger
+    client: AsyncGeoboxClient, step: Step[Found], ledger: Ledger, caller: threading.Thread
 ) -> tuple[Found, Decision]:
     earlier = await ledger.find()
     decision = Decision.FRESH
@@ -184,11 +188,13 @@ async def _start_once(
         if found is not None:
             return found, decision
     # One at a time, so that a crash leaves one in doubt and not several.
-    async with (await client.session()).submissions.turn(step.submission):
+    async with client.joined().submissions.turn(step.submission):
         if earlier is not None and earlier.uuid is None:
             found, decision = await _resume(client, step, ledger, earlier)
             if found is not None:
                 return found, decision
+        if is_stopped(caller):
+            raise GeoboxError(f"{step.submission.what} was not started: the run is being ended.")
         if earlier is None and step.reattach == "deployment":
             inherited = await _take_over(client, step, ledger)
             if inherited is not None:

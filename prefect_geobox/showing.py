@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -156,7 +157,9 @@ async def start_owned(
                 if task.state is not TaskState.ABORTED:
                     tell_late_end(task)
 
-    task, decision = await execution.start(start_once(client, step), give_up)
+    task, decision = await execution.start(
+        start_once(client, step, threading.current_thread()), give_up
+    )
     if not isinstance(task, RemoteTask):
         return task, decision
     run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)

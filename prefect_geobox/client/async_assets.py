@@ -127,7 +127,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
         ref = await self.look_up(picked_asset(asset, kind))
 
         async def delete() -> None:
-            transport = (await self.session()).transport
+            transport = self.joined().transport
             sent = transport.requests
             try:
                 await transport.repeat(ref.path, seconds=_SMALL_WRITE_TIME, method="DELETE")
@@ -177,7 +177,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
         ref = await self.look_up(ref)
 
         async def make() -> None:
-            transport = (await self.session()).transport
+            transport = self.joined().transport
             await transport.repeat(f"{ref.path}make{what}/", seconds=_SMALL_WRITE_TIME)
 
         await io_thread().arun(make())
@@ -220,7 +220,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
 
         async def download(listener: OnBytes | None) -> Path:
             return await Download(
-                (await self.session()).transport,
+                self.joined().transport,
                 f"{ref.path}download/",
                 path,
                 fallback=ref.label,
@@ -276,7 +276,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
         path = f"{COLLECTIONS[asset.kind]}{checked_uuid('asset', asset)}/thumbnail.png"
 
         async def read() -> bytes:
-            transport = (await self.session()).transport
+            transport = self.joined().transport
             return await transport.get_bytes(path, limit=_LARGEST_THUMBNAIL)
 
         return await io_thread().arun(read())
@@ -328,7 +328,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
         size = file.stat().st_size
 
         async def send() -> OutputAsset:
-            return await (await self.session()).transport.upload(
+            return await self.joined().transport.upload(
                 COLLECTIONS[AssetKind.FILE],
                 lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
                 lambda: upload_body(file, on_bytes),

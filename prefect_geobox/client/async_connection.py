@@ -13,6 +13,7 @@ from typing_extensions import Self
 from prefect_geobox.client import session as sessions
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.io_thread import io_thread
+from prefect_geobox.client.pacing import DEFAULT_RATE
 from prefect_geobox.client.policy import RetryPolicy
 from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
 from prefect_geobox.client.submission import Found, Submission
@@ -50,6 +51,7 @@ class AsyncConnection:
         apikey: str | None = None,
         verify: bool | str = True,
         timeout: float = DEFAULT_TIMEOUT,
+        requests_per_second: float = DEFAULT_RATE,
         settings: ConnectionSettings | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -63,6 +65,7 @@ class AsyncConnection:
             apikey,
             verify=verify,
             timeout=timeout,
+            requests_per_second=requests_per_second,
         )
         if self.settings.verify is False:
             _warn_of_unverified(self.settings)
@@ -108,18 +111,18 @@ class AsyncConnection:
         """Requests sent over the shared connection, by whichever client of the process."""
         return self._session.transport.requests if self._session else 0
 
-    async def session(self) -> sessions.Session:
+    def joined(self) -> sessions.Session:
         """The shared connection. Only for code that runs on the I/O thread."""
         # After a fork, the session of the parent is not ours to use.
         if self._session is None or self._session.pid != os.getpid():
-            self._session = await sessions.acquire(self.settings, self.clock)
+            self._session = sessions.acquire(self.settings, self.clock)
         return self._session
 
     async def before(self, submission: Submission[Found]) -> frozenset[str] | None:
         """What is there already, for a `submit` or a `find` that comes later."""
 
         async def read() -> frozenset[str] | None:
-            return await (await self.session()).submissions.before(submission)
+            return await self.joined().submissions.before(submission)
 
         return await io_thread().arun(read())
 
@@ -138,7 +141,7 @@ class AsyncConnection:
         """
 
         async def send() -> Found:
-            return await (await self.session()).submissions.submit(submission, before)
+            return await self.joined().submissions.submit(submission, before)
 
         return await io_thread().arun(send())
 
@@ -157,7 +160,7 @@ class AsyncConnection:
         """
 
         async def look() -> Found | None:
-            submissions = (await self.session()).submissions
+            submissions = self.joined().submissions
             return await submissions.find(submission, before, is_alone=is_alone)
 
         return await io_thread().arun(look())
@@ -170,7 +173,7 @@ class AsyncConnection:
         retry: RetryPolicy | None = None,
     ) -> T:
         async def read() -> T:
-            transport = (await self.session()).transport
+            transport = self.joined().transport
             return await transport.read(path, parse, params=params, retry=retry or self._retry)
 
         return await io_thread().arun(read())

@@ -267,7 +267,7 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
         """
 
         async def send() -> RemoteTask:
-            transport = (await self.session()).transport
+            transport = self.joined().transport
             first, *others = await transport.write(
                 method, path, parse_starts, params=params, form=form, json_body=json
             )

@@ -260,7 +260,7 @@ class AsyncTaskVerbs(AsyncConnection):
 
     async def _abort(self, uuid: str, confirm: float) -> RemoteTask:
         began = self.clock.monotonic()
-        session = await self.session()
+        session = self.joined()
         # So the server may answer where the remote task has ended already; the look will tell.
         with contextlib.suppress(ConflictError, ValidationError):
             try:

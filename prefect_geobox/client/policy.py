@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from prefect_geobox.client.errors import InvalidArgumentError
@@ -38,6 +39,12 @@ def positive_seconds(field: str, value: float) -> None:
         raise InvalidArgumentError(f"{field} must be a number of seconds above 0; got {value!r}")
 
 
+def positive_rate(field: str, value: float) -> None:
+    """Refuses what is no finite number above 0."""
+    if not _is_number(value) or not math.isfinite(value) or value <= 0:
+        raise InvalidArgumentError(f"{field} must be a number above 0; got {value!r}")
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -55,6 +62,8 @@ class PollPolicy:
         max_interval: The longest pause in seconds; above 0. It wins over `interval`.
         growth: The pause as a share of the time waited so far; 0 or more.
         jitter: How far a pause is spread to both sides, as a share of it; 0 to 1.
+        slack: By what share of its pause a look may be pulled forward to share a request with
+            others; 0 to 1. No look is ever put off for that.
 
     Example:
         >>> PollPolicy(jitter=0).delay(waited=120.0)
@@ -65,6 +74,7 @@ class PollPolicy:
     max_interval: float = 30.0
     growth: float = 0.1
     jitter: float = 0.1
+    slack: float = 0.25
 
     def __post_init__(self) -> None:
         positive_seconds("interval", self.interval)
@@ -174,9 +184,8 @@ class WaitPolicy:
             if value not in ("abort", "leave"):
                 raise InvalidArgumentError(f'{field} must be "abort" or "leave"; got {value!r}')
 
-    @classmethod
+    @staticmethod
     def of(
-        cls,
         *,
         timeout: float | None = None,
         interval: float = 1.0,
@@ -191,10 +200,29 @@ class WaitPolicy:
         Raises:
             InvalidArgumentError: An option makes no sense; the message names it.
         """
-        return cls(
-            timeout=timeout,
-            poll=PollPolicy(interval=interval, max_interval=max_interval),
-            retry=RetryPolicy(budget=outage, attempts=retry),
-            on_cancel=on_cancel,
-            on_timeout=on_timeout,
-        )
+        options = (timeout, interval, max_interval, outage, retry, on_cancel, on_timeout)
+        try:
+            return _policy(*options)
+        except TypeError:
+            # Something that cannot be hashed, and that is refused for what it is.
+            return _policy.__wrapped__(*options)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _policy(
+    timeout: float | None,
+    interval: float,
+    max_interval: float,
+    outage: float,
+    retry: int | None,
+    on_cancel: Action,
+    on_timeout: Action,
+) -> WaitPolicy:
+    # Thousands of waits with the same options share one policy.
+    return WaitPolicy(
+        timeout=timeout,
+        poll=PollPolicy(interval=interval, max_interval=max_interval),
+        retry=RetryPolicy(budget=outage, attempts=retry),
+        on_cancel=on_cancel,
+        on_timeout=on_timeout,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 from prefect_geobox.client.uploading import OnBytes
@@ -13,10 +13,9 @@ from prefect_geobox.client.watcher import WaitUpdate
 L = TypeVar("L")
 
 
-@contextmanager
 def progress_listener(
     listener: Callable[[WaitUpdate], L] | None, *, show: bool
-) -> Iterator[Callable[[WaitUpdate], L | None] | None]:
+) -> AbstractContextManager[Callable[[WaitUpdate], L | None] | None]:
     """A listener that also draws a bar for each remote task, where stderr is a terminal.
 
     Args:
@@ -24,8 +23,14 @@ def progress_listener(
         show: Whether a bar is wanted at all.
     """
     if not show or not sys.stderr.isatty():
-        yield listener
-        return
+        return nullcontext(listener)
+    return _drawing(listener)
+
+
+@contextmanager
+def _drawing(
+    listener: Callable[[WaitUpdate], L] | None,
+) -> Iterator[Callable[[WaitUpdate], L | None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from prefect_geobox.client.clock import Clock
 from prefect_geobox.client.io_thread import on_stop
+from prefect_geobox.client.pacing import HostLimits, join_limits, leave_limits
 from prefect_geobox.client.settings import ConnectionSettings
 from prefect_geobox.client.submission import Submissions
 from prefect_geobox.client.transport import Transport
@@ -28,6 +29,7 @@ class Session:
     transport: Transport
     watcher: TaskWatcher
     submissions: Submissions
+    limits: HostLimits
     users: int = 0
     pid: int = field(default_factory=os.getpid)
     closing: asyncio.TimerHandle | None = None
@@ -37,14 +39,15 @@ class Session:
 _sessions: dict[_Key, Session] = {}
 
 
-async def acquire(settings: ConnectionSettings, clock: Clock) -> Session:
+def acquire(settings: ConnectionSettings, clock: Clock) -> Session:
     """Joins the session for these settings, or makes it. Runs on the I/O thread."""
     key = (settings, clock)
     session = _sessions.get(key)
     if session is None or session.transport.is_spent:
-        transport = Transport(settings, clock)
+        limits = join_limits(settings.host, settings.requests_per_second, clock)
+        transport = Transport(settings, clock, limits)
         session = _sessions[key] = Session(
-            key, transport, TaskWatcher(transport), Submissions(clock)
+            key, transport, TaskWatcher(transport, limits), Submissions(clock), limits
         )
     session.users += 1
     if session.closing:
@@ -81,6 +84,8 @@ async def _close(session: Session) -> None:
         session.closing.cancel()
     if _sessions.get(session.key) is session:
         del _sessions[session.key]
+        leave_limits(session.limits)
+    session.watcher.close()
     await session.transport.aclose()
 
 

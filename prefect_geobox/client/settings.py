@@ -11,7 +11,8 @@ from typing import Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from prefect_geobox.client.errors import ConfigurationError
-from prefect_geobox.client.policy import positive_seconds
+from prefect_geobox.client.pacing import DEFAULT_RATE
+from prefect_geobox.client.policy import positive_rate, positive_seconds
 
 DEFAULT_HOST: Final = "https://api.geobox.ir"
 DEFAULT_VERSION: Final = "v1"
@@ -72,12 +73,14 @@ class ConnectionSettings:
         credential: Who asks.
         verify: Whether TLS certificates are verified, or the path of a CA file.
         timeout: Seconds for one request.
+        requests_per_second: How often the waits may ask the host at most, all together.
     """
 
     base_url: str
     credential: Credential
     verify: bool | str = True
     timeout: float = DEFAULT_TIMEOUT
+    requests_per_second: float = DEFAULT_RATE
 
     @classmethod
     def resolve(
@@ -91,6 +94,7 @@ class ConnectionSettings:
         *,
         verify: bool | str = True,
         timeout: float = DEFAULT_TIMEOUT,
+        requests_per_second: float = DEFAULT_RATE,
         environ: Mapping[str, str] | None = None,
     ) -> ConnectionSettings:
         """Fills empty fields from the environment and checks the whole.
@@ -104,15 +108,18 @@ class ConnectionSettings:
             apikey: Wins over a password; else `GEOBOX_APIKEY`.
             verify: False to accept any certificate, or the path of a CA file.
             timeout: Seconds for one request; above 0.
+            requests_per_second: How often the waits of this process may ask the host, all
+                together; above 0. The lowest number that a client of the host names counts.
             environ: The environment; the process's own by default.
 
         Raises:
             ConfigurationError: The host is no http(s) URL, or no credential is given.
-            InvalidArgumentError: The timeout makes no sense.
+            InvalidArgumentError: The timeout or the rate makes no sense.
         """
         env = os.environ if environ is None else environ
         password, access_token, apikey = map(_hidden, (password, access_token, apikey))
         positive_seconds("timeout", timeout)
+        positive_rate("requests_per_second", requests_per_second)
         return cls(
             base_url=base_url(host or env.get("GEOBOX_HOST") or DEFAULT_HOST, version or "v1"),
             credential=_choose_credential(
@@ -126,6 +133,7 @@ class ConnectionSettings:
             ),
             verify=_checked_verify(verify),
             timeout=float(timeout),
+            requests_per_second=float(requests_per_second),
         )
 
     @property

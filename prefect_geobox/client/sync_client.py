@@ -25,6 +25,7 @@ from prefect_geobox.client.models import (
 )
 from prefect_geobox.client.operations.files import publish_file
 from prefect_geobox.client.operations.operation import Operation
+from prefect_geobox.client.pacing import DEFAULT_RATE
 from prefect_geobox.client.policy import Action, RetryPolicy, WaitPolicy
 from prefect_geobox.client.progress_bar import progress_listener
 from prefect_geobox.client.publishing import PublishOptions
@@ -67,6 +68,7 @@ class GeoboxClient:
         apikey: str | None = None,
         verify: bool | str = True,
         timeout: float = DEFAULT_TIMEOUT,
+        requests_per_second: float = DEFAULT_RATE,
         settings: ConnectionSettings | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -81,6 +83,7 @@ class GeoboxClient:
             apikey=apikey,
             verify=verify,
             timeout=timeout,
+            requests_per_second=requests_per_second,
             settings=settings,
             retry=retry,
             clock=clock,

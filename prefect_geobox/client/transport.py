@@ -27,16 +27,14 @@ from prefect_geobox.client.errors import (
     error_for_status,
 )
 from prefect_geobox.client.models import error_text
+from prefect_geobox.client.pacing import IN_FLIGHT, HostLimits
 from prefect_geobox.client.policy import RetryPolicy
 from prefect_geobox.client.retrying import retry_read
 from prefect_geobox.client.settings import ConnectionSettings
 
 T = TypeVar("T")
 
-#: Requests under way at once for one host.
-IN_FLIGHT: Final = 8
-
-#: Downloads under way at once, besides those.
+#: Downloads under way at once, besides other requests.
 STREAMS: Final = 4
 
 #: Seconds that a server may take to answer once an upload has been sent.
@@ -59,13 +57,19 @@ class Transport:
     Args:
         settings: Where and who.
         clock: Measures budgets and sleeps.
+        limits: What the host may be asked at most; of its own where none are given.
     """
 
-    def __init__(self, settings: ConnectionSettings, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        clock: Clock = SYSTEM_CLOCK,
+        limits: HostLimits | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.requests = 0
-        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
+        self._limits = limits or HostLimits(settings.requests_per_second)
         # Downloads last; they must not keep the waits from looking.
         self._streams = asyncio.Semaphore(STREAMS)
         self._authenticator = Authenticator(settings.credential, self._log_in)
@@ -270,7 +274,7 @@ class Transport:
         """One attempt, plus one more after a renewed login."""
         error: GeoboxError | None = None
         with anyio.move_on_after(within):
-            async with self._in_flight:
+            async with self._limits.in_flight:
                 await self._authenticator.ready()
                 logins = self._authenticator.logins
                 answer = await self._send(method, path, params, *make_body())

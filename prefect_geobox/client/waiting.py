@@ -10,7 +10,8 @@ import logging
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import anyio
 
@@ -23,7 +24,8 @@ from prefect_geobox.client.io_thread import io_thread, outlast
 from prefect_geobox.client.models import RemoteTask, TaskState
 from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.settings import ConnectionSettings
-from prefect_geobox.client.watcher import WaitUpdate
+from prefect_geobox.client.watch import WaitUpdate, Watch
+from prefect_geobox.client.watcher import TaskWatcher
 
 if TYPE_CHECKING:
     from prefect_geobox.client.async_tasks import AsyncTaskVerbs
@@ -45,6 +47,8 @@ _BREATH: Final = 0.5
 Listener = Callable[[WaitUpdate], Awaitable[None] | None]
 
 _Post = Callable[[WaitUpdate], None]
+
+T = TypeVar("T")
 
 
 class Waiting:
@@ -76,8 +80,13 @@ class Waiting:
         self._raise_on_failure = raise_on_failure
         self._began = began
         self._final: dict[str, RemoteTask] = {}
+        self._failed: dict[str, Exception] = {}
+        self._watcher: TaskWatcher | None = None
+        self._watches: Sequence[Watch] = ()
+        self._concluding: asyncio.Task[None] | None = None
+        self._finish: Callable[[bool], None] | None = None
+        self._is_complete = self._is_stopped = False
         self._given_up: dict[str, RemoteTask] = {}
-        self._future: concurrent.futures.Future[list[RemoteTask]] | None = None
         self._aborting: concurrent.futures.Future[None] | None = None
         self._interrupted: tuple[Verdict, BaseException] | None = None
 
@@ -109,8 +118,8 @@ class Waiting:
             error: What the waiting code sees.
         """
         self._interrupted = (verdict, error)
-        if self._future is not None:
-            self._future.cancel()
+        if self._finish is not None:
+            self._finish(True)
 
     def leave(self) -> None:
         """Ends, from any thread, an interrupted wait that still aborts; what was sent goes on."""
@@ -193,8 +202,7 @@ class Waiting:
     def _follow(self, listener: Callable[[WaitUpdate], None] | None) -> list[RemoteTask]:
         """Watches on the I/O thread and hands the updates to the listener in this thread."""
         updates: queue.SimpleQueue[WaitUpdate | None] = queue.SimpleQueue()
-        self._future = future = io_thread().submit(self._watch(updates.put))
-        future.add_done_callback(lambda _: updates.put(None))
+        self._begin(updates.put if listener is not None else None, lambda _: updates.put(None))
         breath = None if threading.current_thread() is threading.main_thread() else _BREATH
         try:
             while True:
@@ -203,75 +211,128 @@ class Waiting:
                 except queue.Empty:
                     continue
                 if update is None:
-                    return future.result()
+                    break
                 if listener is not None:
                     listener(update)
-        except BaseException:
-            future.cancel()
-            raise
+        finally:
+            self._stop()
+        if self._interrupted is not None and not self._is_complete:
+            raise concurrent.futures.CancelledError
+        return self._judged()
 
     async def _afollow(self, listener: Listener | None) -> list[RemoteTask]:
         """Watches on the I/O thread and hands the updates to the listener on this event loop."""
         loop = asyncio.get_running_loop()
-        updates: asyncio.Queue[WaitUpdate | None] = asyncio.Queue()
-
-        def post(update: WaitUpdate | None) -> None:
-            loop.call_soon_threadsafe(updates.put_nowait, update)
-
-        self._future = future = io_thread().submit(
-            self._watch(post if listener is not None else _post_nothing)
-        )
-        future.add_done_callback(lambda _: _post_end(post))
+        ended: asyncio.Future[None] = loop.create_future()
+        updates: asyncio.Queue[WaitUpdate | None] | None = None
+        post: _Post | None = None
+        if listener is not None:
+            updates = asyncio.Queue()
+            post = partial(_post, loop, updates.put_nowait)
+            ended.add_done_callback(lambda _: updates.put_nowait(None))
+        self._begin(post, partial(_post, loop, partial(_finish, ended)))
         try:
-            while (update := await updates.get()) is not None:
+            while updates is not None and (update := await updates.get()) is not None:
                 told = listener(update) if listener is not None else None
                 if inspect.isawaitable(told):
                     await told
-            return await asyncio.wrap_future(future)
-        except BaseException:
-            future.cancel()
-            raise
+            await ended
+        finally:
+            self._stop()
+        return self._judged()
 
     def _unfinished(self) -> list[str]:
         return [uuid for uuid in dict.fromkeys(self._uuids) if uuid not in self._final]
 
-    async def _watch(self, post: _Post) -> list[RemoteTask]:
-        unique = list(dict.fromkeys(self._uuids))
-        outcomes = await asyncio.gather(
-            *(self._watch_one(uuid, post) for uuid in unique), return_exceptions=True
-        )
-        by_uuid: dict[str, RemoteTask | BaseException] = dict(zip(unique, outcomes, strict=True))
-        if self._policy.on_timeout == "abort":
-            by_uuid |= await self._abort_late(by_uuid)
-        tasks = _all_tasks([by_uuid[uuid] for uuid in unique], self._policy)
-        found = dict(zip(unique, tasks, strict=True))
+    def _begin(self, post: _Post | None, finish: Callable[[bool], None]) -> None:
+        """Has the I/O thread watch.
+
+        Args:
+            post: Told of all that is seen, on the I/O thread.
+            finish: Called from any thread once all have ended, or with true if interrupted.
+        """
+        self._finish = finish
+        io_thread().loop.call_soon_threadsafe(self._subscribe, post)
+
+    def _subscribe(self, post: _Post | None) -> None:
+        if self._is_stopped:
+            return
+        try:
+            watcher = self._client.joined().watcher
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            self._failed = dict.fromkeys(self.uuids, error)
+            self._resolve()
+            return
+        self._watcher = watcher
+        uuids = self.uuids
+        if not uuids:
+            self._resolve()
+        self._watches = [
+            watcher.subscribe(
+                uuid,
+                self._policy,
+                began=self._began,
+                on_end=self._ended,
+                on_update=post,
+                with_progress=self._with_progress,
+            )
+            for uuid in uuids
+        ]
+
+    def _stop(self) -> None:
+        """Ends the watching; once all have ended there is nothing to end."""
+        self._is_stopped = True
+        if not self._is_complete:
+            # Where the loop is closed, nothing is watched any more.
+            with contextlib.suppress(RuntimeError):
+                io_thread().loop.call_soon_threadsafe(self._unsubscribe)
+
+    def _unsubscribe(self) -> None:
+        for watch in self._watches:
+            if self._watcher is not None:
+                self._watcher.unsubscribe(watch)
+
+    def _ended(self, uuid: str, outcome: RemoteTask | Exception) -> None:
+        if isinstance(outcome, RemoteTask):
+            self._final[uuid] = outcome
+        else:
+            self._failed[uuid] = outcome
+        if len(self._final) + len(self._failed) < len(self.uuids):
+            return
+        late = [uuid for uuid, end in self._failed.items() if isinstance(end, TaskTimeoutError)]
+        if late and self._policy.on_timeout == "abort":
+            self._concluding = asyncio.get_running_loop().create_task(self._abort_late(late))
+        else:
+            self._resolve()
+
+    def _resolve(self) -> None:
+        """Tells whoever waits that all have ended."""
+        self._is_complete = True
+        if self._finish is not None:
+            self._finish(False)
+
+    def _judged(self) -> list[RemoteTask]:
+        ends: dict[str, RemoteTask | Exception] = {**self._failed, **self._final}
+        tasks = _all_tasks([ends[uuid] for uuid in self.uuids], self._policy)
         if self._raise_on_failure:
             raise_for_failures(tasks)
-        return [found[uuid] for uuid in self._uuids]
+        return [self._final[uuid] for uuid in self._uuids]
 
-    async def _watch_one(self, uuid: str, post: _Post) -> RemoteTask:
-        session = await self._client.session()
-        task = await session.watcher.wait(
-            uuid,
-            self._policy,
-            began=self._began,
-            on_update=post,
-            with_progress=self._with_progress,
-        )
-        self._final[uuid] = task
-        return task
-
-    async def _abort_late(
-        self, outcomes: dict[str, RemoteTask | BaseException]
-    ) -> dict[str, RemoteTask | BaseException]:
+    async def _abort_late(self, late: Sequence[str]) -> None:
         """Aborts what ran out of time, and says of each what came of that."""
-        late = {uuid: end for uuid, end in outcomes.items() if isinstance(end, TaskTimeoutError)}
-        ended = await abort_all(self._client, list(late)) if late else {}
-        self._final |= ended
-        return {uuid: _after_abort(error, ended.get(uuid)) for uuid, error in late.items()}
+        ended = await abort_all(self._client, late)
+        for uuid in late:
+            error = self._failed.pop(uuid)
+            assert isinstance(error, TaskTimeoutError)  # noqa: S101 - these only are late
+            end = _after_abort(error, ended.get(uuid))
+            if isinstance(end, RemoteTask):
+                self._final[uuid] = end
+            else:
+                self._failed[uuid] = end
+        self._resolve()
 
 
-def _after_abort(error: TaskTimeoutError, ended: RemoteTask | None) -> RemoteTask | BaseException:
+def _after_abort(error: TaskTimeoutError, ended: RemoteTask | None) -> RemoteTask | Exception:
     if ended is None:
         return TaskTimeoutError(f"{error} It could not be aborted and may run on.", error.task)
     if ended.state is TaskState.ABORTED:
@@ -342,12 +403,10 @@ def _failure_text(task: RemoteTask) -> str:
     return f"{task.label} ({task.uuid}) failed: {task.reason or 'the server gave no reason'}"
 
 
-def _all_tasks(
-    outcomes: Sequence[RemoteTask | BaseException], policy: WaitPolicy
-) -> list[RemoteTask]:
+def _all_tasks(outcomes: Sequence[RemoteTask | Exception], policy: WaitPolicy) -> list[RemoteTask]:
     """The tasks, unless a wait ended in an error: then that error, timeouts last and together."""
     tasks = [outcome for outcome in outcomes if isinstance(outcome, RemoteTask)]
-    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     late = [error for error in errors if isinstance(error, TaskTimeoutError)]
     for error in errors:
         if not isinstance(error, TaskTimeoutError):
@@ -365,13 +424,14 @@ def _all_tasks(
     return tasks
 
 
-def _post_nothing(_: WaitUpdate) -> None:
-    """Tells nobody."""
+def _post(loop: asyncio.AbstractEventLoop, call: Callable[[T], object], value: T) -> None:
+    """Has another event loop make a call; where it has been closed, nobody is left to tell."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, value)
 
 
-def _post_end(post: Callable[[None], None]) -> None:
-    try:
-        post(None)
-    except RuntimeError:
-        # The listener's event loop has been closed: nobody is left to tell.
-        return
+def _finish(ended: asyncio.Future[None], is_interrupted: bool) -> None:
+    if is_interrupted:
+        ended.cancel()
+    elif not ended.done():
+        ended.set_result(None)

@@ -1,81 +1,86 @@
-"""The one place that polls: a wait is a loop of looks at a remote task."""
+"""The one place that polls: one poller for all waits of a connection."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import asyncio
+import contextlib
+import heapq
+from collections.abc import Callable, Collection, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from prefect_geobox.client.errors import (
+    ApiRequestError,
+    GeoboxConnectionError,
     GeoboxError,
     InvalidResponseError,
-    LostContactError,
-    TaskTimeoutError,
+    RateLimitError,
 )
-from prefect_geobox.client.models import RemoteTask, TaskProgress
-from prefect_geobox.client.policy import WaitPolicy
-from prefect_geobox.client.retrying import Failure, retry_read
+from prefect_geobox.client.models import RemoteTask, TaskProgress, TaskState
+from prefect_geobox.client.pacing import IN_FLIGHT, HostLimits
+from prefect_geobox.client.policy import LONGEST_RETRY_AFTER, WaitPolicy
+from prefect_geobox.client.task_list import CHUNK, Reading, TaskList, plain
 from prefect_geobox.client.transport import Transport
+from prefect_geobox.client.watch import (
+    LAST_LOOK,
+    PROGRESS_PAUSE,
+    SINGLE_TIME,
+    OnEnd,
+    OnUpdate,
+    WaitStats,
+    WaitUpdate,
+    Watch,
+)
 
-#: Seconds that the last look may take after the deadline.
-LAST_LOOK: Final = 0.7
+__all__ = ["LAST_LOOK", "PROGRESS_PAUSE", "TaskWatcher", "WaitStats", "WaitUpdate", "Watch"]
 
-#: The shortest pause between two reads of one remote task's progress, in seconds.
-PROGRESS_PAUSE: Final = 2.0
+#: Looks from which a list is read instead of each by itself.
+_FEW: Final = 3
 
-#: Seconds that a read of the progress may take; it comes between two looks.
-PROGRESS_TIME: Final = 2.0
+#: Waits up to which a first look is made at once. With more, it joins the next request.
+_CROWD: Final = 20
 
+#: Seconds between two lists that are not full, in a crowd.
+_GATHERING: Final = 0.5
 
-@dataclass(frozen=True, slots=True)
-class WaitStats:
-    """What a wait has cost so far.
-
-    Attributes:
-        looks: Answers that told the state.
-        requests: Requests sent, failed ones and progress reads included.
-        failures: Failed attempts.
-        outage_seconds: Time spent without contact, over all outages.
-        waited: Seconds since the wait began.
-    """
-
-    looks: int = 0
-    requests: int = 0
-    failures: int = 0
-    outage_seconds: float = 0.0
-    waited: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class WaitUpdate:
-    """What a wait tells while it goes on.
-
-    Attributes:
-        task: The remote task as last seen.
-        progress: How far it has come, where that was asked for and is known.
-        stats: What the wait has cost so far.
-        trouble: Why the last attempt failed, while there is no contact.
-    """
-
-    task: RemoteTask
-    progress: TaskProgress | None = None
-    stats: WaitStats = field(default_factory=WaitStats)
-    trouble: str | None = None
-
-
-OnUpdate = Callable[[WaitUpdate], None]
+#: Seconds between two single reads that check what the list says.
+_AUDIT_PAUSE: Final = 30.0
 
 
 class TaskWatcher:
     """Serves all waits of one connection. Lives on the I/O thread.
 
+    It keeps the due times of all waits in order and reads what is due, together with what is
+    nearly due, with as few requests as the server allows. It runs only while there are waits.
+
     Args:
         transport: The connection to poll through.
+        limits: What the host may be asked at most.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, limits: HostLimits) -> None:
         self._transport = transport
+        self._clock = transport.clock
+        self._limits = limits
+        self._list = TaskList(transport)
+        self._watches: dict[str, list[Watch]] = {}
+        self._waits = 0
+        self._queue: list[tuple[float, int, int, Watch]] = []
+        self._entries = 0
+        self._jobs: dict[asyncio.Task[None], Collection[Watch]] = {}
+        self._lists_under_way = 0
+        self._listed_at = float("-inf")
+        self._audit_at = float("inf")
+        self._canary: Watch | None = None
+        self._single_failed_at = float("-inf")
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at = float("inf")
+        self._is_stirred = False
+
+    @property
+    def waits(self) -> int:
+        """How many waits there are now."""
+        return self._waits
 
     async def wait(
         self,
@@ -100,178 +105,464 @@ class TaskWatcher:
             LostContactError: The server could not be read for longer than the budget.
             GeoboxError: A read failed for good.
         """
-        wait = _Wait(self._transport, uuid, policy, began, on_update, with_progress)
-        return await wait.run()
+        ended: asyncio.Future[RemoteTask] = asyncio.get_running_loop().create_future()
 
+        def end(_: str, outcome: RemoteTask | Exception) -> None:
+            if ended.done():
+                return
+            if isinstance(outcome, RemoteTask):
+                ended.set_result(outcome)
+            else:
+                ended.set_exception(outcome)
 
-class _Wait:
-    """One wait: its schedule, its deadline and what it has seen."""
+        watch = self.subscribe(
+            uuid, policy, began=began, on_end=end, on_update=on_update, with_progress=with_progress
+        )
+        try:
+            return await ended
+        finally:
+            self.unsubscribe(watch)
 
-    def __init__(
+    def subscribe(
         self,
-        transport: Transport,
         uuid: str,
         policy: WaitPolicy,
+        *,
         began: float,
-        on_update: OnUpdate | None,
-        with_progress: bool,
-    ) -> None:
-        self._transport = transport
-        self._clock = transport.clock
-        self._policy = policy
-        self._began = began
-        self._deadline = None if policy.timeout is None else began + policy.timeout
-        self._on_update = on_update
-        self._with_progress = with_progress
-        self._progress_at: float | None = None
-        self._first_progress: tuple[float, float] | None = None
-        self._seen = WaitUpdate(RemoteTask.unseen(uuid))
-        self._is_seen = False
+        on_end: OnEnd,
+        on_update: OnUpdate | None = None,
+        with_progress: bool = False,
+    ) -> Watch:
+        """Begins a wait and returns at once.
 
-    async def run(self) -> RemoteTask:
-        while True:
-            looked_at = self._clock.monotonic()
-            task = await self._look()
-            if task.is_final:
-                return task
-            if self._deadline is not None and self._clock.monotonic() >= self._deadline:
-                # A look that began before the deadline may tell of the time before it.
-                if looked_at >= self._deadline or self._time_left() <= 0:
-                    raise self._timed_out()
+        Args:
+            uuid: The remote task.
+            policy: Deadline, schedule and outage budget.
+            began: The moment of the clock from which the timeout counts.
+            on_end: Told once how it ended, unless it is unsubscribed before.
+            on_update: Told of each look, progress and failure; must return at once.
+            with_progress: Whether to read the progress too.
+        """
+        now = self._clock.monotonic()
+        watch = Watch(uuid, policy, began, now, on_end, on_update, with_progress=with_progress)
+        self._watches.setdefault(uuid, []).append(watch)
+        self._waits += 1
+        self._enqueue(watch)
+        self._stir()
+        return watch
+
+    def unsubscribe(self, watch: Watch) -> None:
+        """Ends a wait; whoever it was for is told nothing more."""
+        watch.is_over = True
+        watches = self._watches.get(watch.uuid)
+        if watches is None or watch not in watches:
+            return
+        watches.remove(watch)
+        self._waits -= 1
+        if watch.is_reading:
+            self._cancel_vain_reads(watch)
+        if not watches:
+            del self._watches[watch.uuid]
+        if not self._waits:
+            self._rest()
+        elif len(self._queue) > 64 + 2 * self._waits:
+            self._queue = [entry for entry in self._queue if self._is_current(entry)]
+            heapq.heapify(self._queue)
+
+    def _cancel_vain_reads(self, watch: Watch) -> None:
+        """Ends a read of which nobody wants the answer any more."""
+        for job, watches in self._jobs.items():
+            if watch in watches and all(other.is_over for other in watches):
+                job.cancel()
+
+    def close(self) -> None:
+        """Ends all that is under way."""
+        self._rest()
+        for job in self._jobs:
+            job.cancel()
+
+    # When to read.
+
+    def _enqueue(self, watch: Watch) -> None:
+        self._entries += 1
+        heapq.heappush(self._queue, (watch.due, self._entries, watch.ticket, watch))
+
+    @staticmethod
+    def _is_current(entry: tuple[float, int, int, Watch]) -> bool:
+        watch = entry[3]
+        return not (watch.is_over or watch.is_reading) and watch.ticket == entry[2]
+
+    def _stir(self) -> None:
+        """Has the queue looked at soon: once, however many ask for it."""
+        if not self._is_stirred:
+            self._is_stirred = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _rest(self) -> None:
+        self._queue.clear()
+        self._alarm_at = self._audit_at = float("inf")
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _wake_at(self, moment: float) -> None:
+        if self._alarm is not None and self._alarm_at <= moment:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = moment
+        self._alarm = asyncio.get_running_loop().create_task(self._sleep_until(moment))
+
+    async def _sleep_until(self, moment: float) -> None:
+        await self._clock.sleep(max(0.0, moment - self._clock.monotonic()))
+        self._alarm, self._alarm_at = None, float("inf")
+        self._pump()
+
+    def _pump(self) -> None:
+        """Sends what is due as far as the limits allow, and sets the alarm for the rest."""
+        self._is_stirred = False
+        if not self._waits:
+            return
+        queue = self._queue
+        while queue:
+            if not self._is_current(queue[0]):
+                heapq.heappop(queue)
                 continue
-            await self._read_progress()
-            await self._clock.sleep(self._pause())
+            now = self._clock.monotonic()
+            watch = queue[0][3]
+            if watch.due > now:
+                self._wake_at(watch.due)
+                return
+            if watch.is_late(now):
+                heapq.heappop(queue)
+                watch.ran_out()
+                self.unsubscribe(watch)
+                continue
+            put_off = self._put_off(watch, now)
+            if put_off is not None:
+                self._set_alarm(now, put_off)
+                return
+        # Nothing is left to wait for but answers.
 
-    async def _look(self) -> RemoteTask:
-        """Reads the state, however often that takes."""
-        began = self._clock.monotonic()
-        try:
-            task = await retry_read(
-                self._read_state,
-                self._policy.retry,
-                self._clock,
-                deadline=self._deadline,
-                on_failure=self._report_failure,
-            )
-        except GeoboxError as error:
-            raise self._verdict(error, self._clock.monotonic() - began) from None
-        self._is_seen = True
-        stats = self._seen.stats
-        outage = self._clock.monotonic() - began if self._seen.trouble else 0.0
-        self._tell(
-            task=task,
-            trouble=None,
-            stats=replace(
-                stats, looks=stats.looks + 1, outage_seconds=stats.outage_seconds + outage
-            ),
-        )
-        return task
+    def _set_alarm(self, now: float, until: float) -> None:
+        """Wakes when the limits allow more; the last looks of those due do not wait for that."""
+        due = [entry[3] for entry in self._queue if entry[0] <= now and self._is_current(entry)]
+        pressing: list[Watch] = []
+        for watch in due:
+            if watch.deadline is None:
+                continue
+            if watch.is_late(now):
+                watch.ran_out()
+                self.unsubscribe(watch)
+            elif watch.is_pressing(now):
+                pressing.append(watch)
+                until = min(until, watch.deadline + LAST_LOOK)
+            else:
+                until = min(until, watch.deadline)
+        capacity = self._list.capacity(now)
+        while pressing and self._limits.pace.next_at(now, is_pressing=True) <= now:
+            if _FEW <= len(pressing) <= capacity:
+                self._read_list(pressing, now)
+                break
+            self._read_one(pressing.pop(), now)
+        if until < float("inf"):
+            self._wake_at(until)
 
-    async def _read_state(self) -> RemoteTask:
-        self._count_request()
-        uuid = self._seen.task.uuid
-
-        def parse(payload: Any) -> RemoteTask:
-            task = RemoteTask.from_payload(payload)
-            if task.uuid.replace("-", "").lower() != uuid.replace("-", "").lower():
-                # A mixed-up answer must not end a wait with somebody else's verdict.
-                raise InvalidResponseError(f"it is about another remote task, {task.uuid}")
-            return task
-
-        return await self._transport.attempt_json(
-            "GET", f"tasks/{uuid}/", parse, within=self._within()
-        )
-
-    def _within(self) -> float | None:
-        """Seconds for one attempt: to the deadline, or for the last look beyond it."""
-        if self._deadline is None:
+    def _put_off(self, first: Watch, now: float) -> float | None:
+        """Sends the next request; else says until when it is put off."""
+        is_full = len(self._jobs) >= IN_FLIGHT and not first.is_pressing(now)
+        if is_full or (self._list.reads_all and self._lists_under_way):
+            # An answer will come first.
+            return float("inf")
+        at = self._limits.pace.next_at(now, is_pressing=first.is_pressing(now))
+        if at > now:
+            return at
+        if first.single_until > now or self._is_time_for_a_single_read(first, now):
+            self._read_one(first, now)
             return None
-        left = self._deadline - self._clock.monotonic()
-        return max(left, LAST_LOOK) if left > 0 else max(0.0, LAST_LOOK + left)
+        capacity = self._list.capacity(now)
+        gathers = first.can_gather and self._waits > _CROWD and not first.is_pressing(now)
+        at = min(self._listed_at, first.due) + _GATHERING
+        if gathers and at > now and len(self._queue) < capacity:
+            # In a crowd such looks wait for others, unless there was no list for a while.
+            return at
+        chosen = self._nearly_due(capacity, now)
+        if len(chosen) < _FEW:
+            self._read_one(first, now)
+            return None
+        self._listed_at = now
+        self._read_list(chosen, now)
+        return None
 
-    def _time_left(self) -> float:
-        assert self._deadline is not None  # noqa: S101 - asked only of waits with a deadline
-        return self._deadline + LAST_LOOK - self._clock.monotonic()
+    def _is_time_for_a_single_read(self, first: Watch, now: float) -> bool:
+        """Whether a single read is to tell if the list fails alone, or says what is not so."""
+        if self._list.is_doubtful and self._canary is None:
+            self._canary = first
+            return True
+        if now >= self._audit_at:
+            self._audit_at = now + _AUDIT_PAUSE
+            return True
+        return False
 
-    async def _read_progress(self) -> None:
-        """Reads the progress where it is wanted; trouble with it never harms the wait."""
-        now = self._clock.monotonic()
-        is_due = self._progress_at is None or now - self._progress_at >= PROGRESS_PAUSE
-        if not self._with_progress or not is_due:
-            return
-        self._progress_at = now
-        self._count_request()
+    def _nearly_due(self, most: int, now: float) -> list[Watch]:
+        """Takes those due, and those that may be pulled forward; a few only stay in the queue."""
+        chosen: list[Watch] = []
+        others: list[tuple[float, int, int, Watch]] = []
+        queue = self._queue
+        # Slack differs, so that behind one with little there may be many with more.
+        while queue and len(chosen) < most and len(others) < CHUNK:
+            entry = heapq.heappop(queue)
+            if not self._is_current(entry):
+                continue
+            watch = entry[3]
+            if watch.due - watch.slack <= now and watch.single_until <= now:
+                chosen.append(watch)
+            else:
+                others.append(entry)
+        for entry in others:
+            heapq.heappush(queue, entry)
+        if len(chosen) < _FEW:
+            for watch in chosen:
+                self._enqueue(watch)
+        return chosen
+
+    # How to read.
+
+    def _start(self, work: Coroutine[Any, Any, None], watches: Collection[Watch]) -> None:
+        job = asyncio.get_running_loop().create_task(work)
+        self._jobs[job] = watches
+        job.add_done_callback(self._job_done)
+
+    def _job_done(self, job: asyncio.Task[None]) -> None:
+        del self._jobs[job]
+        if self._canary is not None and self._canary.is_over:
+            self._canary = None
+        if not job.cancelled() and (error := job.exception()) is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a read of remote tasks failed unexpectedly", "exception": error}
+            )
+        self._stir()
+
+    def _read_one(self, watch: Watch, now: float) -> None:
+        self._limits.pace.take(now)
+        watch.look_begins(now)
+        self._start(self._single(watch, watch.within(now)), (watch,))
+
+    async def _single(self, watch: Watch, within: float | None) -> None:
+        error: GeoboxError | None = None
+        row: dict[str, Any] = {}
         try:
+            row = await self._transport.attempt_json(
+                "GET", f"tasks/{watch.uuid}/", partial(_parse_row, watch.uuid), within=within
+            )
+        except GeoboxError as failure:
+            error = failure
+        except Exception as unforeseen:  # noqa: BLE001 - raised where it is waited for
+            if not watch.is_over:
+                watch.broke(unforeseen)
+                self.unsubscribe(watch)
+            return
+        now = self._clock.monotonic()
+        self._learn(watch, row, error, now)
+        watch.is_reading = False
+        if watch.is_over:
+            return
+        if error is None:
+            if watch.misses:
+                watch.single_until = now + SINGLE_TIME
+            self._saw(watch, row, now)
+            for other in list(self._watches.get(watch.uuid, ())):
+                if other is not watch and not other.is_reading:
+                    self._saw(other, row, now)
+        else:
+            self._failed(watch, error, now)
+            return
+        if watch.wants_progress(now):
+            await self._read_progress(watch, now)
+
+    def _learn(
+        self, watch: Watch, row: dict[str, Any], error: GeoboxError | None, now: float
+    ) -> None:
+        """Takes what a single read tells about the server and its list."""
+        self._adapt(error, now)
+        if error is not None:
+            self._single_failed_at = now
+        elif self._audit_at < float("inf") and _is_final(row):
+            self._list.is_known_ended(watch.uuid, now)
+        if self._canary is watch:
+            self._canary = None
+            self._list.single_read_told(succeeded=error is None, now=now)
+
+    def _read_list(self, watches: list[Watch], now: float) -> None:
+        for watch in watches:
+            watch.look_begins(now)
+        if self._audit_at == float("inf"):
+            self._audit_at = now + _AUDIT_PAUSE
+        uuids = dict.fromkeys(watch.uuid for watch in watches)
+        self._start(self._several(uuids, watches, now), frozenset(watches))
+
+    async def _several(self, uuids: Collection[str], watches: list[Watch], began: float) -> None:
+        bound = _Bound(watches, began, self._detach)
+        self._lists_under_way += 1
+        try:
+            reading = await self._list.read(uuids, self._turn)
+        finally:
+            bound.close()
+            self._lists_under_way -= 1
+        now = self._clock.monotonic()
+        self._adapt(reading.error, now)
+        showing: list[Watch] = []
+        for watch in watches:
+            if not bound.holds(watch):
+                continue
+            watch.is_reading = False
+            if watch.is_over:
+                continue
+            self._take(watch, reading, now)
+            if watch.wants_progress(now):
+                showing.append(watch)
+        for watch in showing:
+            if not await self._read_progress(watch, self._clock.monotonic()):
+                break
+
+    def _take(self, watch: Watch, reading: Reading, now: float) -> None:
+        row = reading.rows.get(watch.uuid)
+        if row is not None and not (_is_final(row) and "result" not in row):
+            self._saw(watch, row, now)
+        elif reading.error is not None:
+            is_sure = watch.has_failed_since(self._single_failed_at)
+            self._failed(watch, reading.error, now, is_sure=is_sure)
+        else:
+            # Nobody is told that a remote task is gone because a list does not name it.
+            watch.misses += not reading.is_void
+            if reading.is_final or row is not None or watch.misses > 1:
+                watch.single_until = now + SINGLE_TIME
+            watch.again(now)
+            self._enqueue(watch)
+
+    def _saw(self, watch: Watch, row: dict[str, Any], now: float) -> None:
+        try:
+            watch.saw(row, now)
+        except InvalidResponseError as error:
+            self._failed(watch, error, now)
+            return
+        self._go_on(watch)
+
+    def _failed(
+        self, watch: Watch, error: GeoboxError, now: float, *, is_sure: bool = True
+    ) -> None:
+        watch.failed(error, now, self._transport.settings.host, is_sure=is_sure)
+        self._go_on(watch)
+
+    def _go_on(self, watch: Watch) -> None:
+        if watch.is_over:
+            self.unsubscribe(watch)
+        else:
+            self._enqueue(watch)
+
+    def _detach(self, watch: Watch, method: str) -> None:
+        """Ends the part that a wait has in a read, as it can wait for its answer no longer."""
+        watch.is_reading = False
+        if watch.is_over:
+            return
+        host = self._transport.settings.host
+        error = GeoboxConnectionError(f"{host} did not answer {method} in the time that was left.")
+        self._failed(watch, error, self._clock.monotonic())
+        self._stir()
+
+    async def _read_progress(self, watch: Watch, now: float) -> bool:
+        """Reads the progress, where the limits have a place for that; trouble harms no wait."""
+        pace, own = self._limits.pace, self._limits.progress_pace
+        if watch.is_over or watch.is_reading:
+            return True
+        if own.next_at(now) > now or pace.next_at(now) > now:
+            return False
+        own.take(now)
+        pace.take(now)
+        within = watch.progress_begins(now)
+        progress: TaskProgress | None = None
+        with contextlib.suppress(Exception):
             progress = await self._transport.attempt_json(
-                "GET",
-                f"tasks/{self._seen.task.uuid}/status/",
-                TaskProgress.from_payload,
-                within=min(PROGRESS_TIME, self._within() or PROGRESS_TIME),
+                "GET", f"tasks/{watch.uuid}/status/", TaskProgress.from_payload, within=within
             )
-        except GeoboxError:
-            return
-        if self._first_progress is None and progress.share is not None:
-            self._first_progress = (now, progress.share)
-        self._tell(progress=progress)
+        watch.is_reading = False
+        if not watch.is_over:
+            watch.progressed(progress, self._clock.monotonic())
+            self._enqueue(watch)
+            self._stir()
+        return True
 
-    def _pause(self) -> float:
-        now = self._clock.monotonic()
-        pause = self._policy.poll.delay(
-            now - self._began,
-            remaining=self._remaining(now),
-            roll=random.random(),  # noqa: S311
+    async def _turn(self) -> None:
+        """Waits until the pace allows one more request, and takes it."""
+        pace = self._limits.pace
+        while (at := pace.next_at(now := self._clock.monotonic())) > now:
+            await self._clock.sleep(at - now)
+        pace.take(now)
+
+    def _adapt(self, error: GeoboxError | None, now: float) -> None:
+        asked_for = error.retry_after if isinstance(error, ApiRequestError) else None
+        if asked_for is not None and not 0 < asked_for <= LONGEST_RETRY_AFTER:
+            asked_for = None
+        if asked_for is not None or isinstance(error, RateLimitError):
+            self._limits.pace.slow_down(now, asked_for)
+
+
+class _Bound:
+    """Ends the parts of waits in a read that their deadlines do not allow to last longer.
+
+    Args:
+        watches: Those that have a part in it.
+        began: When it began.
+        detach: Ends the part of one.
+    """
+
+    def __init__(
+        self, watches: list[Watch], began: float, detach: Callable[[Watch, str], None]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._detach = detach
+        self._gone: set[Watch] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        start = loop.time()
+        self._ends = sorted(
+            (
+                (start + within, number, watch)
+                for number, watch in enumerate(watches)
+                if (within := watch.within(began)) is not None
+            ),
+            reverse=True,
         )
-        return pause if self._deadline is None else max(0.0, min(pause, self._deadline - now))
+        self._set()
 
-    def _remaining(self, now: float) -> float | None:
-        """Seconds that the remote task is expected to need still, from its progress."""
-        share = self._seen.progress.share if self._seen.progress else None
-        if share is None or self._first_progress is None:
-            return None
-        since, start = self._first_progress
-        if share <= start:
-            # Nothing has moved since the first reading: suppose that it began with the wait.
-            since, start = self._began, 0.0
-        return (now - since) * (1 - share) / (share - start) if share > start else None
+    def holds(self, watch: Watch) -> bool:
+        """Whether a wait still has a part in it."""
+        return watch not in self._gone
 
-    def _verdict(self, error: GeoboxError, failing_for: float) -> GeoboxError:
-        """What a failed look means for the wait."""
-        if not error.transient:
-            return error
-        if self._deadline is not None and self._clock.monotonic() >= self._deadline:
-            return self._timed_out(error)
-        task = self._seen.task
-        last = f"last seen in state {task.state_text}" if self._is_seen else "not seen at all"
-        return LostContactError(
-            f"No contact with {self._transport.settings.host} for {failing_for:.0f} s while "
-            f"waiting for remote task {task.label} ({task.uuid}), {last}. It was left alone and "
-            f"may well go on: wait for it again by its uuid. The last failure: {error}",
-            task,
-            failing_for,
-        )
+    def close(self) -> None:
+        """Ends it."""
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def _timed_out(self, error: GeoboxError | None = None) -> TaskTimeoutError:
-        task = self._seen.task
-        seen = f"was {task.state_text}" if self._is_seen else "could not be read"
-        reason = f" The last failure: {error}" if error else ""
-        return TaskTimeoutError(
-            f"Remote task {task.label} ({task.uuid}) {seen} when the timeout of "
-            f"{self._policy.timeout:g} s ended. Wait for it again by its uuid, or with a longer "
-            f"timeout.{reason}",
-            task,
-        )
+    def _set(self) -> None:
+        if self._ends:
+            self._timer = asyncio.get_running_loop().call_at(self._ends[-1][0], self._end)
 
-    def _report_failure(self, failure: Failure) -> None:
-        stats = self._seen.stats
-        self._tell(trouble=str(failure.error), stats=replace(stats, failures=stats.failures + 1))
+    def _end(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._ends and self._ends[-1][0] <= now + 0.005:
+            watch = self._ends.pop()[2]
+            self._gone.add(watch)
+            self._detach(watch, "GET tasks/")
+        self._set()
 
-    def _count_request(self) -> None:
-        stats = self._seen.stats
-        self._seen = replace(self._seen, stats=replace(stats, requests=stats.requests + 1))
 
-    def _tell(self, **changes: object) -> None:
-        seen = replace(self._seen, **changes)  # type: ignore[arg-type]
-        waited = self._clock.monotonic() - self._began
-        self._seen = replace(seen, stats=replace(seen.stats, waited=waited))
-        if self._on_update:
-            self._on_update(self._seen)
+def _parse_row(uuid: str, payload: Any) -> dict[str, Any]:
+    task = RemoteTask.from_payload(payload)
+    if plain(task.uuid) != plain(uuid):
+        # A mixed-up answer must not end a wait with somebody else's verdict.
+        raise InvalidResponseError(f"it is about another remote task, {task.uuid}")
+    return dict(payload)
+
+
+def _is_final(row: dict[str, Any]) -> bool:
+    return row.get("state") in (TaskState.SUCCESS, TaskState.FAILURE, TaskState.ABORTED)

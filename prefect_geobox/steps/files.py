@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -111,7 +112,7 @@ async def _upload(
             reattach=reattach,
             makes=True,
         )
-        asset, decision = await execution.call(start_once(client, step))
+        asset, decision = await execution.call(start_once(client, step, threading.current_thread()))
         await execution.call(report.finish())
         seconds = time.monotonic() - began
         run_logger().info(

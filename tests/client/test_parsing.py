@@ -14,6 +14,8 @@ from prefect_geobox.client.parsing import (
     parse_asset,
     parse_assets,
     parse_count,
+    parse_described,
+    parse_descriptions,
     parse_feature_collection,
     parse_starts,
     parse_tasks,
@@ -109,6 +111,8 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "assets": lambda payload: parse_assets(payload, AssetKind.TABLE, url_of),
     "count": parse_count,
     "features": parse_feature_collection,
+    "description": parse_described,
+    "descriptions": parse_descriptions,
     "start": parse_starts,
     "tasks": parse_tasks,
 }
@@ -130,7 +134,7 @@ NEAR_MISSES = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None)
 def test_any_json_is_a_value_or_an_invalid_response(name: str, payload: Any) -> None:
     """Any JSON parses to a value of the right type or raises InvalidResponseError."""
-    kinds = {"asset": OutputAsset, "count": int, "features": dict, "start": str}
+    kinds = {"asset": OutputAsset, "count": int, "features": dict, "description": dict}
     try:
         value = PARSERS[name](payload)
     except InvalidResponseError:

@@ -117,7 +117,7 @@ async def test_start_whose_answer_is_lost_is_adopted(
         task = await client.start_publish(file, f"lost {name}")
     assert {task.uuid} == remote_tasks(geobox) - before
     assert count(geobox, f"POST files/{file.uuid}/publish/") == 1
-    (line,) = [record.message for record in caplog.records]
+    (line,) = [record.getMessage() for record in caplog.records]
     assert task.uuid in line
     assert "taken over" in line
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .lab import Geobox, Lab, Launched, until
 
 #: Waits that look often, so that what they find is found soon.
@@ -115,11 +117,14 @@ class Attempts:
 
     def decisions(self) -> list[str]:
         """What the artifacts of the publishings say, the oldest first."""
-        texts = [
-            str(artifact.data)
-            for artifact in self.lab.records(self.run, "markdown")
+        artifacts = [
+            artifact
+            for run in (self.run, *self.lab.subflows(self.run))
+            for artifact in self.lab.records(run, "markdown")
             if artifact.key == "geobox-publish-file"
         ]
+        artifacts.sort(key=lambda artifact: artifact.created)
+        texts = [str(artifact.data) for artifact in artifacts]
         rows = [line for text in texts for line in text.splitlines() if "Remote task was" in line]
         return [row.split("|")[2].strip().replace("\\", "") for row in rows]
 
@@ -140,7 +145,11 @@ ONE_BY_ONE = {"again-direct", "again-async", "again-subflow", "again-uploads"}
 
 def ended(process: Launched, seconds: float = 60.0) -> Launched:
     """A process once it has ended."""
-    assert process.end(seconds), process.log.read_text()
+    if not process.end(seconds):
+        # Where it stands is written to its log.
+        process.send(signal.SIGUSR1)
+        process.end(2)
+        pytest.fail(process.log.read_text())
     return process
 
 

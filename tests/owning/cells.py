@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ class Outcome:
         flow_run: The final state of the flow run.
         exit_code: Of the process, where it can be told; under serve and a worker it cannot.
         abort_seconds: From the signal or the end of the time limit to the last abort.
+        late_seconds: From when the process noticed, as its log says, to the last abort.
         end_seconds: From there to the end of the process.
         is_hanging: Whether the process had to be killed.
         log: The output of the process.
@@ -88,6 +90,7 @@ class Outcome:
     flow_run: str
     exit_code: int | None
     abort_seconds: float | None
+    late_seconds: float
     end_seconds: float
     is_hanging: bool
     log: str = field(repr=False, default="")
@@ -221,12 +224,27 @@ class Trial:
 
     def _outcome(self, since: float, ended: float, **known: Any) -> Outcome:
         aborts = [at - since for at in self.geobox.aborts()]
+        noticed = _noticed(str(known["log"]), self.geobox.uuids())
+        last = max(self.geobox.aborts(), default=0.0)
         return Outcome(
+            late_seconds=last - noticed if aborts and noticed is not None else 0.0,
             remote=tuple(sorted(set(self.geobox.states()))),
             abort_seconds=round(max(aborts), 1) if aborts else None,
             end_seconds=round(ended - since, 1),
             **known,
         )
+
+
+def _noticed(log: str, uuids: list[str]) -> float | None:
+    """When the first abort of some remote tasks was logged, on the monotonic clock."""
+    lines = [line for line in log.splitlines() if "; aborting " in line]
+    times = [line.split()[0] for line in lines if any(uuid in line for uuid in uuids)]
+    if not times:
+        return None
+    today = datetime.now()  # noqa: DTZ005 - the log has local times
+    at = datetime.strptime(min(times), "%H:%M:%S.%f")  # noqa: DTZ007
+    ago = (today - at.replace(year=today.year, month=today.month, day=today.day)).total_seconds()
+    return time.monotonic() - ago % 86400
 
 
 def try_out(lab: Lab, cell: Cell, paths: list[Path], log: Path | None = None) -> Outcome:

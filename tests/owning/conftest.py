@@ -12,30 +12,29 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from .cells import Cell, Outcome, keep, try_out
-from .lab import HERE, Lab
+from .lab import HERE, Lab, serving_prefect
 
-# SQLite takes one writer at a time; this is how long the others wait, in place of 5 and 10 s.
-os.environ |= {
-    "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
-    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
-}
-
-#: How many cells are tried at once; each is a process that works hard when it begins and ends.
-AT_ONCE = 7
+#: How many cells are tried at once, as scripts and beside them under `serve` and the worker, and
+#: how many other tests. Most of it is waiting, but each is a process that works hard when it begins
+#: and ends.
+SCRIPTS, DEPLOYED, TESTS = 5, 3, 5
 
 #: With so many cells tried, it is a full run, which is kept.
 FULL = 100
 
 
-@pytest.fixture(scope="session")
-def lab(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Where the flows of all tests run."""
+@pytest.fixture(scope="package")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Where the flows of all tests run: one folder, and one Prefect server for all of them."""
     folder = tmp_path_factory.mktemp("lab")
-    url = PREFECT_API_URL.value()
-    assert url
+    with serving_prefect(folder) as url, temporary_settings({PREFECT_API_URL: url}):
+        yield from _lab(folder, url)
+
+
+def _lab(folder: Path, url: str) -> Iterator[Lab]:
     environment = {
         **os.environ,
         "PREFECT_API_URL": url,
@@ -68,32 +67,35 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def outcomes(
     lab: Lab, paths: list[Path], request: pytest.FixtureRequest
 ) -> Iterator[dict[Cell, Future[Outcome]]]:
     """What came of each cell that a selected test asks for."""
-    _start(request.session, lab, paths)
-    calls: list[Any] = [getattr(item, "callspec", None) for item in request.session.items]
-    cells = [
-        call.params["cell"]
-        for call in calls
-        if call is not None and isinstance(call.params.get("cell"), Cell)
-    ]
-    cells = sorted(dict.fromkeys(cells), key=lambda cell: cell.column not in ("serve", "worker"))
+    cells = _selected_cells(request.session)
+    rows = {
+        column: sorted({cell.row for cell in cells if cell.column == column})
+        for column in ("serve", "worker")
+    }
     with ExitStack() as stack:
-        logs = {}
-        rows = {
-            column: sorted({cell.row for cell in cells if cell.column == column})
-            for column in ("serve", "worker")
+        _start(request.session, lab, paths)
+        scripts = stack.enter_context(ThreadPoolExecutor(SCRIPTS))
+        deployed = stack.enter_context(ThreadPoolExecutor(DEPLOYED))
+        trials = {
+            cell: scripts.submit(try_out, lab, cell, paths)
+            for cell in cells
+            if cell.column not in rows
         }
-        if rows["serve"]:
-            logs["serve"] = stack.enter_context(lab.serving("serve-cells", rows["serve"]))
+        # These take longer to begin; the others do not wait for them.
+        logs = {}
         if rows["worker"]:
             logs["worker"] = stack.enter_context(lab.pooled("cells", rows["worker"]))
-        threads = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
-        trials = {
-            cell: threads.submit(try_out, lab, cell, paths, logs.get(cell.column)) for cell in cells
+        if rows["serve"]:
+            logs["serve"] = stack.enter_context(lab.serving("serve-cells", rows["serve"]))
+        trials |= {
+            cell: deployed.submit(try_out, lab, cell, paths, logs[cell.column])
+            for cell in cells
+            if cell.column in logs
         }
         yield trials
         for trial in trials.values():
@@ -105,6 +107,19 @@ def outcomes(
     }
     if len(measured) >= FULL:
         keep(measured)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _all_from_the_start(request: pytest.FixtureRequest) -> None:
+    """Has the cells begin with the first test of any kind here, not with the first of theirs."""
+    if _selected_cells(request.session):
+        request.getfixturevalue("outcomes")
+
+
+def _selected_cells(session: pytest.Session) -> list[Cell]:
+    calls: list[Any] = [getattr(item, "callspec", None) for item in session.items]
+    cells = [call.params.get("cell") for call in calls if call is not None]
+    return list(dict.fromkeys(cell for cell in cells if isinstance(cell, Cell)))
 
 
 _RUNNING = pytest.StashKey[dict[pytest.Item, Future[None]]]()
@@ -125,7 +140,7 @@ def _start(session: pytest.Session, lab: Lab, paths: list[Path]) -> None:
     if _RUNNING in session.stash:
         return
     shared = {"lab": lab, "paths": paths}
-    threads = ThreadPoolExecutor(AT_ONCE // 2)
+    threads = ThreadPoolExecutor(TESTS)
     session.stash[_RUNNING] = {
         item: threads.submit(item.function, **{**shared, **_parameters(item)})
         for item in session.items

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,12 +17,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
     ArtifactFilterType,
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
 )
 from prefect.client.schemas.objects import Artifact, FlowRun
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
@@ -33,6 +37,12 @@ from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.remote_tasks import failure
 
 HERE = Path(__file__).parent
+
+#: A database that lives as long as the server.
+IN_MEMORY = "sqlite+aiosqlite:///file::memory:?cache=shared&uri=true&check_same_thread=false"
+
+#: How many flows run at once, whoever starts them; the others wait for their turn.
+ROOM = 9
 
 #: Seconds after which a process that has not ended counts as hanging: Prefect kills after 30.
 HANGING = 40.0
@@ -107,6 +117,7 @@ class Starter:
         self._ids = count(1)
         self._launched: dict[str, Launched] = {}
         self._lock = threading.Lock()
+        self._room = threading.Semaphore(ROOM)
         with (folder / "starter.log").open("w") as log:
             self._process = subprocess.Popen(
                 [sys.executable, str(HERE / "starter.py")],
@@ -120,7 +131,8 @@ class Starter:
         self._reader.start()
 
     def launch(self, **command: Any) -> Launched:
-        """Starts a process that carries out a command."""
+        """Starts a process that carries out a command, once there is room for it."""
+        self._room.acquire()
         with self._lock:
             number = str(next(self._ids))
             launched = Launched(self._folder / f"process-{number}.log")
@@ -144,6 +156,7 @@ class Starter:
                 launched.exit_code = told["exit"]
                 launched.ended_at = time.monotonic()
                 launched.ended.set()
+                self._room.release()
 
     def close(self) -> None:
         """Ends all processes that have not ended, and the starter."""
@@ -303,6 +316,13 @@ class Lab:
         )
         return sorted(found, key=lambda artifact: artifact.created)
 
+    def subflows(self, run_id: UUID | str) -> list[UUID]:
+        """The flow runs that are a part of a flow run."""
+        parts = FlowRunFilter(
+            parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(str(run_id))])
+        )
+        return [run.id for run in self.client.read_flow_runs(flow_run_filter=parts)]
+
     def events(self, run_id: UUID | str) -> list[dict[str, Any]]:
         """The events about remote tasks of a flow run, oldest first."""
         response = self.client._client.post(
@@ -319,9 +339,46 @@ class Lab:
         return response.json()["events"]
 
 
+@contextmanager
+def serving_prefect(folder: Path) -> Iterator[str]:
+    """A Prefect server of its own, with its database in memory; yields the URL of its API.
+
+    The database in a file that Prefect's test harness has does not bear thirty processes: the
+    server reads before it writes, and SQLite refuses at once where another has written in between.
+    One in memory has one connection, so that nothing comes in between.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    environment = {**os.environ, "PREFECT_SERVER_DATABASE_CONNECTION_URL": IN_MEMORY}
+    command = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+    with (folder / "prefect.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command, "--port", str(port), "--log-level", "error"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        assert until(lambda: _is_healthy(url), 60, 0.2), (folder / "prefect.log").read_text()
+        yield url
+    finally:
+        end(process)
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=5).is_success
+    except httpx.HTTPError:
+        return False
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a command as its user would, or by force."""
-    process.send_signal(signal.SIGINT)
+    """Ends a command as its supervisor would, or by force."""
+    # Not by SIGINT, which a process ignores that a shell has started in the background.
+    process.send_signal(signal.SIGTERM)
     try:
         process.wait(20)
     except subprocess.TimeoutExpired:
@@ -370,8 +427,11 @@ class Geobox(GeoboxEmulator):
         known, first = set(self.uuids()), {}
         for request in self.requests:
             parts = request.path.strip("/").split("/")
-            if request.method == "GET" and len(parts) == 3 and parts[2] in known:
-                first.setdefault(parts[2], request.at)
+            if request.method != "GET" or parts[1:2] != ["tasks"]:
+                continue
+            named = parts[2:] if len(parts) == 3 else dict(request.query).get("q", "").split("'")
+            for uuid in known & set(named):
+                first.setdefault(uuid, request.at)
         return first
 
     def aborts(self) -> list[float]:

@@ -6,6 +6,7 @@ their ends.
 """
 
 import asyncio
+import faulthandler
 import inspect
 import json
 import os
@@ -100,6 +101,7 @@ def become(log: str) -> None:
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for source, target in ((null, 0), (out, 1), (out, 2)):
         os.dup2(source, target)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
 
 
 if len(sys.argv) > 1:

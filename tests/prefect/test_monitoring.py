@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,6 +17,14 @@ from prefect_geobox.monitoring import _MainLoop, main_task_of_ctrl_c
 needs_runner = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="asyncio.run leaves Ctrl-C alone before Python 3.11"
 )
+
+
+@pytest.fixture(autouse=True)
+def _heeded_sigint() -> Iterator[None]:
+    """Python's own handler: a process that a shell runs in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @needs_runner

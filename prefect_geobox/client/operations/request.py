@@ -134,8 +134,9 @@ def without_none(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _brief(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=_label)
-    return printable(text, 80)
+    if not isinstance(value, (str, Ref)):
+        return printable(json.dumps(value, default=_label), 80)
+    return printable(_label(value), 80)
 
 
 def _label(value: Any) -> str:
