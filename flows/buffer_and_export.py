@@ -44,6 +44,7 @@ def buffer_and_export(
     out: str = "out/",
     out_format: str = "GPKG",
     out_srid: int | None = None,
+    overwrite: bool = False,
     block: str | None = None,
 ) -> Path:
     """Buffers a file of geodata in Geobox. What a failed run has made there is deleted again.
@@ -54,6 +55,7 @@ def buffer_and_export(
         out: The folder that the result is downloaded into.
         out_format: "GPKG", "GeoJSON" or another format of `export_features`.
         out_srid: The EPSG code of the result; by default the server's choice.
+        overwrite: Whether another file of the same name in that folder is replaced.
         block: The name of a Geobox Credentials block; by default the environment decides.
     """
     credentials = load_credentials(block)
@@ -73,7 +75,7 @@ def buffer_and_export(
         out_srid=out_srid,
         zipped=not ending,
     )
-    return download_file(credentials, exported, f"{out.rstrip('/')}/")
+    return download_file(credentials, exported, f"{out.rstrip('/')}/", overwrite=overwrite)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", default="out/", help="the folder for the result (default: out/)")
     parser.add_argument("--format", default="GPKG", help="of the result (default: GPKG)")
     parser.add_argument("--srid", type=int, help="EPSG code of the result")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a file of that name in the folder"
+    )
     parser.add_argument("--block", help="the name of a Geobox Credentials block")
     options = parser.parse_args(arguments)
     try:
@@ -102,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             out=options.out,
             out_format=options.format,
             out_srid=options.srid,
+            overwrite=options.overwrite,
             block=options.block,
         )
     except (GeoboxError, OSError) as error:

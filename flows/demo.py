@@ -30,7 +30,9 @@ def main(arguments: list[str]) -> int:
     with GeoboxEmulator(seconds=3.0) as geobox:
         os.environ["GEOBOX_HOST"] = geobox.url
         os.environ["GEOBOX_APIKEY"] = geobox.apikey
-        code = chain([path, "--out", str(ROOT / ".demo" / "out")]) if is_chain else publish([path])
+        # Each demo has a Geobox of its own, so that the names are the same again.
+        out = ["--out", str(ROOT / ".demo" / "out"), "--overwrite"]
+        code = chain([path, *out]) if is_chain else publish([path])
     if code == 0:
         print(
             "\nThe map, the progress and the lineage of this run are in its Prefect UI:\n"
