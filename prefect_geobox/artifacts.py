@@ -17,7 +17,7 @@ from prefect_geobox.cancellation import flow_run_id
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.errors import GeoboxError
 from prefect_geobox.client.models import AssetKind, OutputAsset, RemoteTask, printable
-from prefect_geobox.client.watcher import WaitStats
+from prefect_geobox.client.watch import WaitStats
 from prefect_geobox.execution import Execution
 from prefect_geobox.maps import MapUnavailableError, draw_map
 from prefect_geobox.runs import is_in_run, run_logger

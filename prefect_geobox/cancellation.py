@@ -27,7 +27,7 @@ from prefect_geobox.runs import run_logger
 INTERRUPTIONS: Final = (KeyboardInterrupt, asyncio.CancelledError, TerminationSignal)
 
 #: Seconds that reading the state may take when the process is about to end.
-_STATE_TIME: Final = 5.0
+_STATE_TIME: Final = 10.0
 
 
 def judge_blocking(error: BaseException) -> Verdict:

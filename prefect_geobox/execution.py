@@ -27,7 +27,7 @@ from prefect_geobox.cancellation import judge_awaiting, judge_blocking
 from prefect_geobox.client.io_thread import io_thread, outlast
 from prefect_geobox.client.models import RemoteTask
 from prefect_geobox.client.waiting import ABORT_TIME, Verdict, Waiting
-from prefect_geobox.client.watcher import WaitUpdate
+from prefect_geobox.client.watch import WaitUpdate
 from prefect_geobox.monitoring import watching
 from prefect_geobox.runs import run_logger
 

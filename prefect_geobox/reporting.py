@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from prefect_geobox.client.models import RemoteTask, TaskState, printable
-from prefect_geobox.client.watcher import WaitStats, WaitUpdate
+from prefect_geobox.client.watch import WaitStats, WaitUpdate
 from prefect_geobox.execution import Execution
 from prefect_geobox.runs import is_in_run, rename_task_run, run_logger
 

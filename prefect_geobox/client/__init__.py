@@ -43,7 +43,7 @@ from prefect_geobox.client.models import (
 from prefect_geobox.client.policy import RetryPolicy
 from prefect_geobox.client.references import ByName, by_name
 from prefect_geobox.client.sync_client import GeoboxClient
-from prefect_geobox.client.watcher import WaitStats, WaitUpdate
+from prefect_geobox.client.watch import WaitStats, WaitUpdate
 
 __all__ = [
     "AmbiguousSubmissionError",

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 from prefect_geobox.client.uploading import OnBytes
-from prefect_geobox.client.watcher import WaitUpdate
+from prefect_geobox.client.watch import WaitUpdate
 
 L = TypeVar("L")
 

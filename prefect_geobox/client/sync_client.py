@@ -33,7 +33,7 @@ from prefect_geobox.client.references import AssetLike
 from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
 from prefect_geobox.client.transport import Form, Params
 from prefect_geobox.client.uploading import OnBytes
-from prefect_geobox.client.watcher import WaitUpdate
+from prefect_geobox.client.watch import WaitUpdate
 
 T = TypeVar("T")
 P = ParamSpec("P")

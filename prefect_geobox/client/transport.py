@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import ssl
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 import anyio
 import httpx
 
+from prefect_geobox.client.answers import (
+    content_kind,
+    decoded,
+    is_url,
+    retry_after_of,
+    text_of,
+    token_of,
+)
 from prefect_geobox.client.auth import Authenticator, SigningTransport
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.errors import (
@@ -362,13 +367,12 @@ class Transport:
     ) -> T:
         problem: str
         try:
-            text = self._authenticator.scrub(_text(response))
-            payload = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-            return parse(_without_surrogates(payload) if "\\u" in text else payload)
+            text = self._authenticator.scrub(text_of(response))
+            return parse(decoded(text))
         except InvalidResponseError as error:
             problem = str(error)
         except (ValueError, RecursionError):
-            problem = f"the body is no JSON ({_content_kind(response)})"
+            problem = f"the body is no JSON ({content_kind(response)})"
         raise InvalidResponseError(
             f"{method} {path} was answered {response.status_code}, but {problem}."
         )
@@ -379,7 +383,7 @@ class Transport:
             detail = (
                 f"a redirect to {httpx.URL(target).host or 'elsewhere'}, which is not followed "
                 "with a credential; set host to where the API really is"
-                if _is_url(target)
+                if is_url(target)
                 else "a redirect without a usable target"
             )
         else:
@@ -387,16 +391,16 @@ class Transport:
         error = error_for_status(response.status_code, detail, method, path)
         if isinstance(error, AuthenticationError):
             error.add_advice(f"Refused was {self.settings.credential}.")
-        error.retry_after = _retry_after(response)
+        error.retry_after = retry_after_of(response)
         return error
 
     def _detail(self, response: httpx.Response) -> str:
         try:
-            body = json.loads(_text(response))
+            body = json.loads(text_of(response))
             detail = body.get("detail") or body.get("message") if isinstance(body, dict) else None
             text = error_text(detail or body) if detail or body else ""
         except (ValueError, RecursionError):
-            return f"no reason given ({_content_kind(response)})"
+            return f"no reason given ({content_kind(response)})"
         return self._authenticator.scrub(text) or "no reason given"
 
     async def _log_in(self) -> str:
@@ -413,7 +417,7 @@ class Transport:
             if isinstance(answer, GeoboxError):
                 raise answer
             if answer.is_success:
-                return _token_of(answer)
+                return token_of(answer)
             error = self._error_of(answer, "POST", "auth/token/")
             if error.status_code in (400, 401, 403, 422):
                 # Whatever the status, it is this user and password that the server did not take.
@@ -491,80 +495,3 @@ def _connect_error(host: str, text: str) -> GeoboxConnectionError:
         "network and any proxy.",
         reached=False,
     )
-
-
-def _token_of(response: httpx.Response) -> str:
-    token = _found_token(response)
-    if token is None:
-        raise InvalidResponseError("POST auth/token/ was answered 200, but without a usable token.")
-    return token
-
-
-def _found_token(response: httpx.Response) -> str | None:
-    try:
-        payload = json.loads(_text(response))
-    except (ValueError, RecursionError):
-        return None
-    token = payload.get("access_token") if isinstance(payload, dict) else None
-    is_usable = isinstance(token, str) and token.isascii() and token.isprintable() and token
-    return token if is_usable else None
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        pass
-    try:
-        # The server's own clock is the reference, so that a wrong clock here does no harm.
-        now = parsedate_to_datetime(response.headers["date"])
-    except (KeyError, ValueError, TypeError):
-        now = datetime.now(timezone.utc)
-    try:
-        return (parsedate_to_datetime(value) - now).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _text(response: httpx.Response) -> str:
-    # JSON is UTF-8, whatever encoding a header claims.
-    return response.content.decode("utf-8", "replace")
-
-
-def _is_url(text: str) -> bool:
-    try:
-        httpx.URL(text)
-    except httpx.InvalidURL:
-        return False
-    return bool(text)
-
-
-def _content_kind(response: httpx.Response) -> str:
-    kind = response.headers.get("content-type", "").partition(";")[0].strip()
-    return f"{error_text(kind) or 'no content type'}, {len(response.content)} bytes"
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        # It could be read, but never be written again.
-        raise ValueError(f"{text} is beyond all numbers")
-    return number
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _without_surrogates(value: Any) -> Any:
-    """Replaces lone surrogates, which JSON can spell but no encoding can store."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value

@@ -74,7 +74,8 @@ class Waiting:
         began: float,
     ) -> None:
         self._client = client
-        self._uuids = list(uuids)
+        self._asked_for = list(uuids)
+        self._uuids = list(dict.fromkeys(uuids))
         self._policy = policy
         self._with_progress = with_progress
         self._raise_on_failure = raise_on_failure
@@ -93,7 +94,7 @@ class Waiting:
     @property
     def uuids(self) -> list[str]:
         """The remote tasks that are waited for, each once."""
-        return list(dict.fromkeys(self._uuids))
+        return self._uuids
 
     @property
     def settings(self) -> ConnectionSettings:
@@ -126,7 +127,7 @@ class Waiting:
         if self._aborting is not None:
             self._aborting.cancel()
 
-    # The two ways to wait stand side by side; both run `_watch` on the I/O thread.
+    # The two ways to wait stand side by side; both have the I/O thread watch.
 
     def run(
         self,
@@ -242,7 +243,7 @@ class Waiting:
         return self._judged()
 
     def _unfinished(self) -> list[str]:
-        return [uuid for uuid in dict.fromkeys(self._uuids) if uuid not in self._final]
+        return [uuid for uuid in self._uuids if uuid not in self._final]
 
     def _begin(self, post: _Post | None, finish: Callable[[bool], None]) -> None:
         """Has the I/O thread watch.
@@ -260,12 +261,11 @@ class Waiting:
         try:
             watcher = self._client.joined().watcher
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
-            self._failed = dict.fromkeys(self.uuids, error)
+            self._failed = dict.fromkeys(self._uuids, error)
             self._resolve()
             return
         self._watcher = watcher
-        uuids = self.uuids
-        if not uuids:
+        if not self._uuids:
             self._resolve()
         self._watches = [
             watcher.subscribe(
@@ -276,7 +276,7 @@ class Waiting:
                 on_update=post,
                 with_progress=self._with_progress,
             )
-            for uuid in uuids
+            for uuid in self._uuids
         ]
 
     def _stop(self) -> None:
@@ -297,7 +297,7 @@ class Waiting:
             self._final[uuid] = outcome
         else:
             self._failed[uuid] = outcome
-        if len(self._final) + len(self._failed) < len(self.uuids):
+        if len(self._final) + len(self._failed) < len(self._uuids):
             return
         late = [uuid for uuid, end in self._failed.items() if isinstance(end, TaskTimeoutError)]
         if late and self._policy.on_timeout == "abort":
@@ -313,10 +313,10 @@ class Waiting:
 
     def _judged(self) -> list[RemoteTask]:
         ends: dict[str, RemoteTask | Exception] = {**self._failed, **self._final}
-        tasks = _all_tasks([ends[uuid] for uuid in self.uuids], self._policy)
+        tasks = _all_tasks([ends[uuid] for uuid in self._uuids], self._policy)
         if self._raise_on_failure:
             raise_for_failures(tasks)
-        return [self._final[uuid] for uuid in self._uuids]
+        return [self._final[uuid] for uuid in self._asked_for]
 
     async def _abort_late(self, late: Sequence[str]) -> None:
         """Aborts what ran out of time, and says of each what came of that."""

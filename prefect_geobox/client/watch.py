@@ -104,7 +104,6 @@ class Watch:
         "_failing_since",
         "_failures_in_row",
         "_first_progress",
-        "_is_seen",
         "_look_began",
         "_on_end",
         "_on_update",
@@ -151,7 +150,6 @@ class Watch:
         self._on_end = on_end
         self._on_update = on_update
         self._seen: RemoteTask | dict[str, Any] | None = None
-        self._is_seen = False
         # looks, requests, failures, outage seconds
         self._stats: tuple[int, int, int, float] = (0, 0, 0, 0.0)
         self._trouble: str | None = None
@@ -197,7 +195,6 @@ class Watch:
             self._seen = row
         else:
             self._seen = task = RemoteTask.from_payload(row)
-        self._is_seen = True
         self.misses = 0
         outage = now - self._failing_since if self._failures_in_row else 0.0
         self._failures_in_row = 0
@@ -337,7 +334,7 @@ class Watch:
 
     def _lost(self, error: GeoboxError, failing_for: float, host: str) -> LostContactError:
         task = self.task
-        last = f"last seen in state {task.state_text}" if self._is_seen else "not seen at all"
+        last = "not seen at all" if self._seen is None else f"last seen in state {task.state_text}"
         return LostContactError(
             f"No contact with {host} for {failing_for:.0f} s while waiting for remote task "
             f"{task.label} ({task.uuid}), {last}. It was left alone and may well go on: wait for "
@@ -348,7 +345,7 @@ class Watch:
 
     def _timed_out(self, error: GeoboxError | None = None) -> TaskTimeoutError:
         task = self.task
-        seen = f"was {task.state_text}" if self._is_seen else "could not be read"
+        seen = f"was {task.state_text}" if self._seen is not None else "could not be read"
         last = str(error) if error else self._trouble
         reason = f" The last failure: {last}" if last else ""
         return TaskTimeoutError(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Collection, Coroutine
 from functools import partial
 from typing import Any, Final
 
+from prefect_geobox.client.bound import Bound
+from prefect_geobox.client.due_queue import DueQueue
 from prefect_geobox.client.errors import (
     ApiRequestError,
     GeoboxConnectionError,
@@ -19,20 +20,9 @@ from prefect_geobox.client.errors import (
 from prefect_geobox.client.models import RemoteTask, TaskProgress, TaskState
 from prefect_geobox.client.pacing import IN_FLIGHT, HostLimits
 from prefect_geobox.client.policy import LONGEST_RETRY_AFTER, WaitPolicy
-from prefect_geobox.client.task_list import CHUNK, Reading, TaskList, plain
+from prefect_geobox.client.task_list import Reading, TaskList, plain
 from prefect_geobox.client.transport import Transport
-from prefect_geobox.client.watch import (
-    LAST_LOOK,
-    PROGRESS_PAUSE,
-    SINGLE_TIME,
-    OnEnd,
-    OnUpdate,
-    WaitStats,
-    WaitUpdate,
-    Watch,
-)
-
-__all__ = ["LAST_LOOK", "PROGRESS_PAUSE", "TaskWatcher", "WaitStats", "WaitUpdate", "Watch"]
+from prefect_geobox.client.watch import LAST_LOOK, SINGLE_TIME, OnEnd, OnUpdate, Watch
 
 #: Looks from which a list is read instead of each by itself.
 _FEW: Final = 3
@@ -65,8 +55,7 @@ class TaskWatcher:
         self._list = TaskList(transport)
         self._watches: dict[str, list[Watch]] = {}
         self._waits = 0
-        self._queue: list[tuple[float, int, int, Watch]] = []
-        self._entries = 0
+        self._queue = DueQueue()
         self._jobs: dict[asyncio.Task[None], Collection[Watch]] = {}
         self._lists_under_way = 0
         self._listed_at = float("-inf")
@@ -82,23 +71,8 @@ class TaskWatcher:
         """How many waits there are now."""
         return self._waits
 
-    async def wait(
-        self,
-        uuid: str,
-        policy: WaitPolicy,
-        *,
-        began: float,
-        on_update: OnUpdate | None = None,
-        with_progress: bool = False,
-    ) -> RemoteTask:
-        """Waits until a remote task is final.
-
-        Args:
-            uuid: The remote task.
-            policy: Deadline, schedule and outage budget.
-            began: The moment of the clock from which the timeout counts.
-            on_update: Told of each look, progress and failure; must return at once.
-            with_progress: Whether to read the progress too.
+    async def wait(self, uuid: str, policy: WaitPolicy, *, began: float) -> RemoteTask:
+        """Waits until a remote task is final. Arguments as of `subscribe`.
 
         Raises:
             TaskTimeoutError: It was not final when the time was up.
@@ -115,9 +89,7 @@ class TaskWatcher:
             else:
                 ended.set_exception(outcome)
 
-        watch = self.subscribe(
-            uuid, policy, began=began, on_end=end, on_update=on_update, with_progress=with_progress
-        )
+        watch = self.subscribe(uuid, policy, began=began, on_end=end)
         try:
             return await ended
         finally:
@@ -147,7 +119,7 @@ class TaskWatcher:
         watch = Watch(uuid, policy, began, now, on_end, on_update, with_progress=with_progress)
         self._watches.setdefault(uuid, []).append(watch)
         self._waits += 1
-        self._enqueue(watch)
+        self._queue.put(watch)
         self._stir()
         return watch
 
@@ -165,9 +137,8 @@ class TaskWatcher:
             del self._watches[watch.uuid]
         if not self._waits:
             self._rest()
-        elif len(self._queue) > 64 + 2 * self._waits:
-            self._queue = [entry for entry in self._queue if self._is_current(entry)]
-            heapq.heapify(self._queue)
+        else:
+            self._queue.tidy(self._waits)
 
     def _cancel_vain_reads(self, watch: Watch) -> None:
         """Ends a read of which nobody wants the answer any more."""
@@ -182,15 +153,6 @@ class TaskWatcher:
             job.cancel()
 
     # When to read.
-
-    def _enqueue(self, watch: Watch) -> None:
-        self._entries += 1
-        heapq.heappush(self._queue, (watch.due, self._entries, watch.ticket, watch))
-
-    @staticmethod
-    def _is_current(entry: tuple[float, int, int, Watch]) -> bool:
-        watch = entry[3]
-        return not (watch.is_over or watch.is_reading) and watch.ticket == entry[2]
 
     def _stir(self) -> None:
         """Has the queue looked at soon: once, however many ask for it."""
@@ -223,18 +185,12 @@ class TaskWatcher:
         self._is_stirred = False
         if not self._waits:
             return
-        queue = self._queue
-        while queue:
-            if not self._is_current(queue[0]):
-                heapq.heappop(queue)
-                continue
+        while (watch := self._queue.first()) is not None:
             now = self._clock.monotonic()
-            watch = queue[0][3]
             if watch.due > now:
                 self._wake_at(watch.due)
                 return
             if watch.is_late(now):
-                heapq.heappop(queue)
                 watch.ran_out()
                 self.unsubscribe(watch)
                 continue
@@ -246,9 +202,8 @@ class TaskWatcher:
 
     def _set_alarm(self, now: float, until: float) -> None:
         """Wakes when the limits allow more; the last looks of those due do not wait for that."""
-        due = [entry[3] for entry in self._queue if entry[0] <= now and self._is_current(entry)]
         pressing: list[Watch] = []
-        for watch in due:
+        for watch in self._queue.due(now):
             if watch.deadline is None:
                 continue
             if watch.is_late(now):
@@ -286,8 +241,10 @@ class TaskWatcher:
         if gathers and at > now and len(self._queue) < capacity:
             # In a crowd such looks wait for others, unless there was no list for a while.
             return at
-        chosen = self._nearly_due(capacity, now)
+        chosen = self._queue.take_nearly_due(capacity, now)
         if len(chosen) < _FEW:
+            for watch in chosen:
+                self._queue.put(watch)
             self._read_one(first, now)
             return None
         self._listed_at = now
@@ -304,28 +261,6 @@ class TaskWatcher:
             return True
         return False
 
-    def _nearly_due(self, most: int, now: float) -> list[Watch]:
-        """Takes those due, and those that may be pulled forward; a few only stay in the queue."""
-        chosen: list[Watch] = []
-        others: list[tuple[float, int, int, Watch]] = []
-        queue = self._queue
-        # Slack differs, so that behind one with little there may be many with more.
-        while queue and len(chosen) < most and len(others) < CHUNK:
-            entry = heapq.heappop(queue)
-            if not self._is_current(entry):
-                continue
-            watch = entry[3]
-            if watch.due - watch.slack <= now and watch.single_until <= now:
-                chosen.append(watch)
-            else:
-                others.append(entry)
-        for entry in others:
-            heapq.heappush(queue, entry)
-        if len(chosen) < _FEW:
-            for watch in chosen:
-                self._enqueue(watch)
-        return chosen
-
     # How to read.
 
     def _start(self, work: Coroutine[Any, Any, None], watches: Collection[Watch]) -> None:
@@ -334,13 +269,15 @@ class TaskWatcher:
         job.add_done_callback(self._job_done)
 
     def _job_done(self, job: asyncio.Task[None]) -> None:
-        del self._jobs[job]
+        watches = self._jobs.pop(job)
+        if not job.cancelled() and isinstance(error := job.exception(), Exception):
+            # Nobody has foreseen it, so it is raised where its answer is waited for.
+            for watch in watches:
+                if watch.is_reading and not watch.is_over:
+                    watch.broke(error)
+                    self.unsubscribe(watch)
         if self._canary is not None and self._canary.is_over:
             self._canary = None
-        if not job.cancelled() and (error := job.exception()) is not None:
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "a read of remote tasks failed unexpectedly", "exception": error}
-            )
         self._stir()
 
     def _read_one(self, watch: Watch, now: float) -> None:
@@ -357,11 +294,6 @@ class TaskWatcher:
             )
         except GeoboxError as failure:
             error = failure
-        except Exception as unforeseen:  # noqa: BLE001 - raised where it is waited for
-            if not watch.is_over:
-                watch.broke(unforeseen)
-                self.unsubscribe(watch)
-            return
         now = self._clock.monotonic()
         self._learn(watch, row, error, now)
         watch.is_reading = False
@@ -402,7 +334,7 @@ class TaskWatcher:
         self._start(self._several(uuids, watches, now), frozenset(watches))
 
     async def _several(self, uuids: Collection[str], watches: list[Watch], began: float) -> None:
-        bound = _Bound(watches, began, self._detach)
+        bound = Bound(watches, began, self._detach)
         self._lists_under_way += 1
         try:
             reading = await self._list.read(uuids, self._turn)
@@ -438,7 +370,7 @@ class TaskWatcher:
             if reading.is_final or row is not None or watch.misses > 1:
                 watch.single_until = now + SINGLE_TIME
             watch.again(now)
-            self._enqueue(watch)
+            self._queue.put(watch)
 
     def _saw(self, watch: Watch, row: dict[str, Any], now: float) -> None:
         try:
@@ -458,7 +390,7 @@ class TaskWatcher:
         if watch.is_over:
             self.unsubscribe(watch)
         else:
-            self._enqueue(watch)
+            self._queue.put(watch)
 
     def _detach(self, watch: Watch, method: str) -> None:
         """Ends the part that a wait has in a read, as it can wait for its answer no longer."""
@@ -488,7 +420,7 @@ class TaskWatcher:
         watch.is_reading = False
         if not watch.is_over:
             watch.progressed(progress, self._clock.monotonic())
-            self._enqueue(watch)
+            self._queue.put(watch)
             self._stir()
         return True
 
@@ -505,55 +437,6 @@ class TaskWatcher:
             asked_for = None
         if asked_for is not None or isinstance(error, RateLimitError):
             self._limits.pace.slow_down(now, asked_for)
-
-
-class _Bound:
-    """Ends the parts of waits in a read that their deadlines do not allow to last longer.
-
-    Args:
-        watches: Those that have a part in it.
-        began: When it began.
-        detach: Ends the part of one.
-    """
-
-    def __init__(
-        self, watches: list[Watch], began: float, detach: Callable[[Watch, str], None]
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        self._detach = detach
-        self._gone: set[Watch] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        start = loop.time()
-        self._ends = sorted(
-            (
-                (start + within, number, watch)
-                for number, watch in enumerate(watches)
-                if (within := watch.within(began)) is not None
-            ),
-            reverse=True,
-        )
-        self._set()
-
-    def holds(self, watch: Watch) -> bool:
-        """Whether a wait still has a part in it."""
-        return watch not in self._gone
-
-    def close(self) -> None:
-        """Ends it."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _set(self) -> None:
-        if self._ends:
-            self._timer = asyncio.get_running_loop().call_at(self._ends[-1][0], self._end)
-
-    def _end(self) -> None:
-        now = asyncio.get_running_loop().time()
-        while self._ends and self._ends[-1][0] <= now + 0.005:
-            watch = self._ends.pop()[2]
-            self._gone.add(watch)
-            self._detach(watch, "GET tasks/")
-        self._set()
 
 
 def _parse_row(uuid: str, payload: Any) -> dict[str, Any]:

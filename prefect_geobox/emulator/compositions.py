@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.emulator.answers import ApiError
-from prefect_geobox.emulator.store import now
+from prefect_geobox.emulator.store import described, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,15 +49,7 @@ class Composition:
 
     def view(self) -> dict[str, Any]:
         """It as the API describes it."""
-        return {
-            "uuid": self.uuid,
-            "id": self.id,
-            "name": self.name,
-            "created_at": self.created_at,
-            # A guess, as for other assets.
-            "last_edit_at": self.created_at,
-            **self.details,
-        }
+        return described(self)
 
 
 class Compositions:

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.extras import JobFailed
@@ -113,15 +113,30 @@ class Asset:
 
     def view(self) -> dict[str, Any]:
         """The asset as the API describes it."""
-        return {
-            "uuid": self.uuid,
-            "id": self.id,
-            "name": self.name,
-            "created_at": self.created_at,
-            # No source tells what a fresh asset has here; a guess.
-            "last_edit_at": self.created_at,
-            **self.details,
-        }
+        return described(self)
+
+
+class Describable(Protocol):
+    """What the API can describe."""
+
+    uuid: str
+    id: int
+    name: str
+    created_at: str
+    details: dict[str, Any]
+
+
+def described(thing: Describable) -> dict[str, Any]:
+    """An asset, or whatever is described like one, as the API does it."""
+    return {
+        "uuid": thing.uuid,
+        "id": thing.id,
+        "name": thing.name,
+        "created_at": thing.created_at,
+        # No source tells what a fresh asset has here; a guess.
+        "last_edit_at": thing.created_at,
+        **thing.details,
+    }
 
 
 class Store:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -32,6 +33,16 @@ def geobox() -> Iterator[GeoboxEmulator]:
     """A running emulator whose tasks are quick; the tests of a module share it."""
     with GeoboxEmulator(seconds=0.005) as emulator:
         yield emulator
+
+
+@pytest.fixture(params=["sync", "async"])
+async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> AsyncIterator[Any]:
+    """Either half of the official SDK, logged in."""
+    # Imported late: the SDK is not there on every Python.
+    from .official import official_client
+
+    async with official_client(request.param, geobox) as sdk:
+        yield sdk
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ from geobox.aio import AsyncGeoboxClient
 
 from prefect_geobox.emulator import GeoboxEmulator
 
-HALVES = ("sync", "async")
-
 
 async def settled(value: Any) -> Any:
     """What a method or property of either half gives."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.map_images import BACKGROUND
 
 from .plain_api import Api, geojson, new_name, point
@@ -22,17 +20,10 @@ from geobox.enums import FileType
 from geobox.exception import NotFoundError, ValidationError
 from PIL import Image
 
-from .official import HALVES, ended, official_client, settled
+from .official import ended, settled
 
 TIFF = b"II*\0" + bytes(60)
 SQUARE = {"type": "Polygon", "coordinates": [[[2, 2], [8, 2], [8, 8], [2, 8], [2, 2]]]}
-
-
-@pytest.fixture(params=HALVES)
-async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> AsyncIterator[Any]:
-    """Either half of the SDK, logged in."""
-    async with official_client(request.param, geobox) as sdk:
-        yield sdk
 
 
 @pytest.fixture

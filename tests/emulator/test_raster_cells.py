@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-
-from prefect_geobox.emulator import GeoboxEmulator
 
 from .plain_api import Api, new_name
 
@@ -39,14 +36,7 @@ from .geotiff import (
     publish_raster,
     raster_of,
 )
-from .official import HALVES, official_client, settled
-
-
-@pytest.fixture(params=HALVES)
-async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> AsyncIterator[Any]:
-    """Either half of the SDK, logged in."""
-    async with official_client(request.param, geobox) as sdk:
-        yield sdk
+from .official import settled
 
 
 def rises(heights: Any, row: int, column: int, algorithm: str) -> tuple[float, float]:

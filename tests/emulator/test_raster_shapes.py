@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from prefect_geobox.emulator import GeoboxEmulator
 
 from .plain_api import Api, geojson, new_name, point
 
@@ -41,14 +38,7 @@ from .geotiff import (
     publish_raster,
     raster_of,
 )
-from .official import HALVES, ended, official_client, settled
-
-
-@pytest.fixture(params=HALVES)
-async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> AsyncIterator[Any]:
-    """Either half of the SDK, logged in."""
-    async with official_client(request.param, geobox) as sdk:
-        yield sdk
+from .official import ended, settled
 
 
 def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from prefect_geobox.emulator import GeoboxEmulator
 
 from .plain_api import Api, geojson, new_name, point
 
@@ -40,14 +37,7 @@ from .geotiff import (
     publish_raster,
     raster_of,
 )
-from .official import HALVES, official_client, settled
-
-
-@pytest.fixture(params=HALVES)
-async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> AsyncIterator[Any]:
-    """Either half of the SDK, logged in."""
-    async with official_client(request.param, geobox) as sdk:
-        yield sdk
+from .official import settled
 
 
 async def test_raster_tells_of_itself(client: Any, api: Api) -> None:

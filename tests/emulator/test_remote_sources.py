@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from geobox.db_connection import DBCredentials
 from geobox.enums import DBType
 from geobox.exception import NotFoundError, ValidationError
 
-from .official import HALVES, ended, official_client, settled
+from .official import ended, settled
 
 WFS = "https://maps.example.org/wfs"
 SECRET = "database-password"
@@ -47,13 +47,6 @@ def geobox(tmp_path_factory: pytest.TempPathFactory, cities: bytes) -> Iterator[
     sources = {f"{WFS}/": path, "db.example.org:5432/places": str(path)}
     with GeoboxEmulator(seconds=0.005, sources=sources) as emulator:
         yield emulator
-
-
-@pytest.fixture(params=HALVES)
-async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> AsyncIterator[Any]:
-    """Either half of the SDK, logged in."""
-    async with official_client(request.param, geobox) as sdk:
-        yield sdk
 
 
 @pytest.fixture

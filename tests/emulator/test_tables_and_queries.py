@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
 import pytest
-
-from prefect_geobox.emulator import GeoboxEmulator
 
 from .plain_api import Api, geojson, new_name
 
@@ -28,16 +25,9 @@ from geobox.enums import PublishFileType, QueryGeometryType, QueryResultType
 from geobox.exception import NotFoundError, ValidationError
 from geobox.query import Query
 
-from .official import HALVES, ended, official_client, settled
+from .official import ended, settled
 
 PEOPLE = b"name,age,weight\nAnn,30,60.5\nBob,40,80\nCid,50,\n"
-
-
-@pytest.fixture(params=HALVES)
-async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> AsyncIterator[Any]:
-    """Either half of the SDK, logged in."""
-    async with official_client(request.param, geobox) as sdk:
-        yield sdk
 
 
 @pytest.fixture

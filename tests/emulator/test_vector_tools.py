@@ -5,13 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-
-from prefect_geobox.emulator import GeoboxEmulator
 
 from .plain_api import Api, geojson, new_name
 
@@ -25,7 +23,7 @@ import shapely
 from geobox.enums import GroupByAggFunction, SpatialAggFunction
 from geobox.vector_tool import VectorTool
 
-from .official import HALVES, ended, official_client, settled
+from .official import ended, settled
 
 MERCATOR = "EPSG:3857"
 ONE, TWO = shapely.box(0, 0, 100, 100), shapely.box(50, 50, 150, 150)
@@ -338,13 +336,6 @@ CASES = [
         lambda f: at(f, degrees(10, 20)) and column(f, "name") == ["a"],
     ),
 ]
-
-
-@pytest.fixture(params=HALVES)
-async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> AsyncIterator[Any]:
-    """Either half of the SDK, logged in."""
-    async with official_client(request.param, geobox) as sdk:
-        yield sdk
 
 
 @pytest.fixture(scope="module")

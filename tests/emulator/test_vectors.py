@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -28,16 +27,9 @@ import shapely
 from geobox.enums import FileOutputFormat
 from geobox.exception import NotFoundError, ValidationError
 
-from .official import HALVES, ended, official_client, settled
+from .official import ended, settled
 
 FORMATS = ("GeoJSON", "GPKG", "Shapefile", "CSV", "KML", "DXF")
-
-
-@pytest.fixture(params=HALVES)
-async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> AsyncIterator[Any]:
-    """Either half of the SDK, logged in."""
-    async with official_client(request.param, geobox) as sdk:
-        yield sdk
 
 
 @pytest.fixture(scope="module")

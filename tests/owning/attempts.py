@@ -60,10 +60,10 @@ class Attempts:
         """Starts the first attempt."""
         return self._launch(do="run", cell=self.parameters(), **command)
 
-    def run_deployment(self, kind: str = "served") -> str:
+    def run_deployment(self, deployment: str) -> str:
         """Has the served or deployed flow run."""
         parameters = {"trial": self.parameters()}
-        self.run = self.lab.run_deployment(self.flow, kind, self.name, parameters)
+        self.run = self.lab.run_deployment(self.flow, deployment, self.name, parameters)
         return self.run
 
     def again(self, **command: Any) -> Launched:

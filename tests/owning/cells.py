@@ -47,7 +47,7 @@ COLUMNS = (
 LIMITS = {"task-limit": 4.0, "flow-limit": 8.0, "timeout": 4.0}
 
 #: Seconds that remote tasks take: longer than any cell, but where the end is waited for.
-LONG, SHORT = 600.0, 10.0
+LONG, SHORT = 600.0, 15.0
 
 OPTIONS = {"interval": 1.0, "max_interval": 2.0}
 
@@ -200,7 +200,7 @@ class Trial:
 
     def in_deployment(self, log: Path) -> Outcome:
         """Has a served or deployed flow run, and cancels it as a user does."""
-        kind = "served" if self.cell.column == "serve" else "pooled"
+        kind = "serve-cells" if self.cell.column == "serve" else "pooled"
         run = self.lab.run_deployment(self.cell.row, kind, self.name, {"cell": self.parameters()})
         begun = self.lab.note(self.name, "begun")
         assert begun is not None, log.read_text()

@@ -20,7 +20,7 @@ from .lab import HERE, Lab, serving_prefect
 #: How many cells are tried at once, as scripts and beside them under `serve` and the worker, and
 #: how many other tests. Most of it is waiting, but each is a process that works hard when it begins
 #: and ends.
-SCRIPTS, DEPLOYED, TESTS = 5, 3, 5
+SCRIPTS, DEPLOYED, TESTS = 4, 3, 3
 
 #: With so many cells tried, it is a full run, which is kept.
 FULL = 100

@@ -207,12 +207,12 @@ class Lab:
 
     @contextmanager
     def serving(self, name: str, flows: list[str], **extra: str) -> Iterator[Path]:
-        """Serves flows as deployments named `served`, in a process of its own."""
-        command = json.dumps({"do": "serve", "flows": flows})
+        """Serves flows as deployments of that name, in a process of its own."""
+        command = json.dumps({"do": "serve", "flows": flows, "name": name})
         process = self.command(name, str(HERE / "starter.py"), command, **extra)
         try:
             for flow in flows:
-                assert until(lambda f=flow: self.deployment(f, "served")), self.log_of(name)
+                assert until(lambda f=flow: self.deployment(f, name)), self.log_of(name)
             yield self.folder / f"{name}.log"
         finally:
             end(process)

@@ -30,7 +30,7 @@ FLOWS = {**rows.ROWS, **rows.OTHERS, **again.FLOWS}
 def carry_out(command: dict[str, Any]) -> None:
     """Runs a flow, or serves or deploys several."""
     if command["do"] == "serve":
-        deployments = [FLOWS[name].to_deployment(name="served") for name in command["flows"]]
+        deployments = [FLOWS[name].to_deployment(name=command["name"]) for name in command["flows"]]
         serve(*deployments, print_starting_message=False, limit=None)
         return
     if command["do"] == "deploy":

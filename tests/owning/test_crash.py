@@ -34,7 +34,7 @@ def test_a_killed_flow_goes_on_where_it_was_under_serve(lab, paths):
 
     def trial(place):
         with attempts(lab, "again-direct", paths[:1], seconds=6) as tried:
-            run = tried.run_deployment()
+            run = tried.run_deployment(log.stem)
             begun = lab.note(tried.name, "begun")
             assert begun is not None, log.read_text()
             assert until(tried.is_waiting, 60), log.read_text()
@@ -182,7 +182,7 @@ def test_it_does_not_matter_whether_results_are_persisted(lab, paths, persist):
         lab.serving(name, ["again-map"], **extra) as log,
         attempts(lab, "again-map", paths[:2], seconds=5) as tried,
     ):
-        run = tried.run_deployment()
+        run = tried.run_deployment(log.stem)
         begun = lab.note(tried.name, "begun")
         assert begun is not None, log.read_text()
         assert until(tried.is_waiting, 60), log.read_text()

@@ -23,7 +23,7 @@ ACROSS = {"upload": {"reattach": "deployment"}, "publish": {"reattach": "deploym
 
 def _crashed(lab, tried, log):
     """A served run that is killed while it waits."""
-    run = tried.run_deployment()
+    run = tried.run_deployment(log.stem)
     begun = lab.note(tried.name, "begun")
     assert begun is not None, log.read_text()
     assert until(tried.is_waiting, 60), log.read_text()
@@ -41,7 +41,7 @@ def test_the_next_run_takes_over_what_a_crashed_run_has_left(lab, paths):
         attempts(lab, "again-direct", paths[:1], seconds=6, **ACROSS) as tried,
     ):
         _crashed(lab, tried, log)
-        second = tried.run_deployment()
+        second = tried.run_deployment(log.stem)
         assert until(lambda: lab.state_name(second) == "Completed", 60), log.read_text()
         assert tried.counts == (1, 1)
         assert tried.decisions() == [TAKEN]
@@ -49,7 +49,7 @@ def test_the_next_run_takes_over_what_a_crashed_run_has_left(lab, paths):
         assert {r.data["uuid"] for r in lab.records(second) if r.data["kind"] == "task"} == set(
             tried.geobox.uuids()
         )
-        third = tried.run_deployment()
+        third = tried.run_deployment(log.stem)
         # The layer of that name is there by now, so that the third run fails in its turn.
         assert lab.final_state(third) == "Failed"
         assert tried.counts == (2, 2)
@@ -64,7 +64,7 @@ def test_only_one_of_two_next_runs_takes_it_over(lab, paths):
         attempts(lab, "again-direct", paths[:1], seconds=8, **ACROSS) as tried,
     ):
         _crashed(lab, tried, log)
-        heirs = [tried.run_deployment() for _ in range(2)]
+        heirs = [tried.run_deployment(log.stem) for _ in range(2)]
         for heir in heirs:
             lab.final_state(heir, 60)
         found = []
@@ -84,7 +84,7 @@ def test_without_being_asked_a_run_takes_nothing_over(lab, paths):
         attempts(lab, "again-direct", paths[:1], seconds=6) as tried,
     ):
         _crashed(lab, tried, log)
-        lab.final_state(tried.run_deployment(), 60)
+        lab.final_state(tried.run_deployment(log.stem), 60)
         assert tried.counts == (2, 2)
 
 
