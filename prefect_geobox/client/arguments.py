@@ -34,12 +34,13 @@ class HasUuid(Protocol):
 UuidLike = str | UUID | HasUuid
 
 
-def checked_uuid(field: str, value: UuidLike) -> str:
+def checked_uuid(field: str, value: UuidLike, *, has_name: bool = False) -> str:
     """The uuid that an argument stands for.
 
     Args:
         field: The argument's name, for the message.
         value: A uuid, or an object with a `uuid`.
+        has_name: Whether it could be given by its name as well.
 
     Raises:
         InvalidArgumentError: It is no uuid.
@@ -47,9 +48,10 @@ def checked_uuid(field: str, value: UuidLike) -> str:
     text = value if isinstance(value, (str, UUID)) else getattr(value, "uuid", value)
     candidate = str(text).strip()
     if not isinstance(text, (str, UUID)) or not _UUID.fullmatch(candidate):
+        named = ', or by_name("…") for what has a name' if has_name else ""
         raise InvalidArgumentError(
             f"{field} must be a uuid such as 12345678-1234-5678-1234-567812345678, or an object "
-            f"with one as its `uuid`; got {candidate[:80]!r}"
+            f"with one as its `uuid`{named}; got {candidate[:80]!r}"
         )
     return candidate
 

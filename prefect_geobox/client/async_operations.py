@@ -153,7 +153,11 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
         request, task = await self.started(operation, arguments)
         shows = arguments["progress_bar"]
         waiting = self.waiting(
-            [task.uuid, *task.companions], policy, with_progress=shows, began=began
+            [task.uuid, *task.companions],
+            policy,
+            with_progress=shows,
+            asked=request.asked,
+            began=began,
         )
         with progress_listener(None, show=shows) as listener:
             tasks = await waiting.arun(listener)

@@ -6,9 +6,11 @@ import difflib
 import math
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from prefect_geobox.client.errors import InvalidArgumentError
+
+T = TypeVar("T")
 
 
 def text(field: str, value: Any, meaning: str = "a text") -> str:
@@ -63,9 +65,11 @@ def number(
         most: The largest.
         above: What it must exceed.
     """
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    is_usable = is_number and math.isfinite(value) and _within(value, least, most)
-    if not is_usable or (above is not None and value <= above):
+    if (
+        not _is_finite(value)
+        or not _within(value, least, most)
+        or (above is not None and value <= above)
+    ):
         told = f" above {above:g}" if above is not None else _range(least, most)
         raise InvalidArgumentError(f"{field} must be a number{told}; got {value!r}")
     result: float = value
@@ -109,18 +113,31 @@ def choice(field: str, value: Any, literal: Any) -> Any:
     return plain
 
 
-def unknown(field: str, value: Any, known: Iterable[str]) -> InvalidArgumentError:
+def unknown(
+    field: str, value: Any, known: Iterable[str], also: Iterable[str] = ()
+) -> InvalidArgumentError:
     """The error for a name that is none of those known, with the near ones.
 
     Args:
         field: The argument's name.
         value: What was given.
         known: The names that there are.
+        also: Names that may have been meant, and are not listed where none is near.
     """
     names = list(known)
-    near = difflib.get_close_matches(str(value), names, n=3, cutoff=0.5)
+    near = near_names(value, [*names, *also])
     hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(names)}."
     return InvalidArgumentError(f"{field}: there is no {value!r}. {hint}")
+
+
+def near_names(value: Any, known: Iterable[str]) -> list[str]:
+    """Up to three of the names that are like the one given, or that it is a part of."""
+    if not isinstance(value, str) or not value:
+        return []
+    names = list(known)
+    close = difflib.get_close_matches(value, names, n=3, cutoff=0.5)
+    longer = [name for name in names if value in name]
+    return list(dict.fromkeys([*close, *longer]))[:3]
 
 
 def choice_or_none(field: str, value: Any, literal: Any) -> Any:
@@ -138,7 +155,8 @@ def box(field: str, value: Any) -> list[float]:
     numbers = _numbers(value, 4)
     if numbers is None or numbers[0] > numbers[2] or numbers[1] > numbers[3]:
         raise InvalidArgumentError(
-            f"{field} must be west, south, east and north as four numbers; got {value!r}"
+            f"{field} must be west, south, east and north as four numbers, west not beyond east "
+            f"and south not beyond north; got {value!r}"
         )
     return numbers
 
@@ -164,7 +182,7 @@ def pair_text_or_none(field: str, value: Any) -> str | None:
 
 
 def ids_or_none(field: str, value: Any) -> list[int] | None:
-    """A list of numbers of features or rows, or None."""
+    """A list of numbers of features or rows, or None; never an empty one, which would mean all."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -172,18 +190,21 @@ def ids_or_none(field: str, value: Any) -> list[int] | None:
         value = [int(part) if part.isascii() and part.isdigit() else part for part in parts]
     if not isinstance(value, Iterable):
         raise InvalidArgumentError(f"{field} must be a list of whole numbers; got {value!r}")
-    return [whole(f"{field}[{place}]", item, 0) for place, item in enumerate(value)]
+    found = [whole(f"{field}[{place}]", item, 0) for place, item in enumerate(value)]
+    return _some(field, found)
 
 
 def names_or_none(field: str, value: Any) -> list[str] | None:
-    """A list of names, or None; given so or as one text with commas."""
+    """A list of names, or None; given so or as one text with commas; never an empty one."""
     if value is None:
         return None
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",")]
     if not isinstance(value, Iterable):
         raise InvalidArgumentError(f"{field} must be a list of names; got {value!r}")
-    return [text(f"{field}[{place}]", item, "a name") for place, item in enumerate(value)]
+    return _some(
+        field, [text(f"{field}[{place}]", item, "a name") for place, item in enumerate(value)]
+    )
 
 
 def joined(items: Sequence[Any] | None) -> str | None:
@@ -200,11 +221,24 @@ def _numbers(value: Any, count: int) -> list[float] | None:
     if not isinstance(value, Iterable):
         return None
     items = list(value)
-    is_fit = len(items) == count and all(
-        isinstance(item, (int, float)) and not isinstance(item, bool) and math.isfinite(item)
-        for item in items
-    )
-    return items if is_fit else None
+    return items if len(items) == count and all(map(_is_finite, items)) else None
+
+
+def _some(field: str, items: list[T]) -> list[T]:
+    """A list with something in it: an empty one would not be sent at all."""
+    if not items:
+        raise InvalidArgumentError(f"{field} must name at least one; pass None for no choice")
+    return items
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        # A whole number that no float can hold.
+        return False
 
 
 def _plain(part: str) -> float:

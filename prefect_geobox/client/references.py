@@ -220,7 +220,7 @@ def _picked(argument: str, value: Any, kinds: tuple[Resource, ...], *, needs: st
         _check(argument, resource, kinds, output.uuid)
         return Ref(argument, kinds, resource, output.uuid, needs=needs)
     found = _resource_of(value)
-    uuid = checked_uuid(argument, value)
+    uuid = checked_uuid(argument, value, has_name=True)
     if found is not None:
         _check(argument, found, kinds, getattr(value, "name", None) or uuid)
     name = getattr(value, "name", "") if found is not None else ""

@@ -320,7 +320,11 @@ class GeoboxClient:
         request, task = _block(self.aio.started(operation, arguments))
         shows = arguments["progress_bar"]
         waiting = self.aio.waiting(
-            [task.uuid, *task.companions], policy, with_progress=shows, began=began
+            [task.uuid, *task.companions],
+            policy,
+            with_progress=shows,
+            asked=request.asked,
+            began=began,
         )
         with progress_listener(None, show=shows) as listener:
             tasks = waiting.run(listener)

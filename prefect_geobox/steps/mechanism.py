@@ -14,9 +14,10 @@ from prefect_geobox.artifacts import StepSummary, leave_last_summary, leave_summ
 from prefect_geobox.cancellation import INTERRUPTIONS
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.async_operations import passed_on, wait_policy
-from prefect_geobox.client.errors import GeoboxError, TaskFailedError
+from prefect_geobox.client.errors import GeoboxError
 from prefect_geobox.client.models import OutputAsset, RemoteTask, printable
 from prefect_geobox.client.operations import LayerOptions, Operation, StepOptions, publish_file
+from prefect_geobox.client.operations.binding import misfit
 from prefect_geobox.client.operations.request import Request
 from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.references import ByName
@@ -57,22 +58,36 @@ def steps_of(
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         annotation="GeoboxCredentials",
     )
-    signature = operation.signature.replace(
-        parameters=[first, *operation.signature.parameters.values()]
-    )
+    signature = _StepSignature([first, *operation.signature.parameters.values()])
+    signature.operation = operation
     for function, name, doc in (
         (blocking, operation.name, _docstring(operation)),
         (awaiting, f"a{operation.name}", f"Async twin of `{operation.name}`."),
     ):
         function.__name__ = function.__qualname__ = name
         function.__doc__ = doc
-        # Prefect binds by it, and says what is missing or not known.
         function.__dict__["__signature__"] = signature
     run_name = _run_name(operation)
     return (
         task(task_run_name=run_name, cache_policy=NO_CACHE)(blocking),
         task(task_run_name=run_name, cache_policy=NO_CACHE)(awaiting),
     )
+
+
+class _StepSignature(inspect.Signature):
+    """The signature of a step. What does not fit is told in the operation's own words.
+
+    Prefect binds by it, and would list all that it was given, assets with their data.
+    """
+
+    operation: Operation[..., Any]
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+        try:
+            return super().bind(*args, **kwargs)
+        except TypeError:
+            name, doc = self.operation.name, self.operation.__doc__
+            raise misfit(name, self, doc, len(args), kwargs) from None
 
 
 async def carry_out(
@@ -130,7 +145,7 @@ async def _owned(
         started,
         StepSummary(operation.slug, request.title, notes={"Remote task was": str(decision)}),
         policy,
-        asked=f"{request.title} ({request.parameters})",
+        asked=request.asked,
         show_progress=bool(arguments["progress_bar"]),
         began=began,
         outcome_of=lambda tasks: client.outcome(operation, request, tasks, arguments),
@@ -192,7 +207,7 @@ async def see_through(
         tasks = await watch(
             execution, client, uuids, policy, report, show_progress=show_progress, began=began
         )
-        _raise_for_failures(tasks, asked)
+        raise_for_failures(tasks, asked)
         outcome = await execution.call(outcome_of(tasks))
     except (GeoboxError, *INTERRUPTIONS) as error:
         failed = replace(
@@ -230,13 +245,6 @@ async def _show(
     if operation.output == "task" and sources:
         # What the step works on first is what it has changed.
         materialize(sources[0], {"remote_task": summary.tasks[0].uuid}, sources[1:])
-
-
-def _raise_for_failures(tasks: list[RemoteTask], asked: str) -> None:
-    try:
-        raise_for_failures(tasks)
-    except TaskFailedError as error:
-        raise TaskFailedError(f"{error} Asked was: {asked}.", error.task, error.tasks) from None
 
 
 def _run_name(operation: Operation[..., Any]) -> Callable[[], str]:

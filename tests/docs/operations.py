@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect_geobox.client.operations import OPERATIONS, Operation
+from prefect_geobox.client.operations.binding import meanings
 from prefect_geobox.client.operations.operation import DEFAULTS
 from prefect_geobox.client.operations.vector_tools import VECTOR_TOOLS
 
@@ -98,18 +99,18 @@ def _subjects() -> Iterator[str]:
 def _described(operation: Operation[Any, Any]) -> Iterator[str]:
     doc = inspect.cleandoc(operation.__doc__ or "")
     summary, _, rest = doc.partition("\nArgs:\n")
-    arguments, _, example = rest.partition("\nExample:\n")
+    _, _, example = rest.partition("\nExample:\n")
     yield f"### {operation.name}\n\n{_flowing(summary)}\n\n"
-    meanings = _meanings(arguments)
+    meant = {name: told.replace("|", "\\|") for name, told in meanings(doc).items()}
     yield "| parameter | default | meaning |\n|---|---|---|\n"
     for name, parameter in operation.signature.parameters.items():
-        if name in DEFAULTS and name not in meanings:
+        if name in DEFAULTS and name not in meant:
             continue
         if parameter.kind is parameter.VAR_KEYWORD:
-            yield f"| `**{name}` | | {meanings[f'**{name}']} |\n"
+            yield f"| `**{name}` | | {meant[f'**{name}']} |\n"
             continue
         default = "" if parameter.default is parameter.empty else f"`{parameter.default!r}`"
-        yield f"| `{name}` | {default} | {meanings[name]} |\n"
+        yield f"| `{name}` | {default} | {meant[name]} |\n"
     yield f"\n{inspect.cleandoc(example).replace('```python', '```py')}\n\n"
 
 
@@ -120,15 +121,6 @@ def _tools() -> Iterator[str]:
     for name, parameters in VECTOR_TOOLS.items():
         told = ", ".join(f"`{each.name}` ({each.meaning})" for each in parameters)
         yield f"| `{name}` | {told} |\n"
-
-
-def _meanings(arguments: str) -> dict[str, str]:
-    """The text of each parameter in the section `Args` of a docstring."""
-    found = re.split(r"^ {4}(\**\w+): ", arguments, flags=re.MULTILINE)[1:]
-    names, texts = found[::2], found[1::2]
-    return {
-        name: _flowing(text).replace("|", "\\|") for name, text in zip(names, texts, strict=True)
-    }
 
 
 def _flowing(text: str) -> str:

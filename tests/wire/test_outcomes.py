@@ -378,6 +378,14 @@ def test_layers_become_temporary_and_permanent(world: Any) -> None:
 
 
 def test_a_failure_is_the_servers(world: Any) -> None:
-    """A remote task that fails raises with the server's reason."""
-    with pytest.raises(TaskFailedError, match="exists already"):
+    """A remote task that fails raises with the server's reason, and with what was asked for."""
+    with pytest.raises(
+        TaskFailedError, match=r"exists already.*Asked was: .*out_layer_name=points"
+    ):
         copied(world, "points")
+
+
+def test_a_name_of_another_kind_is_told(world: Any) -> None:
+    """A name that only a raster has is no layer, and the message says what it is."""
+    with pytest.raises(NameLookupError, match=r"no vector layer.*, but a raster of that name"):
+        kept(world, operations.export_features, by_name("heights"), "x.gpkg")

@@ -178,9 +178,6 @@ def delete_features(
         )
     if is_filtered and everything:
         raise InvalidArgumentError("everything must not be given together with a filter")
-    if feature_ids is not None and not chosen["feature_ids"]:
-        # An empty list would not be sent at all, and so delete everything.
-        raise InvalidArgumentError("feature_ids must name at least one feature; got none")
     return Request(
         "Delete features of {layer}",
         "{layer}deleteFeatures/",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -10,8 +9,8 @@ from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar
 
 from typing_extensions import TypedDict
 
-from prefect_geobox.client.errors import InvalidArgumentError
 from prefect_geobox.client.models import AssetKind, OutputAsset, RemoteTask
+from prefect_geobox.client.operations.binding import misfit
 from prefect_geobox.client.operations.request import Request
 from prefect_geobox.client.policy import Action
 
@@ -165,15 +164,8 @@ class Operation(Generic[P, R]):
         """
         try:
             bound = self.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            near = [
-                f"{name} (did you mean {', '.join(found)}?)"
-                for name in kwargs
-                if name not in self.signature.parameters
-                and (found := difflib.get_close_matches(name, self.signature.parameters))
-            ]
-            hint = f": {'; '.join(near)}" if near else ""
-            raise InvalidArgumentError(f"{self.name}: {error}{hint}") from None
+        except TypeError:
+            raise misfit(self.name, self.signature, self.__doc__, len(args), kwargs) from None
         bound.apply_defaults()
         return bound.arguments
 

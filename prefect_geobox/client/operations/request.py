@@ -97,13 +97,15 @@ class Request:
         return told
 
     @property
-    def parameters(self) -> str:
-        """What was asked for, for messages: without secrets, bounded."""
+    def asked(self) -> str:
+        """What was asked for, for messages: its title and parameters, without secrets, bounded."""
         told = self._open_body()
         if not isinstance(told, Mapping):
-            return "" if told is None else _brief(told)
-        shown = [f"{key}={_brief(value)}" for key, value in told.items() if value is not None]
-        return printable(", ".join(shown), 800)
+            shown = "" if told is None else _brief(told)
+        else:
+            given = [f"{key}={_brief(value)}" for key, value in told.items() if value is not None]
+            shown = printable(", ".join(given), 800)
+        return f"{self.title} ({shown})" if shown else self.title
 
     def _open_body(self) -> Any:
         """What was asked for, without secrets."""

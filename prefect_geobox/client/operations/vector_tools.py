@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from prefect_geobox.client import checks
 from prefect_geobox.client.errors import InvalidArgumentError
+from prefect_geobox.client.operations.operation import DEFAULTS
 from prefect_geobox.client.references import LAYERS, Resource, pick
 
 VectorTool = Literal[
@@ -258,11 +259,13 @@ def known_tool(tool: Any) -> str:
     Raises:
         InvalidArgumentError: There is no such tool; the message lists the near ones.
     """
-    name = tool.removeprefix("$") if isinstance(tool, str) else tool
-    name = _OTHER_NAMES.get(name, name) if isinstance(name, str) else name
+    if not isinstance(tool, str):
+        raise InvalidArgumentError(f"tool must be the name of a vector tool; got {tool!r}")
+    name = tool.removeprefix("$")
+    name = _OTHER_NAMES.get(name, name)
     if name not in VECTOR_TOOLS:
         raise checks.unknown("tool", tool, VECTOR_TOOLS)
-    return str(name)
+    return name
 
 
 def server_name(tool: str) -> str:
@@ -292,7 +295,7 @@ def tool_values(tool: str, layer: Any, given: Mapping[str, Any]) -> dict[str, An
     names = [parameter.name for parameter in parameters]
     for name in values:
         if name not in names:
-            error = checks.unknown(f"{tool}", name, names)
+            error = checks.unknown(tool, name, names, also=DEFAULTS)
             raise InvalidArgumentError(
                 f"{error} The parameters of {tool}: {', '.join(map(str, parameters))}."
             )
