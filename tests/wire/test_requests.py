@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from prefect_geobox.client import GeoboxClient, GeoboxError, operations
+from prefect_geobox.client.operations.operation import DEFAULTS
 from prefect_geobox.client.operations.vector_tools import VECTOR_TOOLS
 from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.recording import RecordedRequest
@@ -22,7 +23,8 @@ from geobox.exception import GeoboxError as SdkError
 
 from tests.emulator.official import official_client, settled
 
-from .rows import ROWS, TOOLS, Row, Sdk
+from .peer import Row, Sdk
+from .rows import ROWS, TOOLS
 
 #: What the SDK calls some tools.
 SDK_NAMES = {"find_replace": "find_and_replace", "table_to_vector_layer": "table_to_vectorlayer"}
@@ -146,6 +148,23 @@ def test_every_row_has_a_request_here() -> None:
     compared = {row.operation.name for row in ROWS}
     left = set(operations.OPERATIONS) - compared
     assert left == {"run_vector_tool", "run_raster_tool", "start_task"}
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*operations.OPERATIONS} - {"run_vector_tool", "run_raster_tool", "start_task"})
+)
+def test_every_parameter_is_compared(name: str) -> None:
+    """There is no parameter whose way onto the wire was not seen in the SDK's own request."""
+    operation = operations.OPERATIONS[name]
+    sent = {
+        parameter
+        for row in ROWS
+        if row.operation is operation
+        for parameter in operation.signature.bind(*row.args, **row.options).arguments
+    }
+    # The SDK has no say in these two.
+    ours = {"publish_file": {"publish_as"}, "polygonize": {"publish"}}.get(name, set())
+    assert set(operation.signature.parameters) - set(DEFAULTS) - ours <= sent
 
 
 def test_nothing_and_no_are_values(geobox: GeoboxEmulator, client: GeoboxClient) -> None:
