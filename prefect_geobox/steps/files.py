@@ -67,7 +67,7 @@ def upload_file(
     Example:
         ```python
         file = upload_file(credentials, "parcels.gpkg")
-        layer = publish_file(credentials, file, "parcels")
+        layer = publish_file(credentials, file, "plots")
         ```
     """
     return drive(_upload(BLOCKING, credentials, path, key, reattach))

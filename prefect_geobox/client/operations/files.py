@@ -69,7 +69,7 @@ def publish_file(
 
     Example:
         ```python
-        layer = publish_file(credentials, file, "parcels", input_srid=4326, timeout=3600)
+        layer = publish_file(credentials, file, "plots", input_srid=4326, timeout=3600)
         print(layer.asset_key)
         ```
     """

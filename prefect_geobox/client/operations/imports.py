@@ -348,7 +348,7 @@ def import_from_database(
 
     Example:
         ```python
-        for table, has_geometry in {"parcels": True, "owners": False}.items():
+        for table, has_geometry in {"new_parcels": True, "owners": False}.items():
             import_from_database(credentials, cadastre, table, has_geometry=has_geometry)
         ```
     """

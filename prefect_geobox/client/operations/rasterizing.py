@@ -59,7 +59,7 @@ def rasterize(
 
     Example:
         ```python
-        raster = rasterize(credentials, layer, "heights", burn_attribute="height")
+        raster = rasterize(credentials, layer, "parcel_heights", burn_attribute="height")
         ```
     """
     source = pick("layer", layer, *LAYERS, is_view=is_view)
