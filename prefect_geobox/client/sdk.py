@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 from prefect_geobox.client.errors import (
@@ -51,8 +52,10 @@ def make_sdk_client(settings: ConnectionSettings, *, asynchronous: bool = False)
     Raises:
         ConfigurationError: The SDK is not installed.
     """
-    _imported()
-    module = importlib.import_module("geobox.aio" if asynchronous else "geobox")
+    module = _imported("geobox")
+    if asynchronous:
+        # It is imported apart, and does the same to the process once more.
+        module = _imported("geobox.aio")
     made = getattr(module, "AsyncGeoboxClient" if asynchronous else "GeoboxClient")
     credential = settings.credential
     secret: dict[str, str] = {credential.kind: str(credential.secret)}
@@ -66,12 +69,14 @@ def make_sdk_client(settings: ConnectionSettings, *, asynchronous: bool = False)
     return client
 
 
-def _imported() -> None:
-    if "geobox" in sys.modules:
-        return
-    with _lock, _undisturbed():
+def _imported(name: str) -> ModuleType:
+    with _lock:
+        if name in sys.modules:
+            # Not what stands there, which another thread may be importing still.
+            return importlib.import_module(name)
         try:
-            importlib.import_module("geobox")
+            with _undisturbed():
+                return importlib.import_module(name)
         except ImportError as error:
             raise ConfigurationError(
                 f"The official SDK cannot be imported: {error}. Install it with "

@@ -85,6 +85,9 @@ def sdk_step(function: Callable[..., Any] | None = None, /, **options: Unpack[St
         ```python
         @sdk_step(timeout=3600)
         def export(client, layer_uuid: str, name: str):
+            # At the top of the module this would set up logging for the whole process.
+            from geobox.enums import FileOutputFormat
+
             layer = client.get_vector(layer_uuid)
             return layer.export_features(name, FileOutputFormat.GPKG)
 

@@ -211,9 +211,16 @@ os.chdir(sys.argv[1])
 before = dict(os.environ)
 from prefect_geobox import GeoboxCredentials
 handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
-client = GeoboxCredentials(host="http://127.0.0.1:9", apikey="a-key-of-the-test").get_sdk_client()
-import geobox
-assert isinstance(client, geobox.GeoboxClient)
+credentials = GeoboxCredentials(host="http://127.0.0.1:9", apikey="a-key-of-the-test")
+if sys.argv[2] == "sync":
+    client = credentials.get_sdk_client()
+    import geobox
+    assert isinstance(client, geobox.GeoboxClient)
+else:
+    from prefect_geobox.client.sdk import make_sdk_client
+    client = make_sdk_client(credentials.get_settings(), asynchronous=True)
+    import geobox.aio
+    assert isinstance(client, geobox.aio.AsyncGeoboxClient)
 assert client.base_url == "http://127.0.0.1:9/v1/", client.base_url
 assert dict(os.environ) == before, set(os.environ) ^ set(before)
 assert logging.getLogger().handlers == handlers, logging.getLogger().handlers
@@ -224,11 +231,12 @@ assert logging.basicConfig.__name__ == "basicConfig"
 """
 
 
-def test_the_sdk_does_nothing_to_the_process(tmp_path):
-    """Its import sets up no logging, reads no .env file, and prints nothing."""
+@pytest.mark.parametrize("half", ["sync", "async"])
+def test_the_sdk_does_nothing_to_the_process(tmp_path, half):
+    """Its import, of either half, sets up no logging, reads no .env file, and prints nothing."""
     (tmp_path / ".env").write_text("LEAKED_FROM_DOTENV=yes\nDEBUG=true\n")
     done = subprocess.run(
-        [sys.executable, "-c", LEAKS, str(tmp_path)],
+        [sys.executable, "-c", LEAKS, str(tmp_path), half],
         capture_output=True,
         text=True,
         env={**os.environ, "DEBUG": "true"},
