@@ -61,7 +61,8 @@ _SUBJECTS = {
     "rasters": "Raster analyses by name",
     "caches": "Caches",
     "maps": "Maps and groups of layers",
-    "imports": "From elsewhere",
+    "imports": "From web feature services",
+    "databases": "From databases",
     "anything": "Anything else",
 }
 

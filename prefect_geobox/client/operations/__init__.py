@@ -30,6 +30,13 @@ from prefect_geobox.client.operations.cells import (
     reclassify_raster,
     resample_raster,
 )
+from prefect_geobox.client.operations.databases import (
+    Database,
+    import_database_into_layer,
+    import_database_layer,
+    import_database_table,
+    import_from_database,
+)
 from prefect_geobox.client.operations.edits import (
     calculate_field,
     delete_features,
@@ -38,15 +45,7 @@ from prefect_geobox.client.operations.edits import (
     update_by_layer,
 )
 from prefect_geobox.client.operations.files import publish_file
-from prefect_geobox.client.operations.imports import (
-    Database,
-    import_database_into_layer,
-    import_database_layer,
-    import_database_table,
-    import_from_database,
-    import_wfs,
-    import_wfs_into_layer,
-)
+from prefect_geobox.client.operations.imports import import_wfs, import_wfs_into_layer
 from prefect_geobox.client.operations.maps import export_group_layer, export_map_image
 from prefect_geobox.client.operations.operation import (
     OPERATIONS,
