@@ -48,6 +48,8 @@ HUGE = 10**400
         ("seed_layer_cache", (U,), {"workers": 3}, "workers must be one of 1, 2, 4, 8"),
         ("export_features", (U, "x.gpkg"), {"bbox": (5, 2, 3, 4)}, "west not beyond east"),
         ("export_features", ("roads", "x.gpkg"), {}, 'or by_name("…") for what has a name; got'),
+        ("import_wfs", ("gis.example.org", "a", "b"), {}, "url must begin with http:// or https:"),
+        ("import_wfs", ("http://u:p@x/", "a", "b"), {}, "url must not carry a user or password"),
         # Nothing would be sent of an empty list, and so everything be meant.
         ("calculate_field", (U, "a", "1"), {"feature_ids": []}, "feature_ids must name at least"),
         ("delete_features", (U,), {"feature_ids": []}, "feature_ids must name at least one"),

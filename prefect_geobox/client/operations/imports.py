@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from typing_extensions import Unpack
@@ -136,6 +137,11 @@ def _service(
     checks.text("url", url)
     if not url.startswith(("http://", "https://")):
         raise InvalidArgumentError("url must begin with http:// or https://")
+    if "@" in urlsplit(url).netloc:
+        raise InvalidArgumentError(
+            "url must not carry a user or password, which would be shown; pass username and "
+            "password"
+        )
     for field, value in (("username", username), ("version", version)):
         if not isinstance(value, str):
             raise InvalidArgumentError(f"{field} must be a text; got {value!r}")
