@@ -21,6 +21,7 @@ from prefect_geobox.cancellation import INTERRUPTIONS
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.errors import (
     GeoboxError,
+    InvalidArgumentError,
     LostContactError,
     RemoteTaskError,
     TaskTimeoutError,
@@ -39,6 +40,11 @@ from prefect_geobox.runs import run_logger
 @contextmanager
 def lease(credentials: GeoboxCredentials) -> Iterator[AsyncGeoboxClient]:
     """A client for the time of one step, for sync and async steps alike."""
+    if not hasattr(credentials, "get_async_client"):
+        raise InvalidArgumentError(
+            "credentials must be a GeoboxCredentials block, given first; got an object of type "
+            f"{type(credentials).__name__}"
+        )
     client = credentials.get_async_client()
     try:
         yield client

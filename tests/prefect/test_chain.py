@@ -185,6 +185,7 @@ def test_wrong_inputs_are_refused_before_any_request(credentials, geobox_emulato
         (lambda: export_features.fn(credentials, uuid, "x.gpkg", ziped=True), "mean zipped"),
         (lambda: export_features(credentials, uuid, ziped=True), "ziped'. Did you mean zipped"),
         (lambda: export_features(credentials, uuid), r"needs filename \(str\): The name of"),
+        (lambda: export_features(None, uuid, "x.gpkg"), "must be a GeoboxCredentials block, given"),
         (export_features, r"needs credentials \(GeoboxCredentials\)"),
         (lambda: run_vector_tool.fn(credentials, "bufer", uuid, "x"), "mean buffer"),
         (lambda: run_vector_tool.fn(credentials, "buffer", uuid, "x"), "distance is missing"),
