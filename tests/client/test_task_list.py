@@ -185,13 +185,14 @@ async def test_ignored_filter_is_replaced_by_pages(
 
 async def test_smaller_page_limit_is_lived_with(client: AsyncGeoboxClient, wire: Wire) -> None:
     """A server that gives fewer rows than asked for is asked for as many as it gives."""
-    server = Server(wire, 100, seconds=0.8)
+    server = Server(wire, 200, seconds=0.8)
     server.list_answer = lambda params: json_answer(server.filtered(params)[:40])
-    assert succeeded(await ended(client, server.uuids, interval=0.2)) == 100
+    assert succeeded(await ended(client, server.uuids, interval=0.2)) == 200
     sizes = [params["q"].count("'") // 2 for params in server.lists]
-    assert sizes[0] > 40
-    assert max(sizes[3:]) <= 40
-    assert len(server.singles) < 20
+    # Some are on their way while the first short answer comes.
+    assert 1 <= sum(size > 40 for size in sizes) <= 4
+    assert max(sizes[-3:]) <= 40
+    assert len(server.singles) < 40
 
 
 @pytest.mark.parametrize("limit", [10, 30])

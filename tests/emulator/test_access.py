@@ -198,6 +198,7 @@ def test_broken_body_is_a_422(api: Api, content: bytes, content_type: str) -> No
     assert answer.json()["detail"][0]["loc"] == ["body", "file"]
 
 
+@pytest.mark.alone
 def test_answers_take_milliseconds(geobox: GeoboxEmulator, api: Api) -> None:
     """No answer waits for the network's small print; half of them take less than 20 ms."""
     uuid = geobox.add_task(seconds=60)

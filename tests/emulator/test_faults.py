@@ -62,7 +62,7 @@ def geobox() -> Iterator[GeoboxEmulator]:
 def http(geobox: GeoboxEmulator) -> Iterator[httpx.Client]:
     """A client that may in and does not wait long."""
     with httpx.Client(
-        base_url=f"{geobox.url}/v1/", params={"apikey": geobox.apikey}, timeout=0.3
+        base_url=f"{geobox.url}/v1/", params={"apikey": geobox.apikey}, timeout=1.0
     ) as client:
         yield client
 
@@ -156,7 +156,7 @@ def test_delay_is_late_and_right(geobox: GeoboxEmulator, http: httpx.Client) -> 
     geobox.faults = always(delay(0.1))
     began = time.monotonic()
     assert http.get("tasks/").json() == []
-    assert 0.1 <= time.monotonic() - began < 0.3
+    assert 0.1 <= time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504, 599])

@@ -99,6 +99,7 @@ def test_filter_names_its_fields() -> None:
     assert parse_filter("a = 1 AND (b LIKE 'x' OR NOT c IN (1))").fields == {"a", "b", "c"}
 
 
+@pytest.mark.alone
 def test_long_list_of_uuids_is_read_fast() -> None:
     """150 uuids take a few milliseconds, for a poller asks that often."""
     uuids = [str(uuid4()) for _ in range(150)]

@@ -154,6 +154,7 @@ def test_aborted_publication_leaves_no_layer() -> None:
         assert len(api.get("vectorLayers/", q=f"name = '{name}'")) == 1
 
 
+@pytest.mark.alone
 def test_duration_grows_with_features(cities: bytes) -> None:
     """243 features take a little longer than the seconds asked for."""
     with GeoboxEmulator(seconds=0.2) as geobox, _http(geobox) as http:
@@ -232,6 +233,7 @@ def test_ten_tasks_are_the_default_page(geobox: GeoboxEmulator, api: Api) -> Non
     assert len(api.get("tasks/", limit=12)) == 12
 
 
+@pytest.mark.alone
 def test_many_uuids_are_looked_up(geobox: GeoboxEmulator, api: Api) -> None:
     """150 uuids in one request find their tasks among thousands, in a few milliseconds."""
     uuids = [geobox.add_task(seconds=60) for _ in range(3000)][::20]

@@ -70,6 +70,7 @@ async def seconds_to_cancel(work: Any, after: float = 0.15) -> float:
     return time.monotonic() - began - after
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", HANGS)
 async def test_wait_for_cancels_within_a_tenth(
     geobox: GeoboxEmulator, make: Callable[..., Any], name: str
@@ -91,6 +92,7 @@ async def test_wait_for_cancels_within_a_tenth(
     assert count(geobox, f"GET tasks/{uuid}/") <= 1 + 5
 
 
+@pytest.mark.alone
 @needs_task_groups
 async def test_task_group_cancels_within_a_tenth(
     geobox: GeoboxEmulator, make: Callable[..., Any]
@@ -116,6 +118,7 @@ async def test_task_group_cancels_within_a_tenth(
     await until(lambda: io_tasks() <= before)
 
 
+@pytest.mark.alone
 async def test_cancelled_wait_for_many(geobox: GeoboxEmulator, make: Callable[..., Any]) -> None:
     """A cancelled wait for many ends all of its waits, those between two looks too."""
     client = make(timeout=30)
@@ -188,6 +191,7 @@ async def test_cancelled_waits_leak_nothing(
     assert threading.active_count() <= threads
 
 
+@pytest.mark.alone
 async def test_cancelled_login_lets_the_others_log_in(
     geobox: GeoboxEmulator, make: Callable[..., Any]
 ) -> None:

@@ -112,6 +112,7 @@ def test_blocking_wait_meets_its_deadline(geobox: GeoboxEmulator, make: Callable
     assert time.monotonic() - began < 1.3
 
 
+@pytest.mark.alone
 async def test_deadline_of_a_healthy_server_is_met_within_a_tenth(
     geobox: GeoboxEmulator, make: Callable[..., Any], record_property: Callable[..., None]
 ) -> None:

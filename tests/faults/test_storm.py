@@ -211,6 +211,7 @@ def _frozen_heap() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("_frozen_heap")
 @pytest.mark.parametrize(
     ("waits", "seconds", "interval"),

@@ -105,6 +105,7 @@ for block in (
 """
 
 
+@pytest.mark.slow
 def test_no_secret_is_kept_anywhere(
     geobox_emulator: GeoboxEmulator, prefect_server: None, tmp_path: Path
 ) -> None:
