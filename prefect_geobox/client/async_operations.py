@@ -16,6 +16,7 @@ from prefect_geobox.client.arguments import (
 )
 from prefect_geobox.client.async_assets import AsyncAssetVerbs
 from prefect_geobox.client.async_tasks import AsyncTaskVerbs
+from prefect_geobox.client.bodies import Form
 from prefect_geobox.client.errors import (
     AmbiguousSubmissionError,
     GeoboxError,
@@ -34,7 +35,7 @@ from prefect_geobox.client.parsing import (
 from prefect_geobox.client.policy import RetryPolicy, WaitPolicy
 from prefect_geobox.client.progress_bar import progress_listener
 from prefect_geobox.client.submission import Submission
-from prefect_geobox.client.transport import Form, Params, Transport
+from prefect_geobox.client.transport import Params, Transport
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
-import urllib.request
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -21,11 +19,12 @@ from prefect_geobox.client.answers import (
     token_of,
 )
 from prefect_geobox.client.auth import Authenticator, SigningTransport
+from prefect_geobox.client.bodies import Form, encoded_body
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
+from prefect_geobox.client.connecting import not_reached, proxy_for, tls_context
 from prefect_geobox.client.errors import (
     ApiRequestError,
     AuthenticationError,
-    ConfigurationError,
     GeoboxConnectionError,
     GeoboxError,
     InvalidResponseError,
@@ -48,7 +47,6 @@ UPLOAD_ANSWER_TIME: Final = 300.0
 #: A failure by which a write has certainly not been carried out, so that it may be sent again.
 _NOT_CARRIED_OUT: Final = frozenset({408, 425, 429, 503})
 
-Form = Mapping[str, Any]
 Params = Sequence[tuple[str, str]]
 #: Takes up an answer while its body comes.
 Take = Callable[[httpx.Response], Awaitable[None]]
@@ -82,8 +80,8 @@ class Transport:
             base_url=settings.base_url,
             transport=SigningTransport(
                 httpx.AsyncHTTPTransport(
-                    verify=_tls_context(settings),
-                    proxy=_proxy_for(httpx.URL(settings.base_url)),
+                    verify=tls_context(settings),
+                    proxy=proxy_for(httpx.URL(settings.base_url)),
                     limits=httpx.Limits(
                         max_connections=2 * IN_FLIGHT, max_keepalive_connections=IN_FLIGHT
                     ),
@@ -199,7 +197,7 @@ class Transport:
         Raises:
             GeoboxError: One failure, classified.
         """
-        body = _body(form, json_body)
+        body = encoded_body(form, json_body)
         response = await self._attempt(
             method, path, params=params, make_body=lambda: body, within=within
         )
@@ -336,7 +334,7 @@ class Transport:
                 reached=not waited_for_connection,
             )
         except httpx.ConnectError as error:
-            return _connect_error(self.settings.host, str(error))
+            return not_reached(self.settings.host, str(error))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return GeoboxConnectionError(
                 f"The connection to {self.settings.host} broke during {method} {path} "
@@ -409,7 +407,7 @@ class Transport:
         def body() -> tuple[dict[str, str], bytes | None]:
             # Made within the call, so that the password is no local of a frame that can raise.
             form = {"username": credential.username, "password": credential.secret}
-            headers, content = _body(form, None)
+            headers, content = encoded_body(form, None)
             return {**headers, "Accept": "*/*"}, content
 
         async def attempt() -> str:
@@ -441,57 +439,5 @@ def was_not_carried_out(error: GeoboxError) -> bool:
     return isinstance(error, ApiRequestError) and error.status_code in _NOT_CARRIED_OUT
 
 
-def encode_form_value(value: Any) -> str | list[str]:
-    """Writes a value the way the API reads forms: `True`, `False`, and lists as repeated keys."""
-    if isinstance(value, (list, tuple)):
-        return [str(item) for item in value]
-    return str(value)
-
-
-def _body(form: Form | None, json_body: Any) -> tuple[dict[str, str], bytes | None]:
-    if form is not None:
-        fields = {key: encode_form_value(value) for key, value in form.items() if value is not None}
-        encoded = str(httpx.QueryParams(fields)).encode()
-        return {"Content-Type": "application/x-www-form-urlencoded"}, encoded
-    if json_body is not None:
-        return {"Content-Type": "application/json"}, json.dumps(json_body).encode()
-    return {}, None
-
-
-def _tls_context(settings: ConnectionSettings) -> ssl.SSLContext | bool:
-    if isinstance(settings.verify, str):
-        try:
-            return ssl.create_default_context(cafile=settings.verify)
-        except (OSError, ssl.SSLError):
-            raise ConfigurationError(
-                f"verify: {settings.verify!r} is no readable CA file."
-            ) from None
-    # Loading the CA bundle costs 20 ms, which plain HTTP does not need.
-    return settings.verify and settings.base_url.startswith("https:")
-
-
-def _proxy_for(url: httpx.URL) -> str | None:
-    """The proxy that the environment names; httpx looks only where it makes the transport."""
-    if urllib.request.proxy_bypass(url.host):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")
-
-
 def _is_refused(answer: httpx.Response | GeoboxError) -> bool:
     return isinstance(answer, httpx.Response) and answer.status_code == 401
-
-
-def _connect_error(host: str, text: str) -> GeoboxConnectionError:
-    if "CERTIFICATE_VERIFY_FAILED" in text or "SSL" in text:
-        return GeoboxConnectionError(
-            f"The TLS certificate of {host} was not accepted. Set verify to the path of the CA "
-            "file that signed it.",
-            reached=False,
-            transient=False,
-        )
-    return GeoboxConnectionError(
-        f"{host} was not reached: {error_text(text) or 'no connection'}. Check the host, the "
-        "network and any proxy.",
-        reached=False,
-    )
