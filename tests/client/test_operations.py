@@ -50,6 +50,8 @@ HUGE = 10**400
         ("export_features", ("roads", "x.gpkg"), {}, 'or by_name("…") for what has a name; got'),
         ("import_wfs", ("gis.example.org", "a", "b"), {}, "url must begin with http:// or https:"),
         ("import_wfs", ("http://u:p@x/", "a", "b"), {}, "url must not carry a user or password"),
+        ("start_task", ("POST", "x/"), {"json": {"a": float("nan")}}, "json must have JSON values"),
+        ("start_task", ("POST", "x/"), {"form": {"a": object()}}, "form must have JSON values onl"),
         # Nothing would be sent of an empty list, and so everything be meant.
         ("calculate_field", (U, "a", "1"), {"feature_ids": []}, "feature_ids must name at least"),
         ("delete_features", (U,), {"feature_ids": []}, "feature_ids must name at least one"),
@@ -76,3 +78,14 @@ def test_each_operation_says_what_it_needs(name: str) -> None:
     for parameter in operation.signature.parameters.values():
         if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
             assert re.search(rf"\b{parameter.name} \([^)]+\): \S", str(error.value)), parameter
+
+
+@pytest.mark.parametrize("body", ["form", "json"])
+def test_what_looks_like_a_secret_is_not_told(body: str) -> None:
+    """A password for any endpoint is sent, but is neither in messages nor in records."""
+    operation = operations.start_task
+    given = {"db_password": "hidden-from-all", "host": "db.example.org"}
+    request = operation.request(operation.bind(("POST", "dbImport/import/"), {body: given}))
+    assert (request.wire_form or request.wire_json) == given
+    assert request.asked == "Start POST dbImport/import/ (host=db.example.org)"
+    assert "hidden-from-all" not in f"{request.identity} {request!r}"

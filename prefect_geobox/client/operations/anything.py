@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from json import dumps
+from typing import Any, Final
 
 from typing_extensions import Unpack
 
@@ -11,6 +13,8 @@ from prefect_geobox.client.arguments import checked_method, checked_params, chec
 from prefect_geobox.client.errors import InvalidArgumentError
 from prefect_geobox.client.operations.operation import StepOptions, changes
 from prefect_geobox.client.operations.request import Request, literally
+
+_SECRET: Final = re.compile("passw|pwd|secret|token|api_?key|credential", re.IGNORECASE)
 
 
 @changes(endpoint="any that answers with a `task_id`", row=(), label="path")
@@ -28,7 +32,8 @@ def start_task(
     Args:
         method: "POST", "PUT", "PATCH" or "DELETE".
         path: Below the API's version, such as `vectorLayers/UUID/export/`.
-        json: A JSON body.
+        json: A JSON body. As in a form, what has a name like `password` or `token` is told in no
+            log, message or record.
         form: A form body; booleans are sent as `True` and `False`, None is left out.
         params: The query.
 
@@ -45,6 +50,14 @@ def start_task(
         raise InvalidArgumentError("json and form must not be given together")
     if form is not None and not isinstance(form, Mapping):
         raise InvalidArgumentError(f"form must be names and values; got {str(form)[:80]!r}")
+    body = json if form is None else form
+    try:
+        # What is sent is JSON, and what the step is known by later is too.
+        dumps(body, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        field = "json" if form is None else "form"
+        raise InvalidArgumentError(f"{field} must have JSON values only: {error}") from None
+    named = body if isinstance(body, Mapping) else {}
     return Request(
         f"Start {known} {literally(checked_path(path))}",
         literally(path),
@@ -52,4 +65,5 @@ def start_task(
         form=form,
         json=json,
         params=checked_params(params),
+        secrets=frozenset(name for name in named if _SECRET.search(str(name))),
     )
