@@ -80,7 +80,7 @@ def _imported(name: str) -> ModuleType:
         except ImportError as error:
             raise ConfigurationError(
                 f"The official SDK cannot be imported: {error}. Install it with "
-                '`pip install "prefect-geobox[sdk]"`, on Python 3.11 or later.'
+                '`pip install "prefect-geobox[sdk]"`.'
             ) from None
 
 
