@@ -4,10 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 FILE   ?= flows/data/countries.geojson
 
-.PHONY: cells demo test lint docs bench clean
+.PHONY: cells chain demo test lint docs bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python flows/demo.py "$(FILE)"
+
+chain: $(VENV)/.demo
+	@$(BIN)/python flows/demo.py --chain "$(FILE)"
 
 # On both cores, but not together with what leaves Prefect's connections behind; what measures
 # milliseconds runs alone. The cells of the table in docs/cancellation.md are tried
@@ -30,6 +33,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 docs: $(VENV)/.dev
+	$(BIN)/python -m tests.docs.operations
 	$(BIN)/pytest tests/docs
 
 bench: $(VENV)/.dev

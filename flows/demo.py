@@ -1,6 +1,7 @@
-"""Runs the flow `publish_layer` with nothing but this folder: a local Geobox, a local Prefect.
+"""Runs a flow with nothing but this folder: a local Geobox, a local Prefect.
 
-Run it with `make demo`, or `make demo FILE=my.geojson`. All that it leaves is below `.demo/`.
+Run `publish_layer` with `make demo`, `buffer_and_export` with `make chain`; either takes
+`FILE=my.geojson`. All that they leave is below `.demo/`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ HOME = ROOT / ".demo" / "prefect"
 
 
 def main(arguments: list[str]) -> int:
-    """Starts the emulator and publishes one file."""
-    path = arguments[0] if arguments else str(ROOT / "flows" / "data" / "countries.geojson")
+    """Starts the emulator and publishes one file, or with --chain does more with it."""
+    is_chain = "--chain" in arguments
+    paths = [argument for argument in arguments if argument != "--chain"]
+    path = paths[0] if paths else str(ROOT / "flows" / "data" / "countries.geojson")
     _use_own_prefect()
 
+    from buffer_and_export import main as chain
     from publish_layer import main as publish
 
     from prefect_geobox.emulator import GeoboxEmulator
@@ -26,7 +30,9 @@ def main(arguments: list[str]) -> int:
     with GeoboxEmulator(seconds=3.0) as geobox:
         os.environ["GEOBOX_HOST"] = geobox.url
         os.environ["GEOBOX_APIKEY"] = geobox.apikey
-        code = publish([path])
+        # Each demo has a Geobox of its own, so that the names are the same again.
+        out = ["--out", str(ROOT / ".demo" / "out"), "--overwrite"]
+        code = chain([path, *out]) if is_chain else publish([path])
     if code == 0:
         print(
             "\nThe map, the progress and the lineage of this run are in its Prefect UI:\n"

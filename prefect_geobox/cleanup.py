@@ -1,4 +1,4 @@
-"""A hook that aborts what a cancelled flow run has left behind."""
+"""Hooks that clean up behind a flow run that was cancelled or has failed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from prefect_geobox.cancellation import lineage
 from prefect_geobox.client.async_client import AsyncGeoboxClient
-from prefect_geobox.client.errors import ConfigurationError
+from prefect_geobox.client.errors import ConfigurationError, GeoboxError, NotFoundError
 from prefect_geobox.client.io_thread import io_thread
-from prefect_geobox.client.models import RemoteTask
+from prefect_geobox.client.models import AssetKind, RemoteTask, TaskOutput
 from prefect_geobox.client.settings import ConnectionSettings
 from prefect_geobox.client.waiting import abort_all
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.monitoring import read_waits
-from prefect_geobox.records import read_records
+from prefect_geobox.records import Record, read_records
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ async def _abort_recorded(run_id: UUID) -> None:
                 )
                 continue
             account = (record.data["base_url"], record.data["principal"])
-            uuids.setdefault(account, set()).add(record.uuid)
+            uuids.setdefault(account, set()).update([record.uuid, *record.companions])
         for wait in await read_waits(prefect, run_id):
             uuids.setdefault((wait["base_url"], wait["principal"]), set()).add(wait["uuid"])
         if not uuids:
@@ -83,6 +83,88 @@ async def _abort_recorded(run_id: UUID) -> None:
             base_url,
             ", ".join(sorted(left)),
         )
+
+
+def delete_outputs(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - Prefect's
+    """Deletes what a failed flow run has made: layers, rasters, tables and files.
+
+    For `on_failure` of a flow, and for `on_cancellation` after `abort_remote_tasks`. What the steps
+    of the run have uploaded or made is recorded on the Prefect server; the newest goes first. What
+    was there before, what steps have only changed, and what functions of the user's have made are
+    left. A retry of the run afterwards starts everything anew.
+
+    Do not use it for `on_crashed`: a crashed run goes on with what it has made.
+
+    Args:
+        flow: The flow.
+        flow_run: The failed run; the outermost one.
+        state: Its state.
+
+    Example:
+        ```python
+        @flow(on_failure=[delete_outputs])
+        def nightly():
+            ...
+        ```
+    """
+    io_thread().run(_delete_recorded(flow_run.id))
+
+
+async def _delete_recorded(run_id: UUID) -> None:
+    async with get_client() as prefect:
+        root = (await lineage(prefect, run_id))[-1]
+        if root != run_id:
+            logger.warning(
+                "This run is part of another one, whose own hook deletes what both have made; "
+                "nothing was deleted."
+            )
+            return
+        left: dict[_Account, list[Record]] = {}
+        for record in reversed(await read_records(prefect, root)):
+            if record.data.get("makes") and record.uuid and not record.data.get("heir"):
+                account = (record.data["base_url"], record.data["principal"])
+                left.setdefault(account, []).append(record)
+        if not left:
+            return
+        async for settings in _known_accounts(prefect):
+            account = (settings.base_url, settings.credential.principal)
+            for record in left.pop(account, []):
+                await _delete(settings, prefect, record)
+    for (base_url, principal), records in left.items():
+        logger.error(
+            "No credentials for %s of %s are saved as a block or set in GEOBOX_*; not deleted: "
+            "what %s made",
+            principal,
+            base_url,
+            ", ".join(f"{record.data['step']} ({record.uuid})" for record in records),
+        )
+
+
+async def _delete(settings: ConnectionSettings, prefect: PrefectClient, record: Record) -> None:
+    client = AsyncGeoboxClient(settings=settings)
+    uuid = str(record.uuid)
+    try:
+        if record.data.get("kind") == "file":
+            output: TaskOutput | None = TaskOutput(kind=AssetKind.FILE, uuid=uuid)
+        else:
+            ended = await client.get_task(uuid)
+            if not ended.is_final:
+                logger.warning("Remote task %s goes on; what it makes is left.", ended)
+                return
+            output = ended.output
+        if output is not None:
+            logger.warning("Deleting %s %s", output.kind, output.uuid)
+            await client.delete_asset(output.uuid, output.kind)
+    except NotFoundError:
+        # It is gone already.
+        pass
+    except GeoboxError as error:
+        logger.error("What %s made (%s) was not deleted: %s", record.data["step"], uuid, error)
+        return
+    finally:
+        client.close()
+    with contextlib.suppress(ObjectNotFound):
+        await prefect.delete_artifact(record.id)
 
 
 async def _known_accounts(prefect: PrefectClient) -> AsyncIterator[ConnectionSettings]:

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.pacing import DEFAULT_RATE
+from prefect_geobox.client.sdk import make_sdk_client
 from prefect_geobox.client.settings import (
     DEFAULT_HOST,
     DEFAULT_TIMEOUT,
@@ -125,6 +126,23 @@ class GeoboxCredentials(CredentialsBlock):
             ConfigurationError: The host is no URL, or nothing to log in with was found.
         """
         return AsyncGeoboxClient(settings=self.get_settings())
+
+    def get_sdk_client(self) -> Any:
+        """A client of the official SDK, `geobox.GeoboxClient`, for the same server and account.
+
+        The SDK's import would set up logging and read a `.env` file into the environment; here it
+        does neither. Needs `pip install "prefect-geobox[sdk]"`.
+
+        Raises:
+            ConfigurationError: The SDK is not installed, or nothing to log in with was found.
+
+        Example:
+            ```python
+            client = GeoboxCredentials.load("my-geobox").get_sdk_client()
+            print(client.get_vectors(limit=5))
+            ```
+        """
+        return make_sdk_client(self.get_settings())
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

@@ -13,6 +13,8 @@ from prefect.context import AssetContext
 from prefect.events import emit_event
 
 from prefect_geobox.client.models import OutputAsset, RemoteTask
+from prefect_geobox.client.references import Ref, Resource
+from prefect_geobox.client.settings import ConnectionSettings
 from prefect_geobox.runs import is_in_run, run_logger
 
 #: What an asset key may not hold, by Prefect's rule.
@@ -22,7 +24,7 @@ _LONGEST_KEY: Final = 512
 
 
 def materialize(
-    asset: OutputAsset, metadata: Mapping[str, Any], sources: Iterable[Asset] = ()
+    asset: OutputAsset | Asset, metadata: Mapping[str, Any], sources: Iterable[Asset] = ()
 ) -> None:
     """Reports an output as materialized by this task run.
 
@@ -36,11 +38,10 @@ def materialize(
     if not is_in_run():
         return
     try:
-        _add_to_asset_context(prefect_asset(asset), metadata, sources)
+        made = prefect_asset(asset) if isinstance(asset, OutputAsset) else asset
+        _add_to_asset_context(made, metadata, sources)
     except Exception as error:  # noqa: BLE001 - an undocumented part of Prefect may change
-        run_logger().warning(
-            "The asset %s is not tracked: %s: %s", asset.asset_key, type(error).__name__, error
-        )
+        run_logger().warning("%s is not tracked: %s: %s", asset, type(error).__name__, error)
 
 
 def _add_to_asset_context(
@@ -68,6 +69,34 @@ def prefect_asset(asset: OutputAsset) -> Asset:
             url=asset.api_url,
         ),
     )
+
+
+def referenced_assets(settings: ConnectionSettings, refs: Iterable[Ref]) -> list[Asset]:
+    """What an operation works on, as Prefect knows it.
+
+    Args:
+        settings: Where it is.
+        refs: Its inputs, looked up; system queries are left out.
+    """
+    assets: list[Asset] = []
+    for ref in refs:
+        kind = ref.resource.asset_kind
+        url = f"{settings.base_url}{ref.path}"
+        if kind is not None:
+            assets.append(
+                prefect_asset(OutputAsset(kind=kind, uuid=ref.uuid, name=ref.name, api_url=url))
+            )
+        elif ref.resource is not Resource.SYSTEM_QUERY:
+            host = settings.host.replace("[", "").replace("]", "")
+            assets.append(
+                Asset(
+                    key=f"geobox://{host}/{ref.resource.value}/{ref.uuid}",
+                    properties=AssetProperties(
+                        name=ref.label, description=f"Geobox {ref.resource}", url=url
+                    ),
+                )
+            )
+    return assets
 
 
 def local_file_asset(path: Path) -> Asset:

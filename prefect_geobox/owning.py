@@ -30,7 +30,7 @@ from prefect_geobox.client.errors import (
     LostContactError,
     NotFoundError,
 )
-from prefect_geobox.client.models import RemoteTask, TaskState
+from prefect_geobox.client.models import OutputAsset, RemoteTask, TaskState
 from prefect_geobox.client.submission import Found, Submission
 from prefect_geobox.monitoring import is_stopped
 from prefect_geobox.records import Ledger, Record
@@ -82,6 +82,7 @@ class Step(Generic[Found]):
         on_cancel: What becomes of it when the user cancels the run.
         on_timeout: What becomes of it when the task's or the flow's time is up.
         on_gone: What to do where a retry finds that it is no longer there.
+        makes: Whether what comes of it is its own, so that a failed run may delete it.
         reattach: Whether to look for it in attempts of this run only, or of the deployment's
             earlier runs too.
     """
@@ -95,6 +96,7 @@ class Step(Generic[Found]):
     on_timeout: str = "abort"
     on_gone: OnGone = "fail"
     reattach: Reattach = "run"
+    makes: bool = False
 
 
 def check_owning(on_gone: str, reattach: str) -> None:
@@ -214,7 +216,8 @@ async def _take_over(client: AsyncGeoboxClient, step: Step[Found], ledger: Ledge
             if found is None:
                 continue
             await ledger.hand_over(record, heir)
-            await ledger.write({**_record(client, step, ledger.slot, None), "uuid": found.uuid})
+            mine = {"uuid": found.uuid, "companions": list(record.companions)}
+            await ledger.write({**_record(client, step, ledger.slot, None), **mine})
             run_logger().info("%s was left by an earlier run of this deployment.", found.uuid)
             return found
     return None
@@ -244,7 +247,7 @@ async def _start(
     except GeoboxError:
         await ledger.delete(intent)
         raise
-    await ledger.complete(intent, started.uuid)
+    await ledger.complete(intent, started.uuid, _companions(started))
     return started, decision
 
 
@@ -273,10 +276,14 @@ async def _resume(
         await ledger.delete(record)
         return None, Decision.RESUBMITTED
     if isinstance(found, RemoteTask):
-        if found.state in (TaskState.FAILURE, TaskState.ABORTED):
+        found = found.model_copy(update={"companions": record.companions})
+        all_of_it = [found, *[await step.read(other) for other in record.companions]]
+        states = {task.state for task in all_of_it if isinstance(task, RemoteTask)}
+        if states & {TaskState.FAILURE, TaskState.ABORTED}:
             await ledger.delete(record)
             return None, Decision.RENEWED
-        decision = Decision.FINISHED if found.is_final else Decision.REATTACHED
+        is_finished = all(state.is_final for state in states)
+        decision = Decision.FINISHED if is_finished else Decision.REATTACHED
     return found, decision
 
 
@@ -297,6 +304,10 @@ async def _found(
         if other.uuid is None and (other.data.get("kind"), other.data.get("alike")) == likeness
     ]
     return await client.find(step.submission, record.before | known, is_alone=not rivals)
+
+
+def _companions(started: RemoteTask | OutputAsset) -> tuple[str, ...]:
+    return started.companions if isinstance(started, RemoteTask) else ()
 
 
 def _digest(client: AsyncGeoboxClient, step: Step[Any]) -> str:
@@ -326,6 +337,7 @@ def _record(
         "base_url": settings.base_url,
         "principal": settings.credential.principal,
         "on_cancel": step.on_cancel,
+        "makes": step.makes,
     }
 
 

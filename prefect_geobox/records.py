@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -52,6 +52,11 @@ class Record:
     uuid: str | None
     before: frozenset[str] | None
     data: Mapping[str, Any]
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """Other remote tasks that the same request has started."""
+        return tuple(self.data.get("companions") or ())
 
     @classmethod
     def of(cls, artifact: Artifact) -> Record | None:
@@ -125,9 +130,9 @@ class Ledger:
         assert record is not None  # noqa: S101 - it has just been written
         return record
 
-    async def complete(self, record: Record, uuid: str) -> None:
+    async def complete(self, record: Record, uuid: str, companions: Sequence[str] = ()) -> None:
         """Adds to an intent what came of it."""
-        data = {**record.data, "uuid": uuid, "before": None}
+        data = {**record.data, "uuid": uuid, "companions": list(companions), "before": None}
         await self.prefect.update_artifact(
             record.id, ArtifactUpdate(data=data, description=_description(data))
         )

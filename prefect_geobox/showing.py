@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from prefect.assets import Asset
 
@@ -20,6 +21,7 @@ from prefect_geobox.cancellation import INTERRUPTIONS
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.errors import (
     GeoboxError,
+    InvalidArgumentError,
     LostContactError,
     RemoteTaskError,
     TaskTimeoutError,
@@ -38,6 +40,11 @@ from prefect_geobox.runs import run_logger
 @contextmanager
 def lease(credentials: GeoboxCredentials) -> Iterator[AsyncGeoboxClient]:
     """A client for the time of one step, for sync and async steps alike."""
+    if not hasattr(credentials, "get_async_client"):
+        raise InvalidArgumentError(
+            "credentials must be a GeoboxCredentials block, given first; got an object of type "
+            f"{type(credentials).__name__}"
+        )
     client = credentials.get_async_client()
     try:
         yield client
@@ -136,12 +143,13 @@ async def watch(
 
 
 async def start_owned(
-    execution: Execution, client: AsyncGeoboxClient, step: Step[RemoteTask]
-) -> tuple[RemoteTask, Decision]:
+    execution: Execution, client: AsyncGeoboxClient, step: Step[Any]
+) -> tuple[Any, Decision]:
     """Starts a remote task for the flow run, or finds the one that an earlier attempt started.
 
     Says which, in the log and as an event. A user's cancel or the end of a time limit in the
-    meantime aborts it, where its step says so.
+    meantime aborts it, where its step says so. What a function of the user's has made without
+    leaving a remote task is an asset, and only returned.
 
     Args:
         execution: Blocking or awaiting.
@@ -149,16 +157,19 @@ async def start_owned(
         step: What to start.
     """
 
-    async def give_up(started: tuple[RemoteTask, Decision], verdict: Verdict) -> None:
+    async def give_up(started: tuple[Any, Decision], verdict: Verdict) -> None:
         wanted = {"cancel": step.on_cancel, "timeout": step.on_timeout}
-        if wanted.get(verdict) == "abort":
-            for task in (await abort_all(client, [started[0].uuid])).values():
+        if wanted.get(verdict) == "abort" and isinstance(started[0], RemoteTask):
+            uuids = [started[0].uuid, *started[0].companions]
+            for task in (await abort_all(client, uuids)).values():
                 if task.state is not TaskState.ABORTED:
                     tell_late_end(task)
 
     task, decision = await execution.start(
         start_once(client, step, threading.current_thread()), give_up
     )
+    if not isinstance(task, RemoteTask):
+        return task, decision
     run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)
     payload = {"decision": str(decision)}
     if decision.is_reattached:

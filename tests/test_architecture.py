@@ -20,10 +20,13 @@ LEVELS = [
     ["takeover"],
     ["execution", "owning"],
     ["cleanup"],
-    ["artifacts", "lineage", "reporting"],
+    ["artifacts", "lineage", "reporting", "transfers"],
     ["showing"],
     ["steps", "tasks", "waits"],
 ]
+
+#: Of which whole modules are imported.
+_PACKAGES = ("prefect_geobox", "prefect_geobox.client")
 
 
 def _imports(path: Path) -> set[str]:
@@ -32,8 +35,8 @@ def _imports(path: Path) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "prefect_geobox":
-            names |= {f"prefect_geobox.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module in _PACKAGES:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
     return names
@@ -41,7 +44,7 @@ def _imports(path: Path) -> set[str]:
 
 def test_the_client_imports_no_prefect():
     """No module of the client imports Prefect or a room above it."""
-    for path in (PACKAGE / "client").glob("*.py"):
+    for path in (PACKAGE / "client").rglob("*.py"):
         for name in _imports(path):
             assert name.partition(".")[0] != "prefect", path
             assert not name.startswith("prefect_geobox.") or name.startswith(
@@ -62,14 +65,25 @@ def test_the_emulator_knows_only_the_models():
 def test_imports_point_downward():
     """Each room imports only rooms that are not above it."""
     level_of = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
-    for path in PACKAGE.glob("*.py"):
-        if path.stem == "__init__":
+    for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "steps").glob("*.py")]:
+        room = path.stem if path.parent == PACKAGE else path.parent.name
+        if room == "__init__":
             continue
-        assert path.stem in level_of, f"{path.name} has no level"
+        assert room in level_of, f"{path.name} has no level"
         for name in _imports(path):
             parts = name.split(".")
             if parts[0] == "prefect_geobox" and len(parts) > 1:
-                assert level_of[parts[1]] <= level_of[path.stem], f"{path.name} imports {name}"
+                assert level_of[parts[1]] <= level_of[room], f"{path.name} imports {name}"
+
+
+def test_operations_do_no_io():
+    """Descriptions of operations import nothing that could send or read anything."""
+    allowed = {"arguments", "checks", "errors", "models", "operations", "policy", "publishing"}
+    for path in (PACKAGE / "client" / "operations").glob("*.py"):
+        for name in _imports(path):
+            parts = name.split(".")
+            if parts[0] == "prefect_geobox":
+                assert parts[2] in allowed | {"references"}, f"{path.name} imports {name}"
 
 
 def test_nothing_private_of_prefect_is_imported():

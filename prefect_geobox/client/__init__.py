@@ -23,6 +23,7 @@ from prefect_geobox.client.errors import (
     InvalidArgumentError,
     InvalidResponseError,
     LostContactError,
+    NameLookupError,
     NotFoundError,
     RateLimitError,
     ServerError,
@@ -40,6 +41,7 @@ from prefect_geobox.client.models import (
     TaskState,
 )
 from prefect_geobox.client.policy import RetryPolicy
+from prefect_geobox.client.references import ByName, by_name
 from prefect_geobox.client.sync_client import GeoboxClient
 from prefect_geobox.client.watch import WaitStats, WaitUpdate
 
@@ -50,6 +52,7 @@ __all__ = [
     "AsyncGeoboxClient",
     "AuthenticationError",
     "AuthorizationError",
+    "ByName",
     "ConfigurationError",
     "ConflictError",
     "GeoboxClient",
@@ -58,6 +61,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidResponseError",
     "LostContactError",
+    "NameLookupError",
     "NotFoundError",
     "OutputAsset",
     "RateLimitError",
@@ -73,4 +77,5 @@ __all__ = [
     "ValidationError",
     "WaitStats",
     "WaitUpdate",
+    "by_name",
 ]

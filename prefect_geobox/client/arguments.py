@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 from uuid import UUID
@@ -13,6 +13,10 @@ from prefect_geobox.client.errors import InvalidArgumentError
 from prefect_geobox.client.models import TaskState
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\1[0-9a-fA-F]{4}){2}\1[0-9a-fA-F]{12}")
+
+#: Names between slashes, beginning with one. No percent sign, which could hide a slash or a dot; no
+#: colon, which could end a scheme.
+_PATH: Final = re.compile(r"[\w.~-]+(/[\w.~-]+)*/?", re.ASCII)
 
 _STATES: Final = tuple(state.value for state in TaskState if state is not TaskState.UNKNOWN)
 
@@ -30,12 +34,13 @@ class HasUuid(Protocol):
 UuidLike = str | UUID | HasUuid
 
 
-def checked_uuid(field: str, value: UuidLike) -> str:
+def checked_uuid(field: str, value: UuidLike, *, has_name: bool = False) -> str:
     """The uuid that an argument stands for.
 
     Args:
         field: The argument's name, for the message.
         value: A uuid, or an object with a `uuid`.
+        has_name: Whether it could be given by its name as well.
 
     Raises:
         InvalidArgumentError: It is no uuid.
@@ -43,9 +48,10 @@ def checked_uuid(field: str, value: UuidLike) -> str:
     text = value if isinstance(value, (str, UUID)) else getattr(value, "uuid", value)
     candidate = str(text).strip()
     if not isinstance(text, (str, UUID)) or not _UUID.fullmatch(candidate):
+        named = ', or by_name("…") for what has a name' if has_name else ""
         raise InvalidArgumentError(
             f"{field} must be a uuid such as 12345678-1234-5678-1234-567812345678, or an object "
-            f"with one as its `uuid`; got {candidate[:80]!r}"
+            f"with one as its `uuid`{named}; got {candidate[:80]!r}"
         )
     return candidate
 
@@ -138,3 +144,47 @@ def readable_file(path: str | os.PathLike[str]) -> Path:
 def quoted(text: str) -> str:
     """A text as a literal of the API's filter language (OGC CQL)."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def checked_path(path: str) -> str:
+    """A path below the base URL, and nothing that leads elsewhere.
+
+    Raises:
+        InvalidArgumentError: It has a scheme, a host, a query, `..`, or a slash at its beginning.
+    """
+    if not isinstance(path, str) or not _PATH.fullmatch(path) or ".." in path.split("/"):
+        raise InvalidArgumentError(
+            f"path must be relative to the API's version, such as files/UUID/publish/, without a "
+            f"host, a query or `..`; got {str(path)[:80]!r}"
+        )
+    return path
+
+
+def checked_method(method: str) -> str:
+    """An HTTP method that can start something.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    known = ("POST", "PUT", "PATCH", "DELETE")
+    if not isinstance(method, str) or method.upper() not in known:
+        raise InvalidArgumentError(f"method must be one of {', '.join(known)}; got {method!r}")
+    return method.upper()
+
+
+def checked_params(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
+    """A query as pairs of texts; None is left out.
+
+    Raises:
+        InvalidArgumentError: It is no query, or carries an API key.
+    """
+    pairs = params.items() if isinstance(params, Mapping) else params
+    try:
+        found = [(str(name), str(value)) for name, value in pairs if value is not None]
+    except (TypeError, ValueError):
+        raise InvalidArgumentError(
+            f"params must be names and values; got {str(params)[:80]!r}"
+        ) from None
+    if any(name.lower() == "apikey" for name, _ in found):
+        raise InvalidArgumentError("params must not carry an apikey: the credentials add it")
+    return found

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable
 
 from typing_extensions import Unpack
 
-from prefect_geobox.client.arguments import UuidLike, checked_uuid, task_filters
-from prefect_geobox.client.async_assets import AsyncAssetVerbs
-from prefect_geobox.client.async_tasks import AsyncTaskVerbs
-from prefect_geobox.client.errors import (
-    AmbiguousSubmissionError,
-    GeoboxError,
-    InvalidResponseError,
-    LostContactError,
-)
+from prefect_geobox.client.arguments import UuidLike, checked_uuid
+from prefect_geobox.client.async_operations import AsyncOperationVerbs
 from prefect_geobox.client.models import (
     AssetKind,
     OutputAsset,
     RemoteTask,
 )
-from prefect_geobox.client.parsing import parse_start, parse_tasks
 from prefect_geobox.client.policy import (
     Action,
-    RetryPolicy,
     WaitPolicy,
 )
 from prefect_geobox.client.progress_bar import progress_listener
@@ -36,20 +26,12 @@ from prefect_geobox.client.publishing import (
     publish_form,
 )
 from prefect_geobox.client.submission import Submission
-from prefect_geobox.client.transport import Form, Params, Transport
 from prefect_geobox.client.waiting import Listener
 
 logger = logging.getLogger(__name__)
 
-#: How many of the newest remote tasks are read to find one that was just started.
-_NEWEST = 50
 
-#: Seconds of unbroken failure that are borne to read a remote task that was just started: giving
-#: up on it would leave it running unwatched.
-_STARTED_OUTAGE = 300.0
-
-
-class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
+class AsyncGeoboxClient(AsyncOperationVerbs):
     """Talks to Geobox from asyncio code.
 
     Arguments that are left out fall back to `GEOBOX_HOST`, `GEOBOX_USERNAME`, `GEOBOX_PASSWORD`,
@@ -80,103 +62,6 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
             task = await client.wait_for_task(uuid, timeout=600)
         ```
     """
-
-    async def start_task(
-        self,
-        method: str,
-        path: str,
-        *,
-        form: Form | None = None,
-        json: Any = None,
-        params: Params = (),
-        names: Collection[str] = (),
-        notify: Callable[[str], None] = logger.warning,
-    ) -> RemoteTask:
-        """Starts a remote task through any endpoint that answers with a `task_id`.
-
-        Where a failure leaves it open whether something was started, the newest remote tasks are
-        looked up: the one that is newly there is taken over; none means that nothing was started,
-        and it is sent again.
-
-        Args:
-            method: Mostly `POST`.
-            path: Below the base URL, such as `files/{uuid}/publish/`.
-            form: A form body.
-            json: A JSON body.
-            params: The query.
-            names: What such remote tasks are called, as far as that is known.
-            notify: Told in a sentence where one was taken over or sent again; logs by default.
-
-        Raises:
-            AmbiguousSubmissionError: It may have been started, and the server cannot tell.
-            LostContactError: It was started, but could not be read.
-            GeoboxError: The server refused; nothing was started.
-        """
-        return await self.submit(
-            self._start(
-                f"{method} {path}", method, path, form, json, params, names=names, notify=notify
-            )
-        )
-
-    def _start(
-        self,
-        what: str,
-        method: str,
-        path: str,
-        form: Form | None = None,
-        json: Any = None,
-        params: Params = (),
-        *,
-        names: Collection[str],
-        notify: Callable[[str], None],
-    ) -> Submission[RemoteTask]:
-        async def send() -> RemoteTask:
-            transport = self.joined().transport
-            task_id = await transport.write(
-                method, path, parse_start, params=params, form=form, json_body=json
-            )
-            return await self._read_started(transport, task_id)
-
-        async def newest(retry: RetryPolicy) -> list[RemoteTask]:
-            filters = task_filters(order_by="accepted_at D", limit=_NEWEST)
-            return await self._read("tasks/", parse_tasks, filters, retry)
-
-        return Submission(
-            kind="task",
-            what=what,
-            send=send,
-            newest=newest,
-            is_likely=lambda task: not names or task.name in ("", *names),
-            notify=notify,
-        )
-
-    async def _read_started(self, transport: Transport, task_id: str) -> RemoteTask:
-        policy = RetryPolicy(budget=_STARTED_OUTAGE)
-        try:
-            return await transport.read(f"tasks/{task_id}/", RemoteTask.from_payload, retry=policy)
-        except GeoboxError as error:
-            raise LostContactError(
-                f"A remote task was started ({task_id}) but could not be read. It may well go on: "
-                f"wait for it, or abort it, once the server can be read. The failure: {error}",
-                RemoteTask.unseen(task_id),
-                policy.budget,
-            ) from None
-
-    async def get_output_asset(self, task: UuidLike) -> OutputAsset | None:
-        """Reads the asset that a remote task made, or None where its result names none.
-
-        Calls the asset's own endpoint, such as `GET vectorLayers/{uuid}/`.
-
-        Args:
-            task: Its uuid, or an object with one; a final `RemoteTask` is not read again.
-
-        Raises:
-            GeoboxError: The remote task or the asset could not be read.
-        """
-        if not isinstance(task, RemoteTask) or not task.is_final:
-            task = await self.get_task(task)
-        output = task.output
-        return None if output is None else await self.get_asset(output.kind, output.uuid)
 
     async def start_publish(
         self,
@@ -220,7 +105,7 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
             InvalidArgumentError: An argument makes no sense.
         """
         form = publish_form(file, name, options)
-        return self._start(
+        return self.sending(
             f"The publishing of {file.name or file.uuid} as {name}",
             "POST",
             f"files/{file.uuid}/publish/",
@@ -270,31 +155,3 @@ class AsyncGeoboxClient(AsyncTaskVerbs, AsyncAssetVerbs):
         with progress_listener(on_update, show=progress_bar) as listener:
             ended = (await waiting.arun(listener))[0]
         return await self.require_output(ended, name)
-
-    async def require_output(self, task: RemoteTask, name: str) -> OutputAsset:
-        """The output of a remote task that must have one.
-
-        Args:
-            task: A remote task that succeeded.
-            name: What the output should be called. Where the remote task was taken over after an
-                unclear failure, another name shows that it was somebody else's.
-
-        Raises:
-            InvalidResponseError: Its result names no asset.
-            AmbiguousSubmissionError: It made something else.
-        """
-        asset = await self.get_output_asset(task)
-        if asset is None:
-            raise InvalidResponseError(
-                f"Remote task {task.label} ({task.uuid}) succeeded, but its result names no "
-                "output. Look for it in Geobox by its name."
-            )
-        is_guess = self._session is not None and self._session.submissions.is_taken_over(task.uuid)
-        if is_guess and asset.name != name:
-            raise AmbiguousSubmissionError(
-                f"Remote task {task.label} ({task.uuid}) was taken over after an unclear failure, "
-                f"but it made {asset.name!r}, not {name!r}: it was somebody else's. Nothing shows "
-                "that this one was started; start it again.",
-                [task],
-            )
-        return asset

@@ -226,15 +226,20 @@ class AsyncTaskVerbs(AsyncConnection):
         *,
         with_progress: bool = False,
         raise_on_failure: bool = True,
+        asked: str = "",
         began: float | None = None,
     ) -> Waiting:
-        """Prepares a wait; its timeout counts from now, or from the moment `began` of the clock."""
+        """Prepares a wait; its timeout counts from now, or from the moment `began` of the clock.
+
+        What was `asked` is told where a remote task fails.
+        """
         return Waiting(
             self,
             uuids,
             policy,
             with_progress=with_progress,
             raise_on_failure=raise_on_failure,
+            asked=asked,
             began=self.clock.monotonic() if began is None else began,
         )
 

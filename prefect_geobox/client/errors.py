@@ -38,6 +38,21 @@ class InvalidArgumentError(GeoboxError, ValueError):
     """An argument makes no sense; nothing was sent."""
 
 
+class NameLookupError(GeoboxError, LookupError):
+    """A name stands for nothing in Geobox, or for more than one thing.
+
+    Attributes:
+        uuids: What it stands for; empty where that is nothing.
+    """
+
+    def __init__(self, message: str, uuids: Sequence[str] = ()) -> None:
+        super().__init__(message, tuple(uuids))
+        self.uuids = tuple(uuids)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class GeoboxConnectionError(GeoboxError):
     """No answer: the server was not reached, or the connection broke.
 

@@ -101,6 +101,8 @@ class RemoteTask(_Model):
         started_at: When work began.
         finished_at: When it ended.
         data: The raw object of the API.
+        companions: The uuids of other remote tasks that the same request has started, where it was
+            this program that sent it; a cache can take two.
 
     Example:
         >>> task = RemoteTask.from_payload({"uuid": "u1", "state": "SUCCESS",
@@ -118,6 +120,7 @@ class RemoteTask(_Model):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     data: dict[str, Any] = {}
+    companions: tuple[str, ...] = ()
 
     @classmethod
     def from_payload(cls, payload: Any) -> RemoteTask:

@@ -30,17 +30,32 @@ def parse_count(payload: Any) -> int:
     return count
 
 
-def parse_start(payload: Any) -> str:
-    """The identifier of a remote task that was just started.
+def parse_starts(payload: Any) -> list[str]:
+    """The identifiers of the remote tasks that a request has just started, one or more.
 
-    Caches answer with a list; its first remote task is meant.
+    Caches answer with a list, all others with one object.
     """
-    if isinstance(payload, list) and payload:
-        payload = payload[0]
-    task_id = payload.get("task_id") if isinstance(payload, dict) else None
-    if isinstance(task_id, bool) or not isinstance(task_id, (int, str)):
+    items = payload if isinstance(payload, list) else [payload]
+    task_ids = [item.get("task_id") if isinstance(item, dict) else None for item in items]
+    if not task_ids or any(isinstance(i, bool) or not isinstance(i, (int, str)) for i in task_ids):
         raise InvalidResponseError("there is no `task_id` in it")
-    return checked_identifier(str(task_id))
+    return [checked_identifier(str(task_id)) for task_id in task_ids]
+
+
+def parse_described(payload: Any) -> dict[str, Any]:
+    """The description of anything that has a uuid."""
+    uuid = payload.get("uuid") if isinstance(payload, dict) else None
+    if not isinstance(uuid, str):
+        raise InvalidResponseError("there is no `uuid` in it")
+    checked_identifier(uuid)
+    if is_too_deep(payload):
+        raise InvalidResponseError("it is nested too deeply")
+    return dict(payload)
+
+
+def parse_descriptions(payload: Any) -> list[dict[str, Any]]:
+    """A list of such; the API may send null for an empty one."""
+    return [parse_described(item) for item in _list(payload)]
 
 
 def parse_asset(payload: Any, kind: AssetKind, url_of: UrlOf) -> OutputAsset:

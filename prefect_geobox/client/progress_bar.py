@@ -1,4 +1,4 @@
-"""A progress bar for waits in a terminal."""
+"""Progress bars in a terminal, for waits, uploads and downloads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
+from prefect_geobox.client.uploading import OnBytes
 from prefect_geobox.client.watch import WaitUpdate
 
 L = TypeVar("L")
@@ -55,5 +56,45 @@ def _drawing(
                 state="no contact" if update.trouble else task.state_text,
             )
             return listener(update) if listener else None
+
+        yield draw
+
+
+@contextmanager
+def transfer_listener(
+    listener: OnBytes | None, title: str, *, show: bool
+) -> Iterator[OnBytes | None]:
+    """A listener that also draws a bar for one upload or download, where stderr is a terminal.
+
+    Args:
+        listener: Told of everything too.
+        title: What stands before the bar.
+        show: Whether a bar is wanted at all.
+    """
+    if not show or not sys.stderr.isatty():
+        yield listener
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        row = bars.add_task(title, total=None)
+
+        def draw(done: int, total: int) -> None:
+            bars.update(row, completed=done, total=total or None)
+            if listener:
+                listener(done, total)
 
         yield draw

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, get_args
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Protocol, get_args
 
 from typing_extensions import TypedDict
 
 from prefect_geobox.client.errors import InvalidArgumentError
-from prefect_geobox.client.models import OutputAsset
 
 PublishAs = Literal["vector", "raster", "model3d", "tiles3d", "table"]
 
@@ -28,6 +28,22 @@ PUBLISH_TASK_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "raster": ("import:publish-file-to-raster-dataset",),
     "model3d": ("import:publish-file-to-3d-model",),
 }
+
+
+class UploadedFile(Protocol):
+    """An uploaded file with what the API tells of it."""
+
+    @property
+    def uuid(self) -> str:
+        """Its uuid."""
+
+    @property
+    def name(self) -> str:
+        """Its name; may be empty."""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The raw object of the API."""
 
 
 class PublishOptions(TypedDict, total=False):
@@ -77,7 +93,7 @@ def check_publishing(name: str, options: PublishOptions) -> None:
 
 
 def publish_form(
-    file: OutputAsset, name: str, options: PublishOptions | None = None
+    file: UploadedFile, name: str, options: PublishOptions | None = None
 ) -> dict[str, Any]:
     """The form of `POST files/{uuid}/publish/`.
 
@@ -108,7 +124,7 @@ def publish_form(
     }
 
 
-def suggested_publish_as(file: OutputAsset) -> PublishAs:
+def suggested_publish_as(file: UploadedFile) -> PublishAs:
     """What the format of an uploaded file suggests to make of it.
 
     Args:
@@ -130,7 +146,7 @@ def suggested_publish_as(file: OutputAsset) -> PublishAs:
     return suggestion
 
 
-def _first_layer(file: OutputAsset) -> dict[str, Any]:
+def _first_layer(file: UploadedFile) -> dict[str, Any]:
     listing = file.data.get("layers")
     layers = listing.get("layers") if isinstance(listing, dict) else None
     first = layers[0] if isinstance(layers, list) and layers else None

@@ -150,6 +150,8 @@ class Submissions:
                 async with self._as_sender():
                     sent = await submission.send()
                     self._own.append(sent.uuid)
+                    if isinstance(sent, RemoteTask):
+                        self._own.extend(sent.companions)
                     return sent
             except GeoboxError as error:
                 if not is_unclear(error):

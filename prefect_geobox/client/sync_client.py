@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from typing_extensions import Self, Unpack
 
 from prefect_geobox.client.arguments import UuidLike, checked_uuid, checked_uuids
 from prefect_geobox.client.async_client import AsyncGeoboxClient
+from prefect_geobox.client.async_operations import passed_on, wait_policy
+from prefect_geobox.client.bodies import Form
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.models import (
@@ -21,16 +24,21 @@ from prefect_geobox.client.models import (
     TaskProgress,
     TaskState,
 )
+from prefect_geobox.client.operations.files import publish_file
+from prefect_geobox.client.operations.operation import Operation
 from prefect_geobox.client.pacing import DEFAULT_RATE
 from prefect_geobox.client.policy import Action, RetryPolicy, WaitPolicy
 from prefect_geobox.client.progress_bar import progress_listener
 from prefect_geobox.client.publishing import PublishOptions
+from prefect_geobox.client.references import AssetLike
 from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
-from prefect_geobox.client.transport import Form, Params
+from prefect_geobox.client.transport import Params
 from prefect_geobox.client.uploading import OnBytes
 from prefect_geobox.client.watch import WaitUpdate
 
 T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
@@ -269,6 +277,64 @@ class GeoboxClient:
         """Finds assets by their exact name, as `AsyncGeoboxClient.find_assets`."""
         return _block(self.aio.find_assets(kind, name))
 
+    def find_asset(self, kind: AssetKind | str, name: str) -> OutputAsset:
+        """Finds one asset by its exact name, as `AsyncGeoboxClient.find_asset`."""
+        return _block(self.aio.find_asset(kind, name))
+
+    def delete_asset(self, asset: AssetLike, kind: AssetKind | str | None = None) -> None:
+        """Deletes an asset, as `AsyncGeoboxClient.delete_asset`."""
+        _block(self.aio.delete_asset(asset, kind))
+
+    def make_temporary(self, asset: AssetLike, kind: AssetKind | str | None = None) -> None:
+        """Makes a layer or raster temporary, as `AsyncGeoboxClient.make_temporary`."""
+        _block(self.aio.make_temporary(asset, kind))
+
+    def make_permanent(self, asset: AssetLike, kind: AssetKind | str | None = None) -> None:
+        """Makes a layer or raster permanent, as `AsyncGeoboxClient.make_permanent`."""
+        _block(self.aio.make_permanent(asset, kind))
+
+    def download_file(
+        self,
+        file: AssetLike,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress_bar: bool = True,
+        on_bytes: OnBytes | None = None,
+    ) -> Path:
+        """Downloads a file, as `AsyncGeoboxClient.download_file`."""
+        return _block(
+            self.aio.download_file(
+                file, path, overwrite=overwrite, progress_bar=progress_bar, on_bytes=on_bytes
+            )
+        )
+
+    def start(self, operation: Operation[P, Any], *args: P.args, **kwargs: P.kwargs) -> RemoteTask:
+        """Starts an operation and does not wait, as `AsyncGeoboxClient.start`."""
+        return _block(self.aio.start(operation, *args, **kwargs))
+
+    def run(self, operation: Operation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Starts an operation and waits for what comes of it, as `AsyncGeoboxClient.run`."""
+        arguments = operation.bind(args, kwargs)
+        policy = wait_policy(arguments)
+        began = self.aio.clock.monotonic()
+        request, task = _block(self.aio.started(operation, arguments))
+        shows = arguments["progress_bar"]
+        waiting = self.aio.waiting(
+            [task.uuid, *task.companions],
+            policy,
+            with_progress=shows,
+            asked=request.asked,
+            began=began,
+        )
+        with progress_listener(None, show=shows) as listener:
+            tasks = waiting.run(listener)
+        outcome = _block(self.aio.outcome(operation, request, tasks, arguments))
+        if request.publish_as is not None:
+            options = passed_on(arguments, publish_file)
+            outcome = self.run(publish_file, outcome, request.publish_as, **options)
+        return cast("R", outcome)
+
     def get_features(
         self, layer: UuidLike, *, skip: int = 0, limit: int = 100, srid: int = 3857
     ) -> dict[str, Any]:
@@ -287,11 +353,14 @@ class GeoboxClient:
         self,
         path: str | os.PathLike[str],
         *,
+        progress_bar: bool = True,
         on_bytes: OnBytes | None = None,
         notify: Callable[[str], None] = logger.warning,
     ) -> OutputAsset:
         """Uploads a file, streamed from disk, as `AsyncGeoboxClient.upload_file`."""
-        return _block(self.aio.upload_file(path, on_bytes=on_bytes, notify=notify))
+        return _block(
+            self.aio.upload_file(path, progress_bar=progress_bar, on_bytes=on_bytes, notify=notify)
+        )
 
     def start_publish(
         self,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import ssl
-import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -20,11 +19,12 @@ from prefect_geobox.client.answers import (
     token_of,
 )
 from prefect_geobox.client.auth import Authenticator, SigningTransport
+from prefect_geobox.client.bodies import Form, encoded_body
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
+from prefect_geobox.client.connecting import not_reached, proxy_for, tls_context
 from prefect_geobox.client.errors import (
     ApiRequestError,
     AuthenticationError,
-    ConfigurationError,
     GeoboxConnectionError,
     GeoboxError,
     InvalidResponseError,
@@ -38,14 +38,18 @@ from prefect_geobox.client.settings import ConnectionSettings
 
 T = TypeVar("T")
 
+#: Downloads under way at once, besides other requests.
+STREAMS: Final = 4
+
 #: Seconds that a server may take to answer once an upload has been sent.
 UPLOAD_ANSWER_TIME: Final = 300.0
 
 #: A failure by which a write has certainly not been carried out, so that it may be sent again.
 _NOT_CARRIED_OUT: Final = frozenset({408, 425, 429, 503})
 
-Form = Mapping[str, Any]
 Params = Sequence[tuple[str, str]]
+#: Takes up an answer while its body comes.
+Take = Callable[[httpx.Response], Awaitable[None]]
 #: Makes headers and content, anew for each time that a request is sent.
 MakeBody = Callable[[], tuple[Mapping[str, str], bytes | httpx.AsyncByteStream | None]]
 
@@ -69,13 +73,15 @@ class Transport:
         self.clock = clock
         self.requests = 0
         self._limits = limits or HostLimits(settings.requests_per_second)
+        # Downloads last; they must not keep the waits from looking.
+        self._streams = asyncio.Semaphore(STREAMS)
         self._authenticator = Authenticator(settings.credential, self._log_in)
         self._client = httpx.AsyncClient(
             base_url=settings.base_url,
             transport=SigningTransport(
                 httpx.AsyncHTTPTransport(
-                    verify=_tls_context(settings),
-                    proxy=_proxy_for(httpx.URL(settings.base_url)),
+                    verify=tls_context(settings),
+                    proxy=proxy_for(httpx.URL(settings.base_url)),
                     limits=httpx.Limits(
                         max_connections=2 * IN_FLIGHT, max_keepalive_connections=IN_FLIGHT
                     ),
@@ -121,16 +127,17 @@ class Transport:
             self.clock,
         )
 
-    async def repeat(self, path: str, *, seconds: float) -> None:
-        """POSTs without a body what is safe to repeat, with the retries of a read.
+    async def repeat(self, path: str, *, seconds: float, method: str = "POST") -> None:
+        """Sends without a body what is safe to repeat, with the retries of a read.
 
         Args:
             path: Below the base URL.
             seconds: How long it may take in all.
+            method: The HTTP method.
         """
         deadline = self.clock.monotonic() + seconds
         await retry_read(
-            lambda: self._attempt("POST", path, within=max(0.0, deadline - self.clock.monotonic())),
+            lambda: self._attempt(method, path, within=max(0.0, deadline - self.clock.monotonic())),
             RetryPolicy(budget=seconds),
             self.clock,
             deadline=deadline,
@@ -190,7 +197,7 @@ class Transport:
         Raises:
             GeoboxError: One failure, classified.
         """
-        body = _body(form, json_body)
+        body = encoded_body(form, json_body)
         response = await self._attempt(
             method, path, params=params, make_body=lambda: body, within=within
         )
@@ -235,6 +242,29 @@ class Transport:
 
         return await retry_read(attempt, RetryPolicy(), self.clock)
 
+    async def attempt_stream(self, path: str, headers: Mapping[str, str], take: Take) -> None:
+        """Makes one attempt to GET what is too large to be held in memory.
+
+        Args:
+            path: Below the base URL.
+            headers: What to ask for, such as a range.
+            take: Given the answer, where it is a success, before its body has come.
+
+        Raises:
+            GeoboxError: One failure, classified; the body may have broken off halfway.
+        """
+        async with self._streams:
+            await self._authenticator.ready()
+            logins = self._authenticator.logins
+            answer = await self._send("GET", path, (), headers, None, take=take)
+            if _is_refused(answer) and self._authenticator.can_log_in:
+                await self._authenticator.renew(logins)
+                answer = await self._send("GET", path, (), headers, None, take=take)
+        if isinstance(answer, GeoboxError):
+            raise answer
+        if not answer.is_success:
+            raise self._error_of(answer, "GET", path)
+
     async def _attempt(
         self,
         method: str,
@@ -276,6 +306,7 @@ class Transport:
         content: bytes | httpx.AsyncByteStream | None,
         *,
         unsigned: bool = False,
+        take: Take | None = None,
     ) -> httpx.Response | GeoboxError:
         """Sends one request. Failures are returned, so that no chained exception keeps its URL."""
         streamed = not (content is None or isinstance(content, bytes))
@@ -291,6 +322,8 @@ class Transport:
                 extensions={"geobox_unsigned": unsigned},
             )
             # httpx bounds the pauses within an answer; a slow drip would go on for ever.
+            if take is not None:
+                return await self._send_taking(request, take)
             with anyio.fail_after(None if streamed else self.settings.timeout):
                 return await self._client.send(request)
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -301,12 +334,24 @@ class Transport:
                 reached=not waited_for_connection,
             )
         except httpx.ConnectError as error:
-            return _connect_error(self.settings.host, str(error))
+            return not_reached(self.settings.host, str(error))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return GeoboxConnectionError(
                 f"The connection to {self.settings.host} broke during {method} {path} "
                 f"({type(error).__name__})."
             )
+
+    async def _send_taking(self, request: httpx.Request, take: Take) -> httpx.Response:
+        response = await self._client.send(request, stream=True)
+        try:
+            if response.is_success:
+                await take(response)
+            else:
+                with anyio.fail_after(self.settings.timeout):
+                    await response.aread()
+        finally:
+            await response.aclose()
+        return response
 
     def _timeout(self, *, is_streamed: bool) -> httpx.Timeout:
         seconds = self.settings.timeout
@@ -362,7 +407,7 @@ class Transport:
         def body() -> tuple[dict[str, str], bytes | None]:
             # Made within the call, so that the password is no local of a frame that can raise.
             form = {"username": credential.username, "password": credential.secret}
-            headers, content = _body(form, None)
+            headers, content = encoded_body(form, None)
             return {**headers, "Accept": "*/*"}, content
 
         async def attempt() -> str:
@@ -394,57 +439,5 @@ def was_not_carried_out(error: GeoboxError) -> bool:
     return isinstance(error, ApiRequestError) and error.status_code in _NOT_CARRIED_OUT
 
 
-def encode_form_value(value: Any) -> str | list[str]:
-    """Writes a value the way the API reads forms: `True`, `False`, and lists as repeated keys."""
-    if isinstance(value, (list, tuple)):
-        return [str(item) for item in value]
-    return str(value)
-
-
-def _body(form: Form | None, json_body: Any) -> tuple[dict[str, str], bytes | None]:
-    if form is not None:
-        fields = {key: encode_form_value(value) for key, value in form.items() if value is not None}
-        encoded = str(httpx.QueryParams(fields)).encode()
-        return {"Content-Type": "application/x-www-form-urlencoded"}, encoded
-    if json_body is not None:
-        return {"Content-Type": "application/json"}, json.dumps(json_body).encode()
-    return {}, None
-
-
-def _tls_context(settings: ConnectionSettings) -> ssl.SSLContext | bool:
-    if isinstance(settings.verify, str):
-        try:
-            return ssl.create_default_context(cafile=settings.verify)
-        except (OSError, ssl.SSLError):
-            raise ConfigurationError(
-                f"verify: {settings.verify!r} is no readable CA file."
-            ) from None
-    # Loading the CA bundle costs 20 ms, which plain HTTP does not need.
-    return settings.verify and settings.base_url.startswith("https:")
-
-
-def _proxy_for(url: httpx.URL) -> str | None:
-    """The proxy that the environment names; httpx looks only where it makes the transport."""
-    if urllib.request.proxy_bypass(url.host):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")
-
-
 def _is_refused(answer: httpx.Response | GeoboxError) -> bool:
     return isinstance(answer, httpx.Response) and answer.status_code == 401
-
-
-def _connect_error(host: str, text: str) -> GeoboxConnectionError:
-    if "CERTIFICATE_VERIFY_FAILED" in text or "SSL" in text:
-        return GeoboxConnectionError(
-            f"The TLS certificate of {host} was not accepted. Set verify to the path of the CA "
-            "file that signed it.",
-            reached=False,
-            transient=False,
-        )
-    return GeoboxConnectionError(
-        f"{host} was not reached: {error_text(text) or 'no connection'}. Check the host, the "
-        "network and any proxy.",
-        reached=False,
-    )

@@ -9,7 +9,7 @@ from typing import IO, Final
 import anyio.to_thread
 import httpx
 
-#: Told of bytes sent and bytes in all.
+#: Told of bytes sent or received and bytes in all; these are 0 while they are not known.
 OnBytes = Callable[[int, int], None]
 
 _CHUNK: Final = 256 * 1024

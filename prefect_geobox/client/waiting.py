@@ -61,6 +61,7 @@ class Waiting:
         policy: How to wait.
         with_progress: Whether to read the progress too.
         raise_on_failure: Whether a remote task that did not succeed raises.
+        asked: What was asked for, for the message of a failure; empty where that is not known.
         began: The moment of the client's clock from which the timeout counts.
     """
 
@@ -72,6 +73,7 @@ class Waiting:
         *,
         with_progress: bool,
         raise_on_failure: bool,
+        asked: str,
         began: float,
     ) -> None:
         self._client = client
@@ -80,6 +82,7 @@ class Waiting:
         self._policy = policy
         self._with_progress = with_progress
         self._raise_on_failure = raise_on_failure
+        self._asked = asked
         self._began = began
         self._final: dict[str, RemoteTask] = {}
         self._failed: dict[str, Exception] = {}
@@ -322,7 +325,7 @@ class Waiting:
         ends: dict[str, RemoteTask | Exception] = {**self._failed, **self._final}
         tasks = _all_tasks([ends[uuid] for uuid in self._uuids], self._policy)
         if self._raise_on_failure:
-            raise_for_failures(tasks)
+            raise_for_failures(tasks, self._asked)
         return [self._final[uuid] for uuid in self._asked_for]
 
     async def _abort_late(self, late: Sequence[str]) -> None:
@@ -374,8 +377,12 @@ async def abort_all(client: AsyncTaskVerbs, uuids: Sequence[str]) -> dict[str, R
     return ended
 
 
-def raise_for_failures(tasks: Sequence[RemoteTask]) -> None:
+def raise_for_failures(tasks: Sequence[RemoteTask], asked: str = "") -> None:
     """Raises where remote tasks did not succeed.
+
+    Args:
+        tasks: In their final states.
+        asked: What was asked for, for the message; empty where that is not known.
 
     Raises:
         TaskAbortedError: There is one remote task, and it was aborted.
@@ -387,19 +394,23 @@ def raise_for_failures(tasks: Sequence[RemoteTask]) -> None:
     if not failed:
         return
     first = failed[0]
+    told = f" Asked was: {asked}." if asked else ""
     if total > 1:
         lines = "".join(f"\n  {_failure_text(task)}" for task in failed)
         raise TaskFailedError(
-            f"{len(failed)} of {total} remote tasks did not succeed:{lines}", first, failed
+            f"{len(failed)} of {total} remote tasks did not succeed:{lines}{told}",
+            first,
+            failed,
         )
     if first.state is TaskState.ABORTED:
         raise TaskAbortedError(
             f"Remote task {first.label} ({first.uuid}) was aborted. Start it anew if that was "
-            "not wanted.",
+            f"not wanted.{told}",
             first,
         )
     raise TaskFailedError(
-        f"Remote task {_failure_text(first)}. Change what the server names, and start it anew.",
+        f"Remote task {_failure_text(first)}. Change what the server names, and start it anew."
+        f"{told}",
         first,
     )
 

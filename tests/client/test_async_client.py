@@ -190,14 +190,16 @@ async def test_start_task_with_json_and_params(call: Caller, wire: Wire) -> None
 
 
 async def test_later_reads_go_to_the_uuid(call: Caller, wire: Wire) -> None:
-    """A start may answer with a number; the remote task that it leads to is known by its uuid."""
+    """A start may answer with numbers; the remote tasks that they lead to are known by uuid."""
     wire.lists()
     wire.on("POST", "x/", [{"task_id": 12}, {"task_id": 13}])
     wire.on("GET", "tasks/12/", task("PENDING"))
+    wire.on("GET", "tasks/13/", task("PENDING", OTHER))
     wire.on("GET", f"tasks/{TASK}/", task("SUCCESS"))
     started = await call("start_task", "POST", "x/", json={})
+    assert started.companions == (OTHER,)
     assert (await call("wait_for_task", started)).succeeded
-    assert wire.work_lines == ["POST x/", "GET tasks/12/", f"GET tasks/{TASK}/"]
+    assert wire.work_lines == ["POST x/", "GET tasks/12/", "GET tasks/13/", f"GET tasks/{TASK}/"]
 
 
 KINDS = [

@@ -14,8 +14,10 @@ from prefect_geobox.client.parsing import (
     parse_asset,
     parse_assets,
     parse_count,
+    parse_described,
+    parse_descriptions,
     parse_feature_collection,
-    parse_start,
+    parse_starts,
     parse_tasks,
 )
 
@@ -42,27 +44,37 @@ def test_other_counts_are_refused(payload: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "identifier"),
+    ("payload", "identifiers"),
     [
-        ({"task_id": TASK}, TASK),
-        ({"task_id": 17}, "17"),
-        ({"task_id": TASK, "status": "ok"}, TASK),
-        ([{"task_id": TASK}], TASK),
-        ([{"task_id": TASK}, {"task_id": OTHER}], TASK),
+        ({"task_id": TASK}, [TASK]),
+        ({"task_id": 17}, ["17"]),
+        ({"task_id": TASK, "status": "ok"}, [TASK]),
+        ([{"task_id": TASK}], [TASK]),
+        ([{"task_id": TASK}, {"task_id": OTHER}], [TASK, OTHER]),
     ],
 )
-def test_start_names_the_task(payload: Any, identifier: str) -> None:
-    """A start answers with a task_id, a text or a number, alone or first in a list."""
-    assert parse_start(payload) == identifier
+def test_start_names_each_remote_task(payload: Any, identifiers: list[str]) -> None:
+    """A start answers with a task_id, a text or a number, alone or several in a list."""
+    assert parse_starts(payload) == identifiers
 
 
 @pytest.mark.parametrize(
-    "payload", [None, {}, [], [1, 2, 3], {"task_id": None}, {"task_id": True}, {"task_id": "a/b"}]
+    "payload",
+    [
+        None,
+        {},
+        [],
+        [1, 2, 3],
+        [{"task_id": TASK}, {}],
+        {"task_id": None},
+        {"task_id": True},
+        {"task_id": "a/b"},
+    ],
 )
 def test_start_without_a_usable_task_id_is_refused(payload: Any) -> None:
     """A start without a task_id, or with one that no path may hold, raises."""
     with pytest.raises(InvalidResponseError):
-        parse_start(payload)
+        parse_starts(payload)
 
 
 def test_list_keeps_the_order_and_null_is_empty() -> None:
@@ -99,7 +111,9 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "assets": lambda payload: parse_assets(payload, AssetKind.TABLE, url_of),
     "count": parse_count,
     "features": parse_feature_collection,
-    "start": parse_start,
+    "description": parse_described,
+    "descriptions": parse_descriptions,
+    "start": parse_starts,
     "tasks": parse_tasks,
 }
 NEAR_MISSES = st.fixed_dictionaries(
@@ -120,7 +134,7 @@ NEAR_MISSES = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None)
 def test_any_json_is_a_value_or_an_invalid_response(name: str, payload: Any) -> None:
     """Any JSON parses to a value of the right type or raises InvalidResponseError."""
-    kinds = {"asset": OutputAsset, "count": int, "features": dict, "start": str}
+    kinds = {"asset": OutputAsset, "count": int, "features": dict, "description": dict}
     try:
         value = PARSERS[name](payload)
     except InvalidResponseError:

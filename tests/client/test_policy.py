@@ -126,6 +126,8 @@ BAD_OPTIONS: list[tuple[str, Any]] = [
     ("interval", -1),
     ("interval", math.nan),
     ("interval", math.inf),
+    ("timeout", 10**400),
+    ("interval", 10**400),
     ("interval", None),
     ("interval", "1"),
     ("max_interval", 0),

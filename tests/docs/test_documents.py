@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import math
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 
 import prefect_geobox
+from prefect_geobox.client.operations import OPERATIONS
 from prefect_geobox.client.policy import PollPolicy
 
+from . import operations
 from .documents import DOCUMENTS, ROOT, anchors, links, prose, rows, section
 
 CONCEPTS = ROOT / "docs" / "concepts.md"
@@ -102,11 +105,38 @@ def test_verbs_table_names_each_public_verb() -> None:
 
     verbs = {name for name, value in PUBLIC.items() if isinstance(value, Task)}
     listed = [(row[0].strip("`"), row[1].strip("`")) for row in rows(section(CONCEPTS, "## Verbs"))]
+    listed += [(name, f"a{name}") for name in OPERATIONS if name != "publish_file"]
     assert {name for pair in listed for name in pair} == verbs
     for sync, twin in listed:
         assert twin == f"a{sync}"
         assert PUBLIC[twin].isasync
         assert not PUBLIC[sync].isasync
+
+
+def test_operations_are_written_from_the_register() -> None:
+    """The document of operations is what the register of operations says at present."""
+    written = operations.PATH.read_text(encoding="utf-8")
+    assert written == operations.text(), "run `make docs`"
+
+
+def test_every_start_is_documented() -> None:
+    """Each of the 39 ways to start a remote task has an operation, and so a line there."""
+    numbers = {number for operation in OPERATIONS.values() for number in operation.rows}
+    assert numbers == set(range(1, 40))
+
+
+def test_each_operation_says_all_of_its_parameters() -> None:
+    """Each description has a summary, a meaning for each of its parameters, and an example."""
+    import inspect
+
+    for operation in OPERATIONS.values():
+        doc = inspect.getdoc(operation.describe) or ""
+        own = set(inspect.signature(operation.describe).parameters) - {"_", "options"}
+        for name in own:
+            assert re.search(rf"^    \**{name}: ", doc, re.MULTILINE), f"{operation.name}: {name}"
+        assert "Example:\n" in doc, operation.name
+        code = doc.partition("```python\n")[2].partition("```")[0]
+        compile(textwrap.dedent(code), operation.name, "exec")
 
 
 def test_models_table_names_each_public_model() -> None:
@@ -144,7 +174,9 @@ def test_artifacts_table_names_each_step() -> None:
         steps |= set(re.findall(r'StepSummary\(\s*"([a-z-]+)"', text))
         steps |= set(re.findall(r'"(wait-for-tasks?)"', text))
     listed = [row[0].strip("`") for row in rows(section(CONCEPTS, "### Artifacts and progress"))]
-    assert sorted(listed) == sorted(f"geobox-{step}" for step in steps)
+    assert any(name.startswith("geobox-<step>") for name in listed)
+    alone = [name for name in listed if "<step>" not in name]
+    assert sorted(alone) == sorted(f"geobox-{step}" for step in steps)
 
 
 def test_statuses_that_pass_are_those_of_the_client() -> None:

@@ -38,7 +38,7 @@ def geobox() -> Iterator[GeoboxEmulator]:
 @pytest.fixture(params=["sync", "async"])
 async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> AsyncIterator[Any]:
     """Either half of the official SDK, logged in."""
-    # Imported late: the SDK is not there on every Python.
+    # Imported late: without the SDK the other tests run all the same.
     from .official import official_client
 
     async with official_client(request.param, geobox) as sdk:

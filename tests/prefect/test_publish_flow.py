@@ -135,7 +135,7 @@ def test_the_demo_runs_by_itself_and_stays_in_its_folder(tmp_path):
     home.mkdir()
     data = tmp_path / "my cities.geojson"
     data.write_bytes(CITIES.read_bytes())
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT)}
 
     done = subprocess.run(
         [sys.executable, str(ROOT / "flows" / "demo.py"), str(data)],

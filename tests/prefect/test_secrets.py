@@ -19,9 +19,12 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import logging, os, sys
 from prefect import flow
+from pydantic import SecretStr
 from prefect_geobox import (
-    GeoboxClient, GeoboxCredentials, list_tasks, publish_file, upload_file, wait_for_task,
+    Database, GeoboxClient, GeoboxCredentials, import_database_layer, import_wfs,
+    import_wfs_into_layer, list_tasks, publish_file, upload_file, wait_for_task,
 )
+from prefect_geobox.emulator import GeoboxEmulator
 
 for name in ("httpx", "httpcore", "tenacity", "asyncio", "prefect_geobox"):
     logger = logging.getLogger(name)
@@ -44,6 +47,39 @@ def good_flow(credentials: GeoboxCredentials, path: str, name: str):
 @flow
 def failing_flow(credentials: GeoboxCredentials, uuid: str):
     wait_for_task(credentials, uuid, timeout=0.5, retry=2)
+
+@flow
+def importing_flow(credentials: GeoboxCredentials):
+    far = os.environ["ELSEWHERE"]
+    login = {"username": "reader", "password": far, "interval": 0.02}
+    for service in ("http://gis.example.org/wfs", "http://nobody.example.org/wfs"):
+        made = import_wfs.submit(credentials, service, "cities", "of_a_wfs", **login)
+        made.wait()
+    import_wfs_into_layer(
+        credentials, "http://gis.example.org/wfs", "cities", made.result(raise_on_failure=False),
+        username="reader", password=SecretStr(far), return_state=True,
+    )
+    import_wfs(credentials, "no url", "cities", "x", password=far, return_state=True)
+    try:
+        import_wfs.submit(credentials, "http://x", passwort=far, **login)
+    except ValueError as error:
+        print(repr(error))
+    import_wfs(credentials, f"http://me:{far}@gis.example.org", "cities", "x", return_state=True)
+    for host in ("db.example.org", "nobody.example.org"):
+        database = Database(
+            db_type="mysql", host=host, port=3306, db_name="gis", username="reader", password=far
+        )
+        print(database, repr(database), database.model_dump_json())
+        import_database_layer(credentials, database, "cities", "of_a_db", return_state=True)
+
+elsewhere = {"http://gis.example.org/wfs": good, "db.example.org:3306/gis": good}
+with GeoboxEmulator(seconds=0, sources=elsewhere) as other:
+    block = GeoboxCredentials(host=other.url, apikey=other.apikey)
+    importing_flow(block, return_state=True)
+    with block.get_client() as client:
+        assert {"of_a_wfs", "of_a_db"} == {
+            name for name in ("of_a_wfs", "of_a_db") if client.find_assets("vector", name)
+        }
 
 key_block = GeoboxCredentials(host=url, apikey=key)
 password_block = GeoboxCredentials(host=url, username=user, password=password)
@@ -77,6 +113,7 @@ def test_no_secret_is_kept_anywhere(
     broken = tmp_path / "broken.geojson"
     broken.write_text("{")
     home, wrong = tmp_path / "home", "wrong-secret-4f1d8a2b6c"
+    elsewhere = "secret-of-a-service-81b2"
     environment = os.environ | {
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": PREFECT_API_URL.value() or "",
@@ -88,6 +125,7 @@ def test_no_secret_is_kept_anywhere(
         "USER_NAME": geobox_emulator.username,
         "USER_PASSWORD": geobox_emulator.password,
         "WRONG": wrong,
+        "ELSEWHERE": elsewhere,
         "TOKEN_FILE": str(tmp_path / "token"),
     }
     home.mkdir()
@@ -109,6 +147,7 @@ def test_no_secret_is_kept_anywhere(
         "password": geobox_emulator.password,
         "token": token,
         "wrong secret": wrong,
+        "password of a service": elsewhere,
     }
     kept = {
         "log": (done.stdout + done.stderr).encode(),

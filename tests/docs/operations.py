@@ -1,0 +1,142 @@
+"""Writes docs/operations.md from the register of operations: `python -m tests.docs.operations`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prefect_geobox.client.operations import OPERATIONS, Operation
+from prefect_geobox.client.operations.binding import meanings
+from prefect_geobox.client.operations.operation import DEFAULTS
+from prefect_geobox.client.operations.vector_tools import VECTOR_TOOLS
+
+PATH = Path(__file__).parents[2] / "docs" / "operations.md"
+
+_HEAD = "\n\n".join(
+    [
+        "# Operations",
+        "<!-- Written by `python -m tests.docs.operations`; do not edit. -->",
+        (
+            "Each way to have Geobox do something in the background is an operation: one "
+            "description, from which the steps `name` and `aname` of a flow are made, and "
+            "which the clients start with `client.start(operations.name, …)` or carry out "
+            "with `client.run(operations.name, …)`. What a step does around its request, "
+            "and the options that all take, is told under [Concepts](concepts.md#steps)."
+        ),
+        (
+            "The tables name the parameters of each operation after `credentials`, with "
+            "their defaults. Besides these every step takes {options}; those whose output "
+            "is a layer or raster also take `temporary`."
+        ),
+        (
+            "**Inputs** are given as a uuid, as what a step returned, as a remote task that "
+            'has ended, as an object of the official SDK, or as `by_name("…")`. A name that '
+            "nothing has, or that several have, raises `NameLookupError` with their uuids; "
+            "an input of the wrong kind is refused before any request. A bare uuid given "
+            "for a layer is that of a vector layer; with `is_view=True` that of a view."
+        ),
+        (
+            "**Known from** says how it is known what comes of an operation. What each one "
+            "sends was compared, field by field, with what the official SDK 2.11.0 sends; "
+            "no live server was asked. *output confirmed* is by the SDK's own tests, "
+            "*documented* by its documentation, *inferred* by nothing but what the output "
+            "is for."
+        ),
+        "",
+    ]
+)
+
+_SUBJECTS = {
+    "files": "Files",
+    "vectors": "Layers and views",
+    "edits": "Changes to layers and views",
+    "tables": "Tables",
+    "queries": "SQL and vector tools",
+    "rasterizing": "Between layers and rasters",
+    "surfaces": "Surfaces",
+    "cells": "Cells of rasters",
+    "rasters": "Raster analyses by name",
+    "caches": "Caches",
+    "maps": "Maps and groups of layers",
+    "imports": "From web feature services",
+    "databases": "From databases",
+    "anything": "Anything else",
+}
+
+
+def text() -> str:
+    """The whole document."""
+    options = ", ".join(f"`{name}`" for name in DEFAULTS if name != "temporary")
+    return "".join([_HEAD.format(options=options), *_overview(), *_subjects(), *_tools()])
+
+
+def _overview() -> Iterator[str]:
+    yield "## All of them\n\n"
+    yield "| row | step | endpoint | makes | known from |\n|---|---|---|---|---|\n"
+    for operation in sorted(OPERATIONS.values(), key=lambda each: (each.rows or (99,))[0]):
+        rows = operation.rows
+        told = "" if not rows else str(rows[0]) if len(rows) == 1 else f"{rows[0]} to {rows[-1]}"
+        endpoint = ", then ".join(f"`{part}`" for part in operation.endpoint.split("; "))
+        if not operation.endpoint.startswith(("POST", "GET")):
+            endpoint = operation.endpoint
+        yield (
+            f"| {told} | [`{operation.name}`](#{operation.name}) | {endpoint} | "
+            f"{_output(operation)} | {operation.evidence} |\n"
+        )
+    yield "\n"
+
+
+def _subjects() -> Iterator[str]:
+    for module, title in _SUBJECTS.items():
+        own = [each for each in OPERATIONS.values() if _module(each) == module]
+        yield f"## {title}\n\n"
+        for operation in own:
+            yield from _described(operation)
+
+
+def _described(operation: Operation[Any, Any]) -> Iterator[str]:
+    doc = inspect.cleandoc(operation.__doc__ or "")
+    summary, _, rest = doc.partition("\nArgs:\n")
+    _, _, example = rest.partition("\nExample:\n")
+    yield f"### {operation.name}\n\n{_flowing(summary)}\n\n"
+    meant = {name: told.replace("|", "\\|") for name, told in meanings(doc).items()}
+    yield "| parameter | default | meaning |\n|---|---|---|\n"
+    for name, parameter in operation.signature.parameters.items():
+        if name in DEFAULTS and name not in meant:
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            yield f"| `**{name}` | | {meant[f'**{name}']} |\n"
+            continue
+        default = "" if parameter.default is parameter.empty else f"`{parameter.default!r}`"
+        yield f"| `{name}` | {default} | {meant[name]} |\n"
+    yield f"\n{inspect.cleandoc(example).replace('```python', '```py')}\n\n"
+
+
+def _tools() -> Iterator[str]:
+    yield "## Vector tools\n\n"
+    yield "What `run_vector_tool` takes. The first input is its parameter `layer`.\n\n"
+    yield "| tool | parameters |\n|---|---|\n"
+    for name, parameters in VECTOR_TOOLS.items():
+        told = ", ".join(f"`{each.name}` ({each.meaning})" for each in parameters)
+        yield f"| `{name}` | {told} |\n"
+
+
+def _flowing(text: str) -> str:
+    return re.sub(r"\s*\n\s*", " ", text.strip())
+
+
+def _output(operation: Operation[Any, Any]) -> str:
+    if operation.output == "asset":
+        return " or ".join(kind.value for kind in operation.kinds)
+    return "the remote task" if operation.output == "task" else "the remote tasks"
+
+
+def _module(operation: Operation[Any, Any]) -> str:
+    return str(operation.describe.__module__).rpartition(".")[2]
+
+
+if __name__ == "__main__":
+    PATH.write_text(text(), encoding="utf-8")
