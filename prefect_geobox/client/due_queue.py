@@ -26,10 +26,14 @@ class DueQueue:
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
+        self._deadlines: list[tuple[float, int, Watch]] = []
         self._count = 0
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    def begin(self, watch: Watch) -> None:
+        """Puts a new wait in, whose deadline is minded from now on."""
+        self.put(watch)
+        if watch.deadline is not None:
+            heapq.heappush(self._deadlines, (watch.deadline, self._count, watch))
 
     def put(self, watch: Watch) -> None:
         """Puts a wait in at its due time."""
@@ -39,12 +43,15 @@ class DueQueue:
     def clear(self) -> None:
         """Takes all out."""
         self._entries.clear()
+        self._deadlines.clear()
 
     def tidy(self, waits: int) -> None:
         """Takes out what is no longer true, where that is much more than there are waits."""
         if len(self._entries) > _STALE + 2 * waits:
             self._entries = [entry for entry in self._entries if _is_true(entry)]
             heapq.heapify(self._entries)
+            self._deadlines = [entry for entry in self._deadlines if not entry[2].is_over]
+            heapq.heapify(self._deadlines)
 
     def first(self) -> Watch | None:
         """The wait that is due first; it stays in."""
@@ -52,16 +59,37 @@ class DueQueue:
             heapq.heappop(self._entries)
         return self._entries[0][3] if self._entries else None
 
-    def due(self, now: float) -> list[Watch]:
-        """All that are due; they stay in."""
-        return [entry[3] for entry in self._entries if entry[0] <= now and _is_true(entry)]
+    def has_due(self, number: int, now: float) -> bool:
+        """Whether so many are due, or nearly so many: what has ended is not told apart."""
+        found, places = 0, [0]
+        # What is below an entry of the heap is due no sooner than that.
+        while places and found < number:
+            place = places.pop()
+            if place < len(self._entries) and self._entries[place][0] <= now:
+                found += 1
+                places += (2 * place + 1, 2 * place + 2)
+        return found >= number
 
-    def take_nearly_due(self, most: int, now: float) -> list[Watch]:
+    def at_deadline(self, now: float) -> tuple[list[Watch], float]:
+        """The waits that are due and whose deadline has come, and when the next deadline comes."""
+        reached: list[tuple[float, int, Watch]] = []
+        while self._deadlines and (self._deadlines[0][0] <= now or self._deadlines[0][2].is_over):
+            entry = heapq.heappop(self._deadlines)
+            if not entry[2].is_over:
+                reached.append(entry)
+        coming = self._deadlines[0][0] if self._deadlines else float("inf")
+        for entry in reached:
+            heapq.heappush(self._deadlines, entry)
+        watches = (entry[2] for entry in reached)
+        return [watch for watch in watches if watch.due <= now and not watch.is_reading], coming
+
+    def take_nearly_due(self, most: int, now: float, *, is_sparse: bool = False) -> list[Watch]:
         """Takes out those that are due or may be pulled forward, and that lists may tell about.
 
         Args:
             most: How many at most.
             now: The moment of the clock.
+            is_sparse: Whether the request would hold few otherwise.
         """
         chosen: list[Watch] = []
         others: list[_Entry] = []
@@ -71,7 +99,7 @@ class DueQueue:
             if not _is_true(entry):
                 continue
             watch = entry[3]
-            if watch.due - watch.slack <= now and watch.single_until <= now:
+            if watch.may_be_at(is_sparse=is_sparse) <= now and watch.single_until <= now:
                 chosen.append(watch)
             else:
                 others.append(entry)

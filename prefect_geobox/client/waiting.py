@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import inspect
 import logging
 import queue
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
@@ -23,6 +21,7 @@ from prefect_geobox.client.errors import (
 )
 from prefect_geobox.client.io_thread import io_thread, outlast
 from prefect_geobox.client.models import RemoteTask, TaskState
+from prefect_geobox.client.news import News
 from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.settings import ConnectionSettings
 from prefect_geobox.client.watch import WaitUpdate, Watch
@@ -77,8 +76,8 @@ class Waiting:
         began: float,
     ) -> None:
         self._client = client
-        self._asked_for = list(uuids)
-        self._uuids = list(dict.fromkeys(uuids))
+        self._asked_for = tuple(uuids)
+        self._uuids = tuple(dict.fromkeys(uuids))
         self._policy = policy
         self._with_progress = with_progress
         self._raise_on_failure = raise_on_failure
@@ -96,7 +95,7 @@ class Waiting:
         self._interrupted: tuple[Verdict, BaseException] | None = None
 
     @property
-    def uuids(self) -> list[str]:
+    def uuids(self) -> tuple[str, ...]:
         """The remote tasks that are waited for, each once."""
         return self._uuids
 
@@ -229,26 +228,13 @@ class Waiting:
         """Watches on the I/O thread and hands the updates to the listener on this event loop."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        updates: deque[WaitUpdate] = deque()
-        # No queue of asyncio's: one that is destroyed with its coroutine needs an open event loop.
-        has_news = asyncio.Event()
-
-        def told(update: WaitUpdate) -> None:
-            updates.append(update)
-            has_news.set()
-
-        ended.add_done_callback(lambda _: has_news.set())
-        post = partial(_post, loop, told) if listener is not None else None
+        # Without a listener there is one thing less per wait, of which there may be thousands.
+        news = News(ended) if listener is not None else None
+        post = partial(_post, loop, news.put) if news is not None else None
         self._begin(post, partial(_post, loop, partial(_finish, ended)))
         try:
-            while listener is not None and (updates or not ended.done()):
-                if not updates:
-                    has_news.clear()
-                    await has_news.wait()
-                    continue
-                shown = listener(updates.popleft())
-                if inspect.isawaitable(shown):
-                    await shown
+            if news is not None and listener is not None:
+                await news.pass_on(listener)
             await ended
         finally:
             self._stop()

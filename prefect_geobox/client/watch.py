@@ -174,6 +174,16 @@ class Watch:
         left = self.deadline - now
         return max(left, LAST_LOOK) if left > 0 else max(0.0, LAST_LOOK + left)
 
+    def may_be_at(self, *, is_sparse: bool) -> float:
+        """From when on its next look may be made, to share a request with others.
+
+        Args:
+            is_sparse: Whether there are few others: then it may be pulled forward twice as far, but
+                not where it comes after a failure.
+        """
+        reach = 2 if is_sparse and not self._failures_in_row else 1
+        return self.due - reach * self.slack
+
     def look_begins(self, now: float) -> None:
         """Takes note that a read of the state has been sent."""
         self.is_reading = True

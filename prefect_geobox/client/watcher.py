@@ -22,19 +22,22 @@ from prefect_geobox.client.pacing import IN_FLIGHT, HostLimits
 from prefect_geobox.client.policy import LONGEST_RETRY_AFTER, WaitPolicy
 from prefect_geobox.client.task_list import Reading, TaskList, plain
 from prefect_geobox.client.transport import Transport
-from prefect_geobox.client.watch import LAST_LOOK, SINGLE_TIME, OnEnd, OnUpdate, Watch
+from prefect_geobox.client.watch import SINGLE_TIME, OnEnd, OnUpdate, Watch
 
 #: Looks from which a list is read instead of each by itself.
 _FEW: Final = 3
 
 #: Waits up to which a first look is made at once. With more, it joins the next request.
-_CROWD: Final = 20
+_CROWD: Final = 10
+
+#: Looks in a request below which, in a crowd, others are pulled forward further to join it.
+_SPARSE: Final = 20
 
 #: Waits up to which the progress is read. With more, that of each would be a minute old and of no
 #: use to anybody, at five requests a second.
 _PROGRESS_CROWD: Final = 100
 
-#: Seconds between two lists that are not full, in a crowd.
+#: Seconds between two requests that are not full, in a crowd.
 _GATHERING: Final = 0.5
 
 #: Seconds between two single reads that check what the list says.
@@ -62,7 +65,7 @@ class TaskWatcher:
         self._queue = DueQueue()
         self._jobs: dict[asyncio.Task[None], Collection[Watch]] = {}
         self._lists_under_way = 0
-        self._listed_at = float("-inf")
+        self._gathered_at = float("-inf")
         self._audit_at = float("inf")
         self._canary: Watch | None = None
         self._single_failed_at = float("-inf")
@@ -123,7 +126,7 @@ class TaskWatcher:
         watch = Watch(uuid, policy, began, now, on_end, on_update, with_progress=with_progress)
         self._watches.setdefault(uuid, []).append(watch)
         self._waits += 1
-        self._queue.put(watch)
+        self._queue.begin(watch)
         self._stir()
         return watch
 
@@ -207,17 +210,15 @@ class TaskWatcher:
     def _set_alarm(self, now: float, until: float) -> None:
         """Wakes when the limits allow more; the last looks of those due do not wait for that."""
         pressing: list[Watch] = []
-        for watch in self._queue.due(now):
-            if watch.deadline is None:
-                continue
+        reached, coming = self._queue.at_deadline(now)
+        until = min(until, coming)
+        for watch in reached:
             if watch.is_late(now):
                 watch.ran_out()
                 self.unsubscribe(watch)
-            elif watch.is_pressing(now):
-                pressing.append(watch)
-                until = min(until, watch.deadline + LAST_LOOK)
             else:
-                until = min(until, watch.deadline)
+                pressing.append(watch)
+                until = min(until, now + (watch.within(now) or 0.0))
         capacity = self._list.capacity(now)
         while pressing and self._limits.pace.next_at(now, is_pressing=True) <= now:
             if _FEW <= len(pressing) <= capacity:
@@ -241,17 +242,20 @@ class TaskWatcher:
             return None
         capacity = self._list.capacity(now)
         gathers = first.can_gather and self._waits > _CROWD and not first.is_pressing(now)
-        at = min(self._listed_at, first.due) + _GATHERING
-        if gathers and at > now and len(self._queue) < capacity:
-            # In a crowd such looks wait for others, unless there was no list for a while.
+        at = min(self._gathered_at, first.due) + _GATHERING
+        if gathers and at > now and not self._queue.has_due(capacity, now):
+            # In a crowd such looks wait for others, unless there was none for a while.
             return at
         chosen = self._queue.take_nearly_due(capacity, now)
+        if len(chosen) < _SPARSE and self._waits > _CROWD:
+            chosen += self._queue.take_nearly_due(capacity - len(chosen), now, is_sparse=True)
+        if gathers or len(chosen) >= _FEW:
+            self._gathered_at = now
         if len(chosen) < _FEW:
             for watch in chosen:
                 self._queue.put(watch)
             self._read_one(first, now)
             return None
-        self._listed_at = now
         self._read_list(chosen, now)
         return None
 

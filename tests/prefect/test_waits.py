@@ -143,7 +143,7 @@ def test_a_crowd_that_ends_at_once_is_not_shown_one_by_one(
             writes.append(percent)
             await super().update_progress(artifact, percent, description)
 
-    remotes = [geobox_emulator.add_task(seconds=0.3) for _ in range(40)]
+    remotes = [geobox_emulator.add_task(seconds=3) for _ in range(40)]
 
     @task
     def shown():
