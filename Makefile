@@ -12,14 +12,14 @@ demo: $(VENV)/.demo
 chain: $(VENV)/.demo
 	@$(BIN)/python flows/demo.py --chain "$(FILE)"
 
-# On both cores, but not together with what leaves Prefect's connections behind; what measures
-# milliseconds runs alone. The cells of the table in docs/cancellation.md are tried
-# side by side anyway: a third of them, all of them with SLOW=1.
+# On both cores, where most of it waits, but apart from what leaves Prefect's connections behind;
+# what measures milliseconds runs alone. The cells of the table in docs/cancellation.md are tried side
+# by side anyway: a third of them, all of them with SLOW=1.
 QUICK    := $(if $(SLOW),, and not slow)
-PARALLEL := -n 2 --dist worksteal -m "not alone$(QUICK)"
+PARALLEL := --dist worksteal -m "not alone$(QUICK)"
 test: $(VENV)/.dev
-	$(BIN)/pytest $(PARALLEL) --ignore=tests/owning --ignore=tests/docs --ignore=tests/prefect
-	$(BIN)/pytest $(PARALLEL) tests/docs tests/prefect
+	$(BIN)/pytest -n $(if $(SLOW),2,4) $(PARALLEL) --ignore=tests/owning --ignore=tests/docs --ignore=tests/prefect
+	$(BIN)/pytest -n 2 $(PARALLEL) tests/docs tests/prefect
 	$(BIN)/pytest tests/emulator tests/faults -m "alone$(QUICK)"
 	$(BIN)/pytest tests/owning $(if $(SLOW),,-m "not slow")
 

@@ -36,6 +36,7 @@ def test_example_runs_alone(
         assert capsys.readouterr().out == example.output
 
 
+@pytest.mark.slow
 def test_live_checklist_runs_as_one_session(geobox: GeoboxEmulator, folder: Path) -> None:
     """The calls of the checklist run in order in one session."""
     names: dict[str, object] = {}

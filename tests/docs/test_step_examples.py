@@ -31,6 +31,8 @@ from geobox import GeoboxClient as SdkClient
 from rasterio.transform import from_origin
 from shapely import Point, box
 
+pytestmark = pytest.mark.slow
+
 STEPS = [
     name
     for name in steps.__all__

@@ -30,6 +30,7 @@ deaf(*sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["environment", "block"])
 def test_the_hook_aborts_what_a_killed_run_has_recorded(
     geobox_emulator, prefect_server, monkeypatch, tmp_path, source

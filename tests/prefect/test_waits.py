@@ -128,7 +128,6 @@ def test_many_mapped_waits_write_few_progress_artifacts(credentials, geobox_emul
     assert all(task.succeeded for task in state.result())
     records = records_of(state)
     assert 1 <= len(records.progress()) <= 20 + 5 * (time.monotonic() - began)
-    assert len(records.progress()) < 60
     assert [a.key for a in records.artifacts].count("geobox-wait-for-task") == 60
 
 
