@@ -191,12 +191,13 @@ class WaitReport:
             # What has ended at the first look never had a progress to show.
             return
         now = time.monotonic()
-        percents = [seen.percent or 0 for seen in self._seen.values()]
-        text = self._progress_text()
-        content = (sum(percents) // len(percents), text)
-        is_due = self._artifact is None or now - self._written_at >= _UPDATE_PAUSE
         is_last = not self._open
-        if content == self._written or not (is_last or (is_due and _writes.take())):
+        is_due = self._artifact is None or now - self._written_at >= _UPDATE_PAUSE
+        if not (is_last or is_due):
+            return
+        percents = [seen.percent or 0 for seen in self._seen.values()]
+        content = (sum(percents) // len(percents), self._progress_text())
+        if content == self._written or not (is_last or _writes.take()):
             return
         try:
             if self._artifact is None:

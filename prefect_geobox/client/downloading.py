@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
@@ -167,23 +167,19 @@ class Download:
 
 @contextlib.contextmanager
 def _temporary(folder: Path) -> Iterator[IO[bytes]]:
-    with tempfile.NamedTemporaryFile(
-        dir=folder, prefix=".geobox-", suffix=".part", delete=False
-    ) as file:
+    # A plain file: one of `tempfile` would still be its owner's alone once it is renamed.
+    path = folder / f".geobox-{secrets.token_hex(8)}.part"
+    with path.open("xb") as file:
         try:
             yield file
         finally:
             # It is gone where it was renamed.
-            Path(file.name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def _finish(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
-    # Temporary files are made for their owner alone.
-    umask = os.umask(0)
-    os.umask(umask)
-    Path(file.name).chmod(0o666 & ~umask)
 
 
 def _exists(target: Path) -> FileExistsError:
