@@ -38,6 +38,10 @@ class Session:
 
 _sessions: dict[_Key, Session] = {}
 
+#: Those of the process that this one was forked from. Kept, because to destroy them would close
+#: connections which nobody here has opened, with a warning for each.
+_inherited: list[Session] = []
+
 
 def acquire(settings: ConnectionSettings, clock: Clock) -> Session:
     """Joins the session for these settings, or makes it. Runs on the I/O thread."""
@@ -89,7 +93,12 @@ async def _close(session: Session) -> None:
     await session.transport.aclose()
 
 
+def _set_aside_after_fork() -> None:
+    _inherited.extend(_sessions.values())
+    _sessions.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_sessions.clear)
+    os.register_at_fork(after_in_child=_set_aside_after_fork)
 
 on_stop(close_all)
