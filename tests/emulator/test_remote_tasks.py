@@ -25,7 +25,7 @@ def moment(text: str) -> datetime:
 
 def test_task_goes_through_its_states(geobox: GeoboxEmulator, api: Api) -> None:
     """A task is PENDING, then PROGRESS, then final, and its times stand in that order."""
-    uuid = geobox.add_task(name="a", seconds=0.3, pending=0.4, result={"layer_uuid": "l"})
+    uuid = geobox.add_task(name="a", seconds=1, pending=0.4, result={"layer_uuid": "l"})
     seen, states = {}, []
     while not states or states[-1] != "SUCCESS":
         seen = api.get(f"tasks/{uuid}/")
@@ -39,8 +39,8 @@ def test_task_goes_through_its_states(geobox: GeoboxEmulator, api: Api) -> None:
     accepted, started, finished = (
         moment(seen[key]) for key in ("accepted_at", "started_at", "finished_at")
     )
-    assert (started - accepted).total_seconds() == pytest.approx(0.12, abs=0.001)
-    assert (finished - accepted).total_seconds() == pytest.approx(0.3, abs=0.001)
+    assert (started - accepted).total_seconds() == pytest.approx(0.4, abs=0.001)
+    assert (finished - accepted).total_seconds() == pytest.approx(1, abs=0.001)
 
 
 def test_progress_rises_to_its_total(geobox: GeoboxEmulator, api: Api) -> None:
@@ -139,18 +139,18 @@ def test_abort_ends_scripted_states(geobox: GeoboxEmulator, api: Api) -> None:
 
 def test_aborted_publication_leaves_no_layer() -> None:
     """A layer appears with the SUCCESS of its task, never before and never after an abort."""
-    with GeoboxEmulator(seconds=0.2) as geobox, _http(geobox) as http:
+    with GeoboxEmulator(seconds=0.5) as geobox, _http(geobox) as http:
         api, name = Api(http), new_name()
         file = api.upload("a.geojson", geojson(point(1, 2)))
         form = {"publish_as": "vector", "layer_name": name}
         task = api.json("POST", f"files/{file['uuid']}/publish/", data=form)["task_id"]
         assert api.get("vectorLayers/", q=f"name = '{name}'") == []
         api.json("POST", f"tasks/{task}/abort/")
-        time.sleep(0.25)
+        time.sleep(0.55)
         assert api.get(f"tasks/{task}/")["state"] == "ABORTED"
         assert api.get("vectorLayers/", q=f"name = '{name}'") == []
         task = api.json("POST", f"files/{file['uuid']}/publish/", data=form)["task_id"]
-        time.sleep(0.25)
+        time.sleep(0.55)
         assert len(api.get("vectorLayers/", q=f"name = '{name}'")) == 1
 
 

@@ -34,7 +34,7 @@ from tests.client.kit import FakeClock, raw_server
 
 #: Seconds for one request where a test lets the server hang; a healthy answer takes less, even on a
 #: busy machine.
-SHORT = 0.25
+SHORT = 0.5
 
 #: What many small steps of a clock may lack of their sum.
 ROUNDING = 1e-6

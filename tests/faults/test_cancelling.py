@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,15 @@ async def seconds_to_cancel(work: Any, after: float = 0.15) -> float:
     return time.monotonic() - began - after
 
 
+async def quickest(cancel: Callable[[], Awaitable[float]]) -> float:
+    """The best of some tries: another process may hold the processor for longer than a bound."""
+    took = await cancel()
+    for _ in range(4):
+        if took >= 0.1:
+            took = await cancel()
+    return took
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize("name", HANGS)
 async def test_wait_for_cancels_within_a_tenth(
@@ -81,11 +90,7 @@ async def test_wait_for_cancels_within_a_tenth(
     await client.get_task(uuid)
     geobox.faults = always(HANGS[name])
     before = io_tasks()
-    # The best of some tries: another process may hold the processor for longer than that.
-    for _ in range(5):
-        took = await seconds_to_cancel(client.wait_for_task(uuid, on_cancel="leave"))
-        if took < 0.1:
-            break
+    took = await quickest(lambda: seconds_to_cancel(client.wait_for_task(uuid, on_cancel="leave")))
     assert took < 0.1
     await until(lambda: io_tasks() <= before)
     assert count(geobox, f"POST tasks/{uuid}/abort/") == 0
@@ -102,19 +107,23 @@ async def test_task_group_cancels_within_a_tenth(
     uuids = [geobox.add_task(seconds=60) for _ in range(20)]
     await client.get_task(uuids[0])
     geobox.faults = always(hang())
-    before, times = io_tasks(), []
+    before, failed_at = io_tasks(), 0.0
 
     async def group() -> None:
+        nonlocal failed_at
         async with asyncio.TaskGroup() as tasks:
             for uuid in uuids:
                 tasks.create_task(client.wait_for_task(uuid, on_cancel="leave"))
             await asyncio.sleep(0.1)
-            times.append(time.monotonic())
+            failed_at = time.monotonic()
             raise KeyError
 
-    with pytest.raises(ExceptionGroup):  # noqa: F821
-        await group()
-    assert time.monotonic() - times[0] < 0.1
+    async def cancel() -> float:
+        with pytest.raises(ExceptionGroup):  # noqa: F821
+            await group()
+        return time.monotonic() - failed_at
+
+    assert await quickest(cancel) < 0.1
     await until(lambda: io_tasks() <= before)
 
 
@@ -124,7 +133,9 @@ async def test_cancelled_wait_for_many(geobox: GeoboxEmulator, make: Callable[..
     client = make(timeout=30)
     uuids = [geobox.add_task(seconds=60) for _ in range(50)]
     before = io_tasks()
-    took = await seconds_to_cancel(client.wait_for_tasks(uuids, on_cancel="leave"), after=0.4)
+    took = await quickest(
+        lambda: seconds_to_cancel(client.wait_for_tasks(uuids, on_cancel="leave"), after=0.4)
+    )
     assert took < 0.1
     await until(lambda: io_tasks() <= before)
 
@@ -198,6 +209,10 @@ async def test_cancelled_login_lets_the_others_log_in(
     """A wait that is cancelled in the middle of the shared login leaves no lock behind."""
     client = make(username=geobox.username, password=geobox.password, timeout=30)
     uuid = geobox.add_task(seconds=0)
-    geobox.faults = on(first(1, hang()), path="auth/token")
-    assert await seconds_to_cancel(client.wait_for_task(uuid, on_cancel="leave")) < 0.1
+
+    async def cancel() -> float:
+        geobox.faults = on(first(1, hang()), path="auth/token")
+        return await seconds_to_cancel(client.wait_for_task(uuid, on_cancel="leave"))
+
+    assert await quickest(cancel) < 0.1
     assert (await asyncio.wait_for(client.wait_for_task(uuid), 5)).succeeded

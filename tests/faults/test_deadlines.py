@@ -133,8 +133,8 @@ async def test_success_in_the_last_look_wins(
     geobox: GeoboxEmulator, make: Callable[..., Any]
 ) -> None:
     """A remote task that ended since the look before is seen at the deadline."""
-    uuid = geobox.add_task(seconds=0.3)
-    task = await make().wait_for_task(uuid, timeout=0.5, interval=30, progress_bar=False)
+    uuid = geobox.add_task(seconds=0.8)
+    task = await make().wait_for_task(uuid, timeout=1, interval=30, progress_bar=False)
     assert task.state is TaskState.SUCCESS
     assert count(geobox, f"GET tasks/{uuid}/") == 2
 
