@@ -120,9 +120,10 @@ async def test_a_read_gives_up_when_its_budget_ends(
     assert len(seen(geobox)) == 2
 
 
+# Dates are whole seconds, and a busy server may date its answers a little late.
 @pytest.mark.parametrize(
     ("said", "least", "most"),
-    [(7, 7, 7.001), (90, 90, 90.001), (timedelta(seconds=40), 38.5, 41.5), (0.01, 0.1, 0.26)],
+    [(7, 7, 7.001), (90, 90, 90.001), (timedelta(seconds=40), 38.5, 45), (0.01, 0.1, 0.26)],
     ids=["seconds", "many seconds", "date", "less than the backoff"],
 )
 async def test_retry_after_is_heeded(
