@@ -142,10 +142,10 @@ def test_a_crowd_that_ends_at_once_is_not_shown_one_by_one(
             writes.append(percent)
             await super().update_progress(artifact, percent, description)
 
-    remotes = [geobox_emulator.add_task(seconds=3) for _ in range(40)]
-
     @task
     def shown():
+        # From here on, however long a flow takes to begin.
+        remotes = [geobox_emulator.add_task(seconds=3) for _ in range(40)]
         report = WaitReport(Counting(), remotes, show_progress=True)
         with credentials.get_client() as client:
             drive(report(WaitUpdate(client.get_task(remotes[0]))))
