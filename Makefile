@@ -18,7 +18,7 @@ chain: $(VENV)/.demo
 QUICK    := $(if $(SLOW),, and not slow)
 PARALLEL := --dist worksteal -m "not alone$(QUICK)"
 test: $(VENV)/.dev
-	$(BIN)/pytest -n $(if $(SLOW),2,4) $(PARALLEL) --ignore=tests/owning --ignore=tests/docs --ignore=tests/prefect
+	$(BIN)/pytest -n 4 $(PARALLEL) --ignore=tests/owning --ignore=tests/docs --ignore=tests/prefect
 	$(BIN)/pytest -n 2 $(PARALLEL) tests/docs tests/prefect
 	$(BIN)/pytest tests/emulator tests/faults -m "alone$(QUICK)"
 	$(BIN)/pytest tests/owning $(if $(SLOW),,-m "not slow")

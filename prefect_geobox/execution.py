@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import itertools
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -50,16 +51,23 @@ class _Desk:
 
     The threads of a flow run share one client, and the work of its pool grows with the square of
     the requests that stand before it: five hundred at once cost half a minute of CPU.
+
+    A time limit of Prefect's raises in a thread wherever that is. A semaphore would then lose the
+    place, or the word that one is free; a plain lock loses neither.
     """
 
     def __init__(self) -> None:
-        self.places = threading.BoundedSemaphore(_WRITERS)
+        self._clear()
         if hasattr(os, "register_at_fork"):
             # Whoever had a place is not there any more.
             os.register_at_fork(after_in_child=self._clear)
 
     def _clear(self) -> None:
-        self.places = threading.BoundedSemaphore(_WRITERS)
+        self._places = itertools.cycle([threading.Lock() for _ in range(_WRITERS)])
+
+    def place(self) -> threading.Lock:
+        """A place to write at, once whoever came there before has left it."""
+        return next(self._places)
 
 
 _desk = _Desk()
@@ -137,12 +145,12 @@ class Blocking:
 
     async def create_markdown(self, key: str, markdown: str, description: str) -> None:
         """Leaves a markdown artifact."""
-        with _desk.places:
+        with _desk.place():
             create_markdown_artifact(markdown, key=key, description=description)
 
     async def create_progress(self, percent: float, description: str) -> UUID:
         """Leaves a progress artifact on the run."""
-        with _desk.places:
+        with _desk.place():
             artifact = create_progress_artifact(percent, description=description)
         assert isinstance(artifact, UUID)  # noqa: S101 - sync code gets no coroutine
         return artifact
@@ -150,7 +158,7 @@ class Blocking:
     async def update_progress(self, artifact: UUID, percent: float, description: str) -> None:
         """Updates a progress artifact in place."""
         # Prefect's own function leaves a connection open with each call.
-        with _desk.places, get_client(sync_client=True) as client:
+        with _desk.place(), get_client(sync_client=True) as client:
             client.update_artifact(artifact, ArtifactUpdate(data=percent, description=description))
 
 
