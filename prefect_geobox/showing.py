@@ -27,8 +27,9 @@ from prefect_geobox.client.errors import (
     TaskTimeoutError,
 )
 from prefect_geobox.client.models import OutputAsset, RemoteTask, TaskState
+from prefect_geobox.client.outcomes import raise_for_failures
 from prefect_geobox.client.policy import WaitPolicy
-from prefect_geobox.client.waiting import Verdict, abort_all, raise_for_failures
+from prefect_geobox.client.waiting import Verdict, abort_all
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.execution import Execution
 from prefect_geobox.lineage import emit_task_event, materialize

@@ -4,14 +4,89 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
-from prefect_geobox.client.errors import InvalidResponseError
+from prefect_geobox.client.errors import (
+    ApiRequestError,
+    AuthenticationError,
+    InvalidResponseError,
+    error_for_status,
+)
 from prefect_geobox.client.models import error_text
+from prefect_geobox.client.settings import Credential
+
+T = TypeVar("T")
+
+
+class AnswerReader:
+    """Makes values and errors of the answers to what was sent with one credential.
+
+    Args:
+        credential: What was sent, for messages; its secret is in none of them.
+        scrub: Takes secrets out of what the server has sent back.
+    """
+
+    def __init__(self, credential: Credential, scrub: Callable[[str], str]) -> None:
+        self._credential = credential
+        self._scrub = scrub
+
+    def parsed(
+        self, response: httpx.Response, parse: Callable[[Any], T], method: str, path: str
+    ) -> T:
+        """The value that a successful answer holds.
+
+        Args:
+            response: The answer.
+            parse: Makes the value from the decoded JSON.
+            method: The HTTP method, for messages.
+            path: Below the base URL, for messages.
+
+        Raises:
+            InvalidResponseError: It holds none.
+        """
+        problem: str
+        try:
+            text = self._scrub(text_of(response))
+            return parse(decoded(text))
+        except InvalidResponseError as error:
+            problem = str(error)
+        except (ValueError, RecursionError):
+            problem = f"the body is no JSON ({content_kind(response)})"
+        raise InvalidResponseError(
+            f"{method} {path} was answered {response.status_code}, but {problem}."
+        )
+
+    def error_of(self, response: httpx.Response, method: str, path: str) -> ApiRequestError:
+        """The error that an answer other than a success means. Arguments as of `parsed`."""
+        if response.is_redirect:
+            target = response.headers.get("location", "")
+            detail = (
+                f"a redirect to {httpx.URL(target).host or 'elsewhere'}, which is not followed "
+                "with a credential; set host to where the API really is"
+                if is_url(target)
+                else "a redirect without a usable target"
+            )
+        else:
+            detail = self._detail(response)
+        error = error_for_status(response.status_code, detail, method, path)
+        if isinstance(error, AuthenticationError):
+            error.add_advice(f"Refused was {self._credential}.")
+        error.retry_after = retry_after_of(response)
+        return error
+
+    def _detail(self, response: httpx.Response) -> str:
+        try:
+            body = json.loads(text_of(response))
+            detail = body.get("detail") or body.get("message") if isinstance(body, dict) else None
+            text = error_text(detail or body) if detail or body else ""
+        except (ValueError, RecursionError):
+            return f"no reason given ({content_kind(response)})"
+        return self._scrub(text) or "no reason given"
 
 
 def token_of(response: httpx.Response) -> str:

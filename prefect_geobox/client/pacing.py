@@ -7,6 +7,8 @@ from collections import deque
 from typing import Final
 
 from prefect_geobox.client.clock import Clock
+from prefect_geobox.client.errors import ApiRequestError, GeoboxError, RateLimitError
+from prefect_geobox.client.policy import LONGEST_RETRY_AFTER
 
 #: Requests under way at once for one host.
 IN_FLIGHT: Final = 8
@@ -72,6 +74,20 @@ class Pace:
         """Lowers the rate for a while, as long as the server says where it does."""
         seconds = _SLOW_TIME if retry_after is None else min(retry_after, _LONGEST_SLOW_TIME)
         self._slow_until = max(self._slow_until, now + seconds)
+
+    def adapt(self, error: GeoboxError | None, now: float) -> None:
+        """Lowers the rate where a request has failed because there were too many."""
+        asked_for = error.retry_after if isinstance(error, ApiRequestError) else None
+        if asked_for is not None and not 0 < asked_for <= LONGEST_RETRY_AFTER:
+            asked_for = None
+        if asked_for is not None or isinstance(error, RateLimitError):
+            self.slow_down(now, asked_for)
+
+    async def turn(self, clock: Clock) -> None:
+        """Waits until one more request is allowed, and takes note of it."""
+        while (at := self.next_at(now := clock.monotonic())) > now:
+            await clock.sleep(at - now)
+        self.take(now)
 
 
 class HostLimits:

@@ -10,10 +10,11 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from prefect_geobox.client.errors import ApiRequestError, GeoboxError, InvalidResponseError
 from prefect_geobox.client.models import TaskState
+from prefect_geobox.client.rows import Row, parse_rows, plain
 from prefect_geobox.client.transport import Params, Transport
 
 logger = logging.getLogger(__name__)
@@ -50,8 +51,6 @@ _HOPELESS: Final = 5
 
 #: Seconds after which a list that failed is tried again; doubles each time.
 _FAILURE_PAUSE: Final = 5.0
-
-Row = dict[str, Any]
 
 
 class Tier(Enum):
@@ -335,7 +334,7 @@ class TaskList:
         return await self._transport.attempt_json(
             "GET",
             "tasks/",
-            _parse_rows,
+            parse_rows,
             params=params,
             within=min(LIST_TIME, self._transport.settings.timeout),
         )
@@ -371,16 +370,3 @@ class TaskList:
         if what not in self._said:
             self._said.add(what)
             logger.info(text)
-
-
-def plain(uuid: str) -> str:
-    """A uuid in the one form by which two can be compared."""
-    return uuid.replace("-", "").lower()
-
-
-def _parse_rows(payload: Any) -> list[Row]:
-    if payload is None:
-        return []
-    if not isinstance(payload, list):
-        raise InvalidResponseError("it is no list")
-    return [row for row in payload if isinstance(row, dict) and isinstance(row.get("uuid"), str)]

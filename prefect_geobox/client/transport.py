@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import anyio
 import httpx
 
-from prefect_geobox.client.answers import (
-    content_kind,
-    decoded,
-    is_url,
-    retry_after_of,
-    text_of,
-    token_of,
-)
+from prefect_geobox.client.answers import AnswerReader, token_of
 from prefect_geobox.client.auth import Authenticator, SigningTransport
 from prefect_geobox.client.bodies import Form, encoded_body
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
@@ -28,9 +20,7 @@ from prefect_geobox.client.errors import (
     GeoboxConnectionError,
     GeoboxError,
     InvalidResponseError,
-    error_for_status,
 )
-from prefect_geobox.client.models import error_text
 from prefect_geobox.client.pacing import IN_FLIGHT, HostLimits
 from prefect_geobox.client.policy import RetryPolicy
 from prefect_geobox.client.retrying import retry_read
@@ -76,6 +66,7 @@ class Transport:
         # Downloads last; they must not keep the waits from looking.
         self._streams = asyncio.Semaphore(STREAMS)
         self._authenticator = Authenticator(settings.credential, self._log_in)
+        self._answers = AnswerReader(settings.credential, self._authenticator.scrub)
         self._client = httpx.AsyncClient(
             base_url=settings.base_url,
             transport=SigningTransport(
@@ -201,7 +192,7 @@ class Transport:
         response = await self._attempt(
             method, path, params=params, make_body=lambda: body, within=within
         )
-        return self._parsed(response, parse, method, path)
+        return self._answers.parsed(response, parse, method, path)
 
     async def get_bytes(self, path: str, *, limit: int) -> bytes:
         """Reads a small binary, such as a thumbnail, with retries.
@@ -235,7 +226,7 @@ class Transport:
         async def attempt() -> T:
             try:
                 response = await self._attempt("POST", path, make_body=make_body)
-                return self._parsed(response, parse, "POST", path)
+                return self._answers.parsed(response, parse, "POST", path)
             except GeoboxError as error:
                 error.transient = was_not_carried_out(error)
                 raise
@@ -263,7 +254,7 @@ class Transport:
         if isinstance(answer, GeoboxError):
             raise answer
         if not answer.is_success:
-            raise self._error_of(answer, "GET", path)
+            raise self._answers.error_of(answer, "GET", path)
 
     async def _attempt(
         self,
@@ -289,7 +280,7 @@ class Transport:
                 error = (
                     answer
                     if isinstance(answer, GeoboxError)
-                    else self._error_of(answer, method, path)
+                    else self._answers.error_of(answer, method, path)
                 )
         if error is None:
             error = GeoboxConnectionError(
@@ -360,47 +351,6 @@ class Transport:
         # A server looks through what was uploaded before it answers.
         return httpx.Timeout(seconds, read=max(seconds, UPLOAD_ANSWER_TIME))
 
-    def _parsed(
-        self, response: httpx.Response, parse: Callable[[Any], T], method: str, path: str
-    ) -> T:
-        problem: str
-        try:
-            text = self._authenticator.scrub(text_of(response))
-            return parse(decoded(text))
-        except InvalidResponseError as error:
-            problem = str(error)
-        except (ValueError, RecursionError):
-            problem = f"the body is no JSON ({content_kind(response)})"
-        raise InvalidResponseError(
-            f"{method} {path} was answered {response.status_code}, but {problem}."
-        )
-
-    def _error_of(self, response: httpx.Response, method: str, path: str) -> ApiRequestError:
-        if response.is_redirect:
-            target = response.headers.get("location", "")
-            detail = (
-                f"a redirect to {httpx.URL(target).host or 'elsewhere'}, which is not followed "
-                "with a credential; set host to where the API really is"
-                if is_url(target)
-                else "a redirect without a usable target"
-            )
-        else:
-            detail = self._detail(response)
-        error = error_for_status(response.status_code, detail, method, path)
-        if isinstance(error, AuthenticationError):
-            error.add_advice(f"Refused was {self.settings.credential}.")
-        error.retry_after = retry_after_of(response)
-        return error
-
-    def _detail(self, response: httpx.Response) -> str:
-        try:
-            body = json.loads(text_of(response))
-            detail = body.get("detail") or body.get("message") if isinstance(body, dict) else None
-            text = error_text(detail or body) if detail or body else ""
-        except (ValueError, RecursionError):
-            return f"no reason given ({content_kind(response)})"
-        return self._authenticator.scrub(text) or "no reason given"
-
     async def _log_in(self) -> str:
         credential = self.settings.credential
 
@@ -416,7 +366,7 @@ class Transport:
                 raise answer
             if answer.is_success:
                 return token_of(answer)
-            error = self._error_of(answer, "POST", "auth/token/")
+            error = self._answers.error_of(answer, "POST", "auth/token/")
             if error.status_code in (400, 401, 403, 422):
                 # Whatever the status, it is this user and password that the server did not take.
                 error = AuthenticationError(401, error.detail, "POST", "auth/token/")

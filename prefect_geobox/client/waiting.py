@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import anyio
 
-from prefect_geobox.client.errors import (
-    TaskAbortedError,
-    TaskFailedError,
-    TaskTimeoutError,
-)
+from prefect_geobox.client.errors import TaskTimeoutError
 from prefect_geobox.client.io_thread import io_thread, outlast
-from prefect_geobox.client.models import RemoteTask, TaskState
+from prefect_geobox.client.models import RemoteTask
 from prefect_geobox.client.news import News
+from prefect_geobox.client.outcomes import after_abort, all_final, raise_for_failures
 from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.settings import ConnectionSettings
 from prefect_geobox.client.watch import WaitUpdate, Watch
@@ -309,7 +306,7 @@ class Waiting:
 
     def _judged(self) -> list[RemoteTask]:
         ends: dict[str, RemoteTask | Exception] = {**self._failed, **self._final}
-        tasks = _all_tasks([ends[uuid] for uuid in self._uuids], self._policy)
+        tasks = all_final([ends[uuid] for uuid in self._uuids], self._policy)
         if self._raise_on_failure:
             raise_for_failures(tasks, self._asked)
         return [self._final[uuid] for uuid in self._asked_for]
@@ -320,25 +317,12 @@ class Waiting:
         for uuid in late:
             error = self._failed.pop(uuid)
             assert isinstance(error, TaskTimeoutError)  # noqa: S101 - these only are late
-            end = _after_abort(error, ended.get(uuid))
+            end = after_abort(error, ended.get(uuid))
             if isinstance(end, RemoteTask):
                 self._final[uuid] = end
             else:
                 self._failed[uuid] = end
         self._resolve()
-
-
-def _after_abort(error: TaskTimeoutError, ended: RemoteTask | None) -> RemoteTask | Exception:
-    if ended is None:
-        return TaskTimeoutError(f"{error} It could not be aborted and may run on.", error.task)
-    if ended.state is TaskState.ABORTED:
-        return TaskTimeoutError(
-            f"Remote task {ended.label} ({ended.uuid}) was not final when the time was up, and was "
-            "aborted. Start it anew with a longer timeout.",
-            ended,
-        )
-    # It had ended before the abort arrived: what it has come to counts.
-    return ended
 
 
 async def abort_all(client: AsyncTaskVerbs, uuids: Sequence[str]) -> dict[str, RemoteTask]:
@@ -361,71 +345,6 @@ async def abort_all(client: AsyncTaskVerbs, uuids: Sequence[str]) -> dict[str, R
         else:
             logger.error("Remote task %s could not be aborted and may run on: %s", uuid, outcome)
     return ended
-
-
-def raise_for_failures(tasks: Sequence[RemoteTask], asked: str = "") -> None:
-    """Raises where remote tasks did not succeed.
-
-    Args:
-        tasks: In their final states.
-        asked: What was asked for, for the message; empty where that is not known.
-
-    Raises:
-        TaskAbortedError: There is one remote task, and it was aborted.
-        TaskFailedError: One or several failed.
-    """
-    unique = {task.uuid: task for task in tasks}
-    total = len(unique)
-    failed = [task for task in unique.values() if not task.succeeded]
-    if not failed:
-        return
-    first = failed[0]
-    told = f" Asked was: {asked}." if asked else ""
-    if total > 1:
-        lines = "".join(f"\n  {_failure_text(task)}" for task in failed)
-        raise TaskFailedError(
-            f"{len(failed)} of {total} remote tasks did not succeed:{lines}{told}",
-            first,
-            failed,
-        )
-    if first.state is TaskState.ABORTED:
-        raise TaskAbortedError(
-            f"Remote task {first.label} ({first.uuid}) was aborted. Start it anew if that was "
-            f"not wanted.{told}",
-            first,
-        )
-    raise TaskFailedError(
-        f"Remote task {_failure_text(first)}. Change what the server names, and start it anew."
-        f"{told}",
-        first,
-    )
-
-
-def _failure_text(task: RemoteTask) -> str:
-    if task.state is TaskState.ABORTED:
-        return f"{task.label} ({task.uuid}) was aborted"
-    return f"{task.label} ({task.uuid}) failed: {task.reason or 'the server gave no reason'}"
-
-
-def _all_tasks(outcomes: Sequence[RemoteTask | Exception], policy: WaitPolicy) -> list[RemoteTask]:
-    """The tasks, unless a wait ended in an error: then that error, timeouts last and together."""
-    tasks = [outcome for outcome in outcomes if isinstance(outcome, RemoteTask)]
-    errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-    late = [error for error in errors if isinstance(error, TaskTimeoutError)]
-    for error in errors:
-        if not isinstance(error, TaskTimeoutError):
-            raise error
-    if len(late) == 1:
-        raise late[0]
-    if late:
-        lines = "".join(f"\n  {error.task}" for error in late)
-        raise TaskTimeoutError(
-            f"{len(late)} of {len(outcomes)} remote tasks were not final when the timeout of "
-            f"{policy.timeout:g} s ended:{lines}",
-            late[0].task,
-            [error.task for error in late],
-        )
-    return tasks
 
 
 def _post(loop: asyncio.AbstractEventLoop, call: Callable[[T], object], value: T) -> None:

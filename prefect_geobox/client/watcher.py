@@ -11,16 +11,15 @@ from typing import Any, Final
 from prefect_geobox.client.bound import Bound
 from prefect_geobox.client.due_queue import DueQueue
 from prefect_geobox.client.errors import (
-    ApiRequestError,
     GeoboxConnectionError,
     GeoboxError,
     InvalidResponseError,
-    RateLimitError,
 )
-from prefect_geobox.client.models import RemoteTask, TaskProgress, TaskState
+from prefect_geobox.client.models import RemoteTask, TaskProgress
 from prefect_geobox.client.pacing import IN_FLIGHT, HostLimits
-from prefect_geobox.client.policy import LONGEST_RETRY_AFTER, WaitPolicy
-from prefect_geobox.client.task_list import Reading, TaskList, plain
+from prefect_geobox.client.policy import WaitPolicy
+from prefect_geobox.client.rows import is_final, parse_row
+from prefect_geobox.client.task_list import Reading, TaskList
 from prefect_geobox.client.transport import Transport
 from prefect_geobox.client.watch import SINGLE_TIME, OnEnd, OnUpdate, Watch
 
@@ -298,7 +297,7 @@ class TaskWatcher:
         row: dict[str, Any] = {}
         try:
             row = await self._transport.attempt_json(
-                "GET", f"tasks/{watch.uuid}/", partial(_parse_row, watch.uuid), within=within
+                "GET", f"tasks/{watch.uuid}/", partial(parse_row, watch.uuid), within=within
             )
         except GeoboxError as failure:
             error = failure
@@ -324,10 +323,10 @@ class TaskWatcher:
         self, watch: Watch, row: dict[str, Any], error: GeoboxError | None, now: float
     ) -> None:
         """Takes what a single read tells about the server and its list."""
-        self._adapt(error, now)
+        self._limits.pace.adapt(error, now)
         if error is not None:
             self._single_failed_at = now
-        elif self._audit_at < float("inf") and _is_final(row):
+        elif self._audit_at < float("inf") and is_final(row):
             self._list.is_known_ended(watch.uuid, now)
         if self._canary is watch:
             self._canary = None
@@ -345,12 +344,12 @@ class TaskWatcher:
         bound = Bound(watches, began, self._detach)
         self._lists_under_way += 1
         try:
-            reading = await self._list.read(uuids, self._turn)
+            reading = await self._list.read(uuids, partial(self._limits.pace.turn, self._clock))
         finally:
             bound.close()
             self._lists_under_way -= 1
         now = self._clock.monotonic()
-        self._adapt(reading.error, now)
+        self._limits.pace.adapt(reading.error, now)
         showing: list[Watch] = []
         for watch in watches:
             if not bound.holds(watch):
@@ -367,7 +366,7 @@ class TaskWatcher:
 
     def _take(self, watch: Watch, reading: Reading, now: float) -> None:
         row = reading.rows.get(watch.uuid)
-        if row is not None and not (_is_final(row) and "result" not in row):
+        if row is not None and not (is_final(row) and "result" not in row):
             self._saw(watch, row, now)
         elif reading.error is not None:
             is_sure = watch.has_failed_since(self._single_failed_at)
@@ -432,29 +431,3 @@ class TaskWatcher:
             self._queue.put(watch)
             self._stir()
         return True
-
-    async def _turn(self) -> None:
-        """Waits until the pace allows one more request, and takes it."""
-        pace = self._limits.pace
-        while (at := pace.next_at(now := self._clock.monotonic())) > now:
-            await self._clock.sleep(at - now)
-        pace.take(now)
-
-    def _adapt(self, error: GeoboxError | None, now: float) -> None:
-        asked_for = error.retry_after if isinstance(error, ApiRequestError) else None
-        if asked_for is not None and not 0 < asked_for <= LONGEST_RETRY_AFTER:
-            asked_for = None
-        if asked_for is not None or isinstance(error, RateLimitError):
-            self._limits.pace.slow_down(now, asked_for)
-
-
-def _parse_row(uuid: str, payload: Any) -> dict[str, Any]:
-    task = RemoteTask.from_payload(payload)
-    if plain(task.uuid) != plain(uuid):
-        # A mixed-up answer must not end a wait with somebody else's verdict.
-        raise InvalidResponseError(f"it is about another remote task, {task.uuid}")
-    return dict(payload)
-
-
-def _is_final(row: dict[str, Any]) -> bool:
-    return row.get("state") in (TaskState.SUCCESS, TaskState.FAILURE, TaskState.ABORTED)

@@ -128,8 +128,11 @@ class GeoboxEmulator:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests so far, in the order of their answers; at most the last 200,000."""
-        return list(self._state.requests.copy())
+        """The last 200,000 requests at most, in the order in which they came.
+
+        One whose answer has neither begun nor come to nothing is not among them yet.
+        """
+        return sorted(self._state.requests.copy(), key=lambda request: request.at)
 
     def clear_requests(self) -> None:
         """Forgets the requests so far."""

@@ -19,9 +19,9 @@ from prefect_geobox.client.models import OutputAsset, RemoteTask, printable
 from prefect_geobox.client.operations import LayerOptions, Operation, StepOptions, publish_file
 from prefect_geobox.client.operations.binding import misfit
 from prefect_geobox.client.operations.request import Request
+from prefect_geobox.client.outcomes import raise_for_failures
 from prefect_geobox.client.policy import WaitPolicy
 from prefect_geobox.client.references import ByName
-from prefect_geobox.client.waiting import raise_for_failures
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.execution import AWAITING, BLOCKING, Execution, drive
 from prefect_geobox.lineage import materialize, referenced_assets

@@ -102,6 +102,7 @@ __all__ = [
     "FakeClock",
     "HookClock",
     "Reads",
+    "all_seen",
     "count",
     "cutting_proxy",
     "leave",
@@ -135,6 +136,12 @@ def timeout_for(name: str) -> float:
 def seen(geobox: GeoboxEmulator) -> list[str]:
     """Method and path below the version of each request at the server."""
     return [f"{r.method} {r.path.removeprefix('/v1/')}" for r in geobox.requests]
+
+
+async def all_seen(geobox: GeoboxEmulator, least: int) -> list[str]:
+    """The same, once there are so many: a server may notice late that a client has given up."""
+    await until(lambda: len(geobox.requests) >= least)
+    return seen(geobox)
 
 
 def count(geobox: GeoboxEmulator, line: str) -> int:
