@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import Final
+from typing import Any, Final
 
 from prefect_geobox.client.watch import Watch
 
@@ -13,8 +13,9 @@ _PASSED_OVER: Final = 150
 #: Entries that are no longer true and are put up with in a short queue.
 _STALE: Final = 64
 
-#: Due time, a number that breaks ties, and the ticket by which an entry is known to be true still.
-_Entry = tuple[float, int, int, Watch]
+#: Due time, a number that breaks ties, the ticket by which an entry is known to be true still, and
+#: the wait; none once it has been taken out.
+_Entry = list[Any]
 
 
 class DueQueue:
@@ -22,6 +23,9 @@ class DueQueue:
 
     A wait whose due time changes is put in again; its earlier entry is passed over from then on, as
     is that of a wait which is being read or has ended.
+
+    An entry that is taken out serves its wait again. With a new one for each look, thousands of
+    waits would have the garbage collector look through all objects of the process again and again.
     """
 
     def __init__(self) -> None:
@@ -38,7 +42,11 @@ class DueQueue:
     def put(self, watch: Watch) -> None:
         """Puts a wait in at its due time."""
         self._count += 1
-        heapq.heappush(self._entries, (watch.due, self._count, watch.ticket, watch))
+        entry, watch.entry = watch.entry, None
+        if entry is None:
+            entry = [0.0, 0, 0, None]
+        entry[:] = watch.due, self._count, watch.ticket, watch
+        heapq.heappush(self._entries, entry)
 
     def clear(self) -> None:
         """Takes all out."""
@@ -57,7 +65,10 @@ class DueQueue:
         """The wait that is due first; it stays in."""
         while self._entries and not _is_true(self._entries[0]):
             heapq.heappop(self._entries)
-        return self._entries[0][3] if self._entries else None
+        if not self._entries:
+            return None
+        found: Watch = self._entries[0][3]
+        return found
 
     def has_due(self, number: int, now: float) -> bool:
         """Whether so many are due, or nearly so many: what has ended is not told apart."""
@@ -98,9 +109,11 @@ class DueQueue:
             entry = heapq.heappop(self._entries)
             if not _is_true(entry):
                 continue
-            watch = entry[3]
+            watch: Watch = entry[3]
             if watch.may_be_at(is_sparse=is_sparse) <= now and watch.single_until <= now:
                 chosen.append(watch)
+                entry[3] = None
+                watch.entry = entry
             else:
                 others.append(entry)
         for entry in others:
@@ -109,5 +122,5 @@ class DueQueue:
 
 
 def _is_true(entry: _Entry) -> bool:
-    watch = entry[3]
+    watch: Watch = entry[3]
     return not (watch.is_over or watch.is_reading) and watch.ticket == entry[2]

@@ -115,6 +115,7 @@ class Watch:
         "_trouble",
         "deadline",
         "due",
+        "entry",
         "is_over",
         "is_reading",
         "misses",
@@ -141,6 +142,7 @@ class Watch:
         self.due = now
         self.slack = 0.0
         self.ticket = 0
+        self.entry: list[Any] | None = None
         self.is_reading = self.is_over = False
         self.misses = 0
         self.single_until = 0.0
@@ -202,7 +204,9 @@ class Watch:
         """
         if self._on_update is None and row.get("state") in _RUNNING:
             task = None
-            self._seen = row
+            if row != self._seen:
+                # What has not changed is kept as it is, which is easy on the garbage collector.
+                self._seen = row
         else:
             self._seen = task = RemoteTask.from_payload(row)
         self.misses = 0
