@@ -92,10 +92,13 @@ class Authenticator:
             stream=request.stream,
             extensions=request.extensions,
         )
+        hidden = b""
         if self._token is not None:
             signed.headers["Authorization"] = f"Bearer {self._token}"
         elif self._credential.kind == "apikey":
-            signed.url = _SignedUrl(request.url, {"apikey": self._credential.secret})
+            hidden = urlencode({"apikey": self._credential.secret}).encode("ascii")
+        added = request.url.added if isinstance(request.url, SentUrl) else b""
+        signed.url = SentUrl(request.url, added, hidden)
         return signed
 
     def scrub(self, text: str) -> str:
@@ -106,22 +109,47 @@ class Authenticator:
         return text
 
 
-class _SignedUrl(httpx.URL):
-    """A URL with a parameter that it has on the wire and in none of its texts.
+class SentUrl(httpx.URL):
+    """A URL with a query that is written once, as it is sent.
 
-    Nor is the rest of the query read and written anew for it, which takes a millisecond where the
-    query names many remote tasks.
+    httpx writes, checks and quotes a query several times over, which takes a millisecond where it
+    names many remote tasks.
+
+    Args:
+        url: All else.
+        added: What comes to the query of that, encoded.
+        hidden: What comes to it on the wire only, encoded, and stands in no text.
     """
 
-    def __init__(self, url: httpx.URL, parameter: dict[str, str]) -> None:
+    def __init__(self, url: httpx.URL, added: bytes = b"", hidden: bytes = b"") -> None:
         super().__init__(url)
-        self._parameter = urlencode(parameter).encode()
+        self.added = added
+        self._hidden = hidden
 
     @property
     def raw_path(self) -> bytes:
         """Path and query, as they are sent."""
-        path = super().raw_path
-        return path + (b"&" if b"?" in path else b"?") + self._parameter
+        path, _, query = super().raw_path.partition(b"?")
+        return b"?".join(filter(None, [path, _joined(query, self.added, self._hidden)]))
+
+    @property
+    def query(self) -> bytes:
+        """The query, encoded, without what is hidden."""
+        return _joined(super().query, self.added)
+
+    @property
+    def params(self) -> httpx.QueryParams:
+        """The query, decoded, without what is hidden."""
+        return httpx.QueryParams(self.query.decode("ascii"))
+
+    def __str__(self) -> str:
+        """The URL, without what is hidden."""
+        text, _, query = super().__str__().partition("?")
+        return "?".join(filter(None, [text, _joined(query.encode(), self.added).decode("ascii")]))
+
+
+def _joined(*parts: bytes) -> bytes:
+    return b"&".join(part for part in parts if part)
 
 
 class SigningTransport(httpx.AsyncBaseTransport):

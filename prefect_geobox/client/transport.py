@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
 
 import anyio
 import httpx
 
 from prefect_geobox.client.answers import AnswerReader, token_of
-from prefect_geobox.client.auth import Authenticator, SigningTransport
+from prefect_geobox.client.auth import Authenticator, SentUrl, SigningTransport
 from prefect_geobox.client.bodies import Form, encoded_body
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.connecting import not_reached, proxy_for, tls_context
@@ -306,12 +307,12 @@ class Transport:
             request = self._client.build_request(
                 method,
                 path,
-                params=list(params) or None,
                 content=content,
                 headers=headers,
                 timeout=self._timeout(is_streamed=streamed),
                 extensions={"geobox_unsigned": unsigned},
             )
+            request.url = SentUrl(request.url, urlencode(params).encode("ascii"))
             # httpx bounds the pauses within an answer; a slow drip would go on for ever.
             if take is not None:
                 return await self._send_taking(request, take)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from prefect_geobox.client import (
     GeoboxError,
     InvalidResponseError,
 )
-from prefect_geobox.client.auth import Authenticator
+from prefect_geobox.client.auth import Authenticator, SentUrl
 from prefect_geobox.client.settings import Credential
 
 from .kit import OTHER, TASK, Caller, Wire, form, query, reply, secret, task
@@ -56,6 +57,19 @@ def test_no_text_of_a_signed_request_has_the_key() -> None:
     assert signed.url.raw_path == plain.url.raw_path + f"&apikey={key}".encode()
     assert key not in f"{signed.url} {signed.url!r} {signed!r} {signed.url.query!r}"
     assert plain.url.raw_path == b"/v1/tasks/?q=a+%27b%27+%26+c"
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"q": "uuid IN ('a','b')"}, {"a": "", "b": "ü & 100 %", "c": "x+y/z?#=~-_."}]
+)
+@pytest.mark.parametrize("base", ["https://geobox.test/v1/tasks/", "http://geobox.test:8/a?z=c+d"])
+def test_a_sent_url_says_what_one_of_httpx_would(base: str, params: dict[str, str]) -> None:
+    """A query that is written once is the same, on the wire and in texts, as if httpx wrote it."""
+    sent = SentUrl(httpx.URL(base), urlencode(params).encode())
+    whole = httpx.URL(base).copy_merge_params(params) if params else httpx.URL(base)
+    assert (str(sent), sent.raw_path, sent.query) == (str(whole), whole.raw_path, whole.query)
+    assert list(sent.params.multi_items()) == list(whole.params.multi_items())
+    assert sent == str(whole)
 
 
 async def test_key_goes_along_with_every_method(make: Make, wire: Wire) -> None:
