@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 from typing_extensions import Self
 
 from prefect_geobox.client import session as sessions
+from prefect_geobox.client.bodies import Params
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.pacing import DEFAULT_RATE
 from prefect_geobox.client.policy import RetryPolicy
 from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
 from prefect_geobox.client.submission import Found, Submission
-from prefect_geobox.client.transport import Params
 
 T = TypeVar("T")
 

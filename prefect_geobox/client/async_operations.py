@@ -16,7 +16,7 @@ from prefect_geobox.client.arguments import (
 )
 from prefect_geobox.client.async_assets import AsyncAssetVerbs
 from prefect_geobox.client.async_tasks import AsyncTaskVerbs
-from prefect_geobox.client.bodies import Form
+from prefect_geobox.client.bodies import Form, Params
 from prefect_geobox.client.errors import (
     AmbiguousSubmissionError,
     GeoboxError,
@@ -35,7 +35,7 @@ from prefect_geobox.client.parsing import (
 from prefect_geobox.client.policy import RetryPolicy, WaitPolicy
 from prefect_geobox.client.progress_bar import progress_listener
 from prefect_geobox.client.submission import Submission
-from prefect_geobox.client.transport import Params, Transport
+from prefect_geobox.client.transport import Transport
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,7 +14,7 @@ from typing_extensions import Self, Unpack
 from prefect_geobox.client.arguments import UuidLike, checked_uuid, checked_uuids
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.async_operations import passed_on, wait_policy
-from prefect_geobox.client.bodies import Form
+from prefect_geobox.client.bodies import Form, Params
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.io_thread import io_thread
 from prefect_geobox.client.models import (
@@ -32,7 +32,6 @@ from prefect_geobox.client.progress_bar import progress_listener
 from prefect_geobox.client.publishing import PublishOptions
 from prefect_geobox.client.references import AssetLike
 from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
-from prefect_geobox.client.transport import Params
 from prefect_geobox.client.uploading import OnBytes
 from prefect_geobox.client.watch import WaitUpdate
 

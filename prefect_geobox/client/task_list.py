@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from prefect_geobox.client.bodies import Params
 from prefect_geobox.client.errors import ApiRequestError, GeoboxError, InvalidResponseError
 from prefect_geobox.client.models import TaskState
 from prefect_geobox.client.rows import Row, parse_rows, plain
-from prefect_geobox.client.transport import Params, Transport
+from prefect_geobox.client.transport import Transport
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +204,9 @@ class TaskList:
         reading, foreign = Reading(missing=set(wanted)), 0
         conflicts: set[str] = set()
         for row in rows:
-            uuid = by_plain.get(plain(row["uuid"]), row["uuid"])
+            uuid = row["uuid"]
+            if uuid not in reading.missing:
+                uuid = by_plain.get(plain(uuid), uuid)
             if uuid in reading.rows and reading.rows[uuid].get("state") != row.get("state"):
                 conflicts.add(uuid)
             if uuid in reading.missing or uuid in reading.rows:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
-from urllib.parse import urlencode
 
 import anyio
 import httpx
 
 from prefect_geobox.client.answers import AnswerReader, token_of
 from prefect_geobox.client.auth import Authenticator, SentUrl, SigningTransport
-from prefect_geobox.client.bodies import Form, encoded_body
+from prefect_geobox.client.bodies import Form, Params, encoded_body, encoded_query
 from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.connecting import not_reached, proxy_for, tls_context
 from prefect_geobox.client.errors import (
@@ -38,7 +37,6 @@ UPLOAD_ANSWER_TIME: Final = 300.0
 #: A failure by which a write has certainly not been carried out, so that it may be sent again.
 _NOT_CARRIED_OUT: Final = frozenset({408, 425, 429, 503})
 
-Params = Sequence[tuple[str, str]]
 #: Takes up an answer while its body comes.
 Take = Callable[[httpx.Response], Awaitable[None]]
 #: Makes headers and content, anew for each time that a request is sent.
@@ -312,7 +310,7 @@ class Transport:
                 timeout=self._timeout(is_streamed=streamed),
                 extensions={"geobox_unsigned": unsigned},
             )
-            request.url = SentUrl(request.url, urlencode(params).encode("ascii"))
+            request.url = SentUrl(request.url, encoded_query(params))
             # httpx bounds the pauses within an answer; a slow drip would go on for ever.
             if take is not None:
                 return await self._send_taking(request, take)

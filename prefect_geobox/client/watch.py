@@ -102,16 +102,19 @@ class Watch:
         "__weakref__",
         "_began",
         "_failing_since",
+        "_failures",
         "_failures_in_row",
         "_first_progress",
         "_look_began",
+        "_looks",
         "_on_end",
         "_on_update",
+        "_outage",
         "_policy",
         "_progress",
         "_progress_at",
+        "_requests",
         "_seen",
-        "_stats",
         "_trouble",
         "deadline",
         "due",
@@ -152,8 +155,8 @@ class Watch:
         self._on_end = on_end
         self._on_update = on_update
         self._seen: RemoteTask | dict[str, Any] | None = None
-        # looks, requests, failures, outage seconds
-        self._stats: tuple[int, int, int, float] = (0, 0, 0, 0.0)
+        self._looks = self._requests = self._failures = 0
+        self._outage = 0.0
         self._trouble: str | None = None
         self._failures_in_row = 0
         self._failing_since = self._look_began = now
@@ -190,7 +193,7 @@ class Watch:
         """Takes note that a read of the state has been sent."""
         self.is_reading = True
         self._look_began = now
-        self._count(requests=1)
+        self._requests += 1
 
     def saw(self, row: dict[str, Any], now: float) -> None:
         """Takes what an answer said about the remote task.
@@ -210,10 +213,11 @@ class Watch:
         else:
             self._seen = task = RemoteTask.from_payload(row)
         self.misses = 0
-        outage = now - self._failing_since if self._failures_in_row else 0.0
-        self._failures_in_row = 0
-        self._trouble = None
-        self._count(looks=1, outage=outage)
+        if self._failures_in_row:
+            self._outage += now - self._failing_since
+            self._failures_in_row = 0
+            self._trouble = None
+        self._looks += 1
         self._tell(now)
         if task is not None and task.is_final:
             self._end(task)
@@ -257,7 +261,7 @@ class Watch:
             lost = self._timed_out(error) if is_late else self._lost(error, failing_for, host)
             self._end(lost)
             return
-        self._count(failures=1)
+        self._failures += 1
         self._trouble = str(error)
         self._tell(now)
         pause = retry.pause(self._failures_in_row, failing_for, error.retry_after)
@@ -280,7 +284,7 @@ class Watch:
     @property
     def can_gather(self) -> bool:
         """Whether its next look is the first, or one after a failure, and may wait for others."""
-        return not self._stats[1] or self._failures_in_row > 0
+        return not self._requests or self._failures_in_row > 0
 
     def again(self, now: float) -> None:
         """Has the next look made at once, as this one has told nothing."""
@@ -296,7 +300,7 @@ class Watch:
         """Takes note that the progress is being read; returns the seconds that it may take."""
         self.is_reading = True
         self._progress_at = now
-        self._count(requests=1)
+        self._requests += 1
         within = self.within(now)
         return PROGRESS_TIME if within is None else min(PROGRESS_TIME, within)
 
@@ -369,15 +373,11 @@ class Watch:
             task,
         )
 
-    def _count(
-        self, *, looks: int = 0, requests: int = 0, failures: int = 0, outage: float = 0.0
-    ) -> None:
-        had = self._stats
-        self._stats = (had[0] + looks, had[1] + requests, had[2] + failures, had[3] + outage)
-
     def _tell(self, now: float) -> None:
         if self._on_update is not None:
-            stats = WaitStats(*self._stats, now - self._began)
+            stats = WaitStats(
+                self._looks, self._requests, self._failures, self._outage, now - self._began
+            )
             self._on_update(WaitUpdate(self.task, self._progress, stats, self._trouble))
 
     def _end(self, outcome: RemoteTask | Exception) -> None:

@@ -366,7 +366,7 @@ class TaskWatcher:
 
     def _take(self, watch: Watch, reading: Reading, now: float) -> None:
         row = reading.rows.get(watch.uuid)
-        if row is not None and not (is_final(row) and "result" not in row):
+        if row is not None and ("result" in row or not is_final(row)):
             self._saw(watch, row, now)
         elif reading.error is not None:
             is_sure = watch.has_failed_since(self._single_failed_at)
