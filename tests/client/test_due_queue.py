@@ -1,0 +1,66 @@
+"""The order in which waits are due, and what a look leaves in memory."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+from uuid import UUID
+
+from prefect_geobox.client.due_queue import DueQueue
+from prefect_geobox.client.policy import WaitPolicy
+from prefect_geobox.client.watch import Watch
+
+from .kit import task
+
+WAITS = 300
+
+
+def running(uuid: str) -> dict[str, Any]:
+    """A row that is new each time and says the same."""
+    return {**task("PROGRESS", uuid), "result": {}, "params": {"layer": {"uuid": uuid}}}
+
+
+def test_looks_that_tell_nothing_new_leave_no_new_objects() -> None:
+    """However often a crowd is looked at, the garbage collector gets nothing more to look through.
+
+    It goes through all objects of a process where a quarter as many new ones have come and stayed.
+    """
+    queue, now = DueQueue(), 0.0
+    watches = [
+        Watch(str(UUID(int=number)), WaitPolicy(), 0.0, now, lambda *_: None)
+        for number in range(WAITS)
+    ]
+    for watch in watches:
+        queue.begin(watch)
+
+    def look() -> None:
+        nonlocal now
+        now += 60
+        taken = queue.take_nearly_due(WAITS, now)
+        assert len(taken) == WAITS
+        for watch in taken:
+            watch.look_begins(now)
+        for watch in taken:
+            watch.is_reading = False
+            watch.saw(running(watch.uuid), now)
+            queue.put(watch)
+
+    look()
+    gc.collect()
+    gc.freeze()
+    try:
+        for _ in range(5):
+            look()
+        gc.collect()
+        new = len(gc.get_objects())
+    finally:
+        gc.unfreeze()
+    assert new < WAITS / 10
+
+
+def test_a_changed_row_replaces_what_was_seen() -> None:
+    """What a remote task was last seen as is what the newest row says, not the first one."""
+    watch = Watch(str(UUID(int=1)), WaitPolicy(), 0.0, 0.0, lambda *_: None)
+    for name in ("first", "second"):
+        watch.saw({**running(watch.uuid), "name": name}, 0.0)
+        assert watch.task.name == name
