@@ -92,6 +92,7 @@ class Watch:
         due: When its next look is due.
         slack: Seconds by which that look may be pulled forward to share a request.
         ticket: Changes with each new due time.
+        entry: What the queue of due times will hold it by again, while it is not in there.
         is_reading: Whether a read of it is under way.
         is_over: Whether it has ended.
         misses: How often in a row a list that should name it did not.
