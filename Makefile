@@ -18,14 +18,14 @@ chain: $(VENV)/.demo
 QUICK    := $(if $(SLOW),, and not slow)
 PARALLEL := --dist worksteal -m "not alone$(QUICK)"
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 4 $(PARALLEL) --ignore=tests/owning --ignore=tests/docs --ignore=tests/prefect
-	$(BIN)/pytest -n 2 $(PARALLEL) tests/docs tests/prefect
-	$(BIN)/pytest tests/emulator tests/faults -m "alone$(QUICK)"
-	$(BIN)/pytest tests/owning $(if $(SLOW),,-m "not slow")
+	$(BIN)/pytest -n 4 $(PARALLEL) --ignore=tests/e2e --ignore=tests/docs --ignore=tests/unit/prefect
+	$(BIN)/pytest -n 2 $(PARALLEL) tests/docs tests/unit/prefect
+	$(BIN)/pytest tests/unit/emulator tests/resilience -m "alone$(QUICK)"
+	$(BIN)/pytest tests/e2e $(if $(SLOW),,-m "not slow")
 
 # Every way of waiting against every ending, and the trials with killed processes: seven minutes.
 cells: $(VENV)/.dev
-	$(BIN)/pytest tests/owning
+	$(BIN)/pytest tests/e2e
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ from prefect_geobox import (
     run_vector_tool,
     upload_file,
 )
-from prefect_geobox.client.arguments import readable_file
+from prefect_geobox.client.http.multipart_upload import readable_file
 
 COUNTRIES = Path(__file__).parent / "data" / "countries.geojson"
 

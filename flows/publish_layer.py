@@ -40,9 +40,14 @@ from prefect_geobox import (
     publish_file,
     upload_file,
 )
-from prefect_geobox.client.arguments import readable_file
-from prefect_geobox.client.policy import RetryPolicy, WaitPolicy
-from prefect_geobox.client.publishing import PublishAs, check_publishing, suggested_publish_as
+from prefect_geobox.client.http.multipart_upload import readable_file
+from prefect_geobox.client.http.retry import RetryPolicy
+from prefect_geobox.client.operations._publishing import (
+    PublishAs,
+    check_publishing,
+    suggested_publish_as,
+)
+from prefect_geobox.client.polling.policy import WaitPolicy
 
 IfExists = Literal["number", "fail"]
 

@@ -8,14 +8,14 @@ from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field, SecretStr
 
 from prefect_geobox.client.async_client import AsyncGeoboxClient
-from prefect_geobox.client.pacing import DEFAULT_RATE
-from prefect_geobox.client.sdk import make_sdk_client
-from prefect_geobox.client.settings import (
+from prefect_geobox.client.http.rate_limit import DEFAULT_RATE
+from prefect_geobox.client.http.settings import (
     DEFAULT_HOST,
     DEFAULT_TIMEOUT,
     DEFAULT_VERSION,
     ConnectionSettings,
 )
+from prefect_geobox.client.official_sdk import make_sdk_client
 from prefect_geobox.client.sync_client import GeoboxClient
 
 

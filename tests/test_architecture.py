@@ -1,95 +1,162 @@
-"""The rooms of the package: who may import whom, and what an import costs."""
+"""The architecture: which part may import which, how large parts are, what an import costs."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "prefect_geobox"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "prefect_geobox"
 
-#: From the bottom up; a module imports only from its own room or from below.
-LEVELS = [
-    ["client"],
-    ["credentials", "maps", "runs"],
-    ["cancellation"],
-    ["monitoring", "records"],
-    ["takeover"],
-    ["execution", "owning"],
-    ["cleanup"],
-    ["artifacts", "lineage", "reporting", "transfers"],
-    ["showing"],
-    ["steps", "tasks", "waits"],
-]
+#: For each folder its parts, modules and folders alike, from the bottom up. A part imports only
+#: from itself and from the levels below its own.
+LEVELS = {
+    "prefect_geobox": [
+        ["client"],
+        ["credentials"],
+        ["ownership"],
+        ["reporting"],
+        ["tasks", "hooks"],
+    ],
+    "prefect_geobox.client": [
+        ["model"],
+        ["http"],
+        ["polling", "submission", "official_sdk"],
+        ["operations"],
+        ["api"],
+        ["async_client"],
+        ["sync_client"],
+    ],
+}
 
-#: Of which whole modules are imported.
-_PACKAGES = ("prefect_geobox", "prefect_geobox.client")
+#: Parts that no other part of their folder imports, and that may import all of them.
+ENTRY_POINTS = {"__init__", "__main__"}
 
 
-def _imports(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
-    names: set[str] = set()
-    for node in ast.walk(tree):
+def _module_name(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+MODULES = {_module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def _imported_names(path: Path) -> Iterator[str]:
+    """Each imported name with its module in front; imports for types count too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module in _PACKAGES:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return names
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None, f"{path}: no relative imports in the package"
+            assert node.level == 0, f"{path}: no relative imports in the package"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _imports(module: str) -> set[str]:
+    """The modules of the package that a module imports."""
+    found: set[str] = set()
+    for name in _imported_names(MODULES[module]):
+        known = name if name in MODULES else name.rpartition(".")[0]
+        if known in MODULES and known != module:
+            found.add(known)
+    return found
+
+
+IMPORTS = {module: _imports(module) for module in MODULES}
+
+
+def _part(folder: str, module: str) -> str:
+    """The part of a folder that a module is in, or `__init__` for the folder itself."""
+    return module.removeprefix(folder).lstrip(".").partition(".")[0] or "__init__"
 
 
 def test_the_client_imports_no_prefect():
-    """No module of the client imports Prefect or a room above it."""
-    for path in (PACKAGE / "client").rglob("*.py"):
-        for name in _imports(path):
-            assert name.partition(".")[0] != "prefect", path
-            assert not name.startswith("prefect_geobox.") or name.startswith(
-                "prefect_geobox.client"
-            ), path
+    """No module of the client imports Prefect, or a part of the package above it."""
+    for module, path in MODULES.items():
+        if module.startswith("prefect_geobox.client"):
+            for name in _imported_names(path):
+                assert name.partition(".")[0] != "prefect", module
+            for imported in IMPORTS[module]:
+                assert imported.startswith("prefect_geobox.client"), module
 
 
-def test_the_emulator_knows_only_the_models():
-    """The emulator imports nothing of the package but itself and the models."""
-    for path in (PACKAGE / "emulator").rglob("*.py"):
-        ours = {name for name in _imports(path) if name.startswith("prefect_geobox")}
-        assert all(
-            name.startswith("prefect_geobox.emulator") or name == "prefect_geobox.client.models"
-            for name in ours
-        ), path
+def test_the_emulator_knows_two_enums():
+    """Of the rest of the package, the emulator imports two enums of the client's model."""
+    names = {
+        name
+        for module, path in MODULES.items()
+        if module.startswith("prefect_geobox.emulator")
+        for name in _imported_names(path)
+        if name.startswith("prefect_geobox.") and not name.startswith("prefect_geobox.emulator")
+    }
+    assert names == {
+        "prefect_geobox.client.model.assets.AssetKind",
+        "prefect_geobox.client.model.tasks.TaskState",
+    }
 
 
-def test_imports_point_downward():
-    """Each room imports only rooms that are not above it."""
-    level_of = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
-    for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "steps").glob("*.py")]:
-        room = path.stem if path.parent == PACKAGE else path.parent.name
-        if room == "__init__":
+@pytest.mark.parametrize("folder", LEVELS)
+def test_imports_point_downward(folder):
+    """Each part of a folder imports only itself and parts of lower levels."""
+    level_of = {part: level for level, parts in enumerate(LEVELS[folder]) for part in parts}
+    for module, imported in IMPORTS.items():
+        part = _part(folder, module)
+        is_apart = module.startswith("prefect_geobox.emulator") and folder == "prefect_geobox"
+        if not module.startswith(folder) or part in ENTRY_POINTS or is_apart:
             continue
-        assert room in level_of, f"{path.name} has no level"
-        for name in _imports(path):
-            parts = name.split(".")
-            if parts[0] == "prefect_geobox" and len(parts) > 1:
-                assert level_of[parts[1]] <= level_of[room], f"{path.name} imports {name}"
+        assert part in level_of, f"{module} has no level"
+        for other in imported:
+            below = _part(folder, other)
+            if other.startswith(f"{folder}.") and below != part:
+                assert level_of[below] < level_of[part], f"{module} imports {other}"
+
+
+def test_each_level_names_a_part_that_exists():
+    """The levels name no part that has gone."""
+    for folder, levels in LEVELS.items():
+        for part in (part for parts in levels for part in parts):
+            path = ROOT / Path(*folder.split(".")) / part
+            assert path.is_dir() or path.with_suffix(".py").is_file(), f"{folder}.{part}"
+
+
+def test_there_is_no_circle_of_modules():
+    """No module imports itself through others, even if only for its types."""
+    remaining = {module: set(imported) for module, imported in IMPORTS.items()}
+    while True:
+        free = {module for module, imported in remaining.items() if not imported & set(remaining)}
+        if not free:
+            break
+        for module in free:
+            del remaining[module]
+    assert not remaining, f"in a circle, or above one: {sorted(remaining)}"
+
+
+def test_a_folder_has_at_most_fifteen_modules():
+    """No folder has more than fifteen modules, but the operations: one for each subject."""
+    for folder in {path.parent for path in MODULES.values()}:
+        modules = list(folder.glob("*.py"))
+        assert len(modules) <= 15 or folder.name == "operations", folder
 
 
 def test_operations_do_no_io():
     """Descriptions of operations import nothing that could send or read anything."""
-    allowed = {"arguments", "checks", "errors", "models", "operations", "policy", "publishing"}
-    for path in (PACKAGE / "client" / "operations").glob("*.py"):
-        for name in _imports(path):
-            parts = name.split(".")
-            if parts[0] == "prefect_geobox":
-                assert parts[2] in allowed | {"references"}, f"{path.name} imports {name}"
+    allowed = ("model", "operations", "polling.policy")
+    for module, imported in IMPORTS.items():
+        if module.startswith("prefect_geobox.client.operations"):
+            for other in imported:
+                below = other.removeprefix("prefect_geobox.client.")
+                assert below.startswith(allowed), f"{module} imports {other}"
 
 
 def test_nothing_private_of_prefect_is_imported():
     """No module imports from prefect._internal."""
-    for path in PACKAGE.rglob("*.py"):
-        assert not any(name.startswith("prefect._internal") for name in _imports(path)), path
+    for module, path in MODULES.items():
+        assert not any(name.startswith("prefect._") for name in _imported_names(path)), module
 
 
 @pytest.mark.parametrize(
@@ -101,7 +168,7 @@ def test_nothing_private_of_prefect_is_imported():
     ],
 )
 def test_an_import_loads_only_what_it_needs(module, absent):
-    """Importing a room loads none of the heavy libraries that it can do without."""
+    """Importing a part loads none of the heavy libraries that it can do without."""
     code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -110,10 +177,11 @@ def test_an_import_loads_only_what_it_needs(module, absent):
 
 
 def test_every_public_name_can_be_imported():
-    """Each name in __all__ is there, and nothing else pretends to be."""
+    """Each public name is there, and nothing else pretends to be."""
     import prefect_geobox
 
+    assert "publish_file" in prefect_geobox.__all__
     for name in prefect_geobox.__all__:
         assert getattr(prefect_geobox, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+    with pytest.raises(AttributeError, match="nonsense"):
         _ = prefect_geobox.nonsense

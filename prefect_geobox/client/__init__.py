@@ -10,72 +10,53 @@ Example:
     ```
 """
 
-from prefect_geobox.client.async_client import AsyncGeoboxClient
-from prefect_geobox.client.errors import (
-    AmbiguousSubmissionError,
-    ApiRequestError,
-    AuthenticationError,
-    AuthorizationError,
-    ConfigurationError,
-    ConflictError,
-    GeoboxConnectionError,
-    GeoboxError,
-    InvalidArgumentError,
-    InvalidResponseError,
-    LostContactError,
-    NameLookupError,
-    NotFoundError,
-    RateLimitError,
-    ServerError,
-    TaskAbortedError,
-    TaskFailedError,
-    TaskTimeoutError,
-    ValidationError,
+from prefect_geobox.client.async_client import (
+    AsyncGeoboxClient as AsyncGeoboxClient,
 )
-from prefect_geobox.client.models import (
-    AssetKind,
-    OutputAsset,
-    RemoteTask,
-    TaskOutput,
-    TaskProgress,
-    TaskState,
+from prefect_geobox.client.http.retry import (
+    RetryPolicy as RetryPolicy,
 )
-from prefect_geobox.client.policy import RetryPolicy
-from prefect_geobox.client.references import ByName, by_name
-from prefect_geobox.client.sync_client import GeoboxClient
-from prefect_geobox.client.watch import WaitStats, WaitUpdate
-
-__all__ = [
-    "AmbiguousSubmissionError",
-    "ApiRequestError",
-    "AssetKind",
-    "AsyncGeoboxClient",
-    "AuthenticationError",
-    "AuthorizationError",
-    "ByName",
-    "ConfigurationError",
-    "ConflictError",
-    "GeoboxClient",
-    "GeoboxConnectionError",
-    "GeoboxError",
-    "InvalidArgumentError",
-    "InvalidResponseError",
-    "LostContactError",
-    "NameLookupError",
-    "NotFoundError",
-    "OutputAsset",
-    "RateLimitError",
-    "RemoteTask",
-    "RetryPolicy",
-    "ServerError",
-    "TaskAbortedError",
-    "TaskFailedError",
-    "TaskOutput",
-    "TaskProgress",
-    "TaskState",
-    "TaskTimeoutError",
-    "ValidationError",
-    "WaitStats",
-    "WaitUpdate",
-    "by_name",
-]
+from prefect_geobox.client.model.assets import (
+    AssetKind as AssetKind,
+    OutputAsset as OutputAsset,
+    TaskOutput as TaskOutput,
+)
+from prefect_geobox.client.model.errors import (
+    ApiRequestError as ApiRequestError,
+    AuthenticationError as AuthenticationError,
+    AuthorizationError as AuthorizationError,
+    ConfigurationError as ConfigurationError,
+    ConflictError as ConflictError,
+    GeoboxConnectionError as GeoboxConnectionError,
+    GeoboxError as GeoboxError,
+    InvalidArgumentError as InvalidArgumentError,
+    InvalidResponseError as InvalidResponseError,
+    NameLookupError as NameLookupError,
+    NotFoundError as NotFoundError,
+    RateLimitError as RateLimitError,
+    ServerError as ServerError,
+    ValidationError as ValidationError,
+)
+from prefect_geobox.client.model.task_errors import (
+    AmbiguousSubmissionError as AmbiguousSubmissionError,
+    LostContactError as LostContactError,
+    TaskAbortedError as TaskAbortedError,
+    TaskFailedError as TaskFailedError,
+    TaskTimeoutError as TaskTimeoutError,
+)
+from prefect_geobox.client.model.tasks import (
+    RemoteTask as RemoteTask,
+    TaskProgress as TaskProgress,
+    TaskState as TaskState,
+)
+from prefect_geobox.client.operations._inputs import (
+    ByName as ByName,
+    by_name as by_name,
+)
+from prefect_geobox.client.polling.subscription import (
+    WaitStats as WaitStats,
+    WaitUpdate as WaitUpdate,
+)
+from prefect_geobox.client.sync_client import (
+    GeoboxClient as GeoboxClient,
+)

@@ -7,26 +7,20 @@ from collections.abc import Callable
 
 from typing_extensions import Unpack
 
-from prefect_geobox.client.arguments import UuidLike, checked_uuid
-from prefect_geobox.client.async_operations import AsyncOperationVerbs
-from prefect_geobox.client.models import (
-    AssetKind,
-    OutputAsset,
-    RemoteTask,
-)
-from prefect_geobox.client.policy import (
-    Action,
-    WaitPolicy,
-)
-from prefect_geobox.client.progress_bar import progress_listener
-from prefect_geobox.client.publishing import (
+from prefect_geobox.client.api.progress_bar import progress_listener
+from prefect_geobox.client.api.runner import AsyncOperationVerbs
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.tasks import RemoteTask
+from prefect_geobox.client.model.validation import UuidLike, checked_uuid
+from prefect_geobox.client.operations._publishing import (
     PUBLISH_TASK_NAMES,
     PublishOptions,
     check_publishing,
     publish_form,
 )
+from prefect_geobox.client.polling.policy import Action, WaitPolicy
+from prefect_geobox.client.polling.wait_call import Listener
 from prefect_geobox.client.submission import Submission
-from prefect_geobox.client.waiting import Listener
 
 logger = logging.getLogger(__name__)
 

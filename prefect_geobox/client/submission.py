@@ -10,16 +10,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from prefect_geobox.client.clock import Clock
-from prefect_geobox.client.errors import (
-    AmbiguousSubmissionError,
+from prefect_geobox.client.http.clock import Clock
+from prefect_geobox.client.http.retry import RetryPolicy
+from prefect_geobox.client.model.assets import OutputAsset
+from prefect_geobox.client.model.errors import (
     ApiRequestError,
     GeoboxConnectionError,
     GeoboxError,
     InvalidResponseError,
 )
-from prefect_geobox.client.models import OutputAsset, RemoteTask
-from prefect_geobox.client.policy import RetryPolicy
+from prefect_geobox.client.model.task_errors import AmbiguousSubmissionError
+from prefect_geobox.client.model.tasks import RemoteTask
 
 logger = logging.getLogger(__name__)
 

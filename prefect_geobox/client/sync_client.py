@@ -11,29 +11,25 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from typing_extensions import Self, Unpack
 
-from prefect_geobox.client.arguments import UuidLike, checked_uuid, checked_uuids
+from prefect_geobox.client.api.progress_bar import progress_listener
+from prefect_geobox.client.api.runner import passed_on, wait_policy
 from prefect_geobox.client.async_client import AsyncGeoboxClient
-from prefect_geobox.client.async_operations import passed_on, wait_policy
-from prefect_geobox.client.bodies import Form, Params
-from prefect_geobox.client.clock import SYSTEM_CLOCK, Clock
-from prefect_geobox.client.io_thread import io_thread
-from prefect_geobox.client.models import (
-    AssetKind,
-    OutputAsset,
-    RemoteTask,
-    TaskProgress,
-    TaskState,
-)
+from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
+from prefect_geobox.client.http.encoding import Form, Params
+from prefect_geobox.client.http.io_thread import io_thread
+from prefect_geobox.client.http.multipart_upload import OnBytes
+from prefect_geobox.client.http.rate_limit import DEFAULT_RATE
+from prefect_geobox.client.http.retry import RetryPolicy
+from prefect_geobox.client.http.settings import DEFAULT_TIMEOUT, ConnectionSettings
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress, TaskState
+from prefect_geobox.client.model.validation import UuidLike, checked_uuid, checked_uuids
+from prefect_geobox.client.operations._inputs import AssetLike
+from prefect_geobox.client.operations._operation import Operation
+from prefect_geobox.client.operations._publishing import PublishOptions
 from prefect_geobox.client.operations.files import publish_file
-from prefect_geobox.client.operations.operation import Operation
-from prefect_geobox.client.pacing import DEFAULT_RATE
-from prefect_geobox.client.policy import Action, RetryPolicy, WaitPolicy
-from prefect_geobox.client.progress_bar import progress_listener
-from prefect_geobox.client.publishing import PublishOptions
-from prefect_geobox.client.references import AssetLike
-from prefect_geobox.client.settings import DEFAULT_TIMEOUT, ConnectionSettings
-from prefect_geobox.client.uploading import OnBytes
-from prefect_geobox.client.watch import WaitUpdate
+from prefect_geobox.client.polling.policy import Action, WaitPolicy
+from prefect_geobox.client.polling.subscription import WaitUpdate
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from prefect_geobox.client.models import AssetKind
+from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.answers import boolean, invalid_parameter, not_found
 from prefect_geobox.emulator.downloads import download_of
 from prefect_geobox.emulator.features import feature_collection

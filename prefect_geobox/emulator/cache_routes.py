@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from prefect_geobox.client.models import AssetKind, TaskState
+from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.client.model.tasks import TaskState
 from prefect_geobox.emulator.answers import invalid_parameter, not_found
 from prefect_geobox.emulator.asset_routes import asset_of
 from prefect_geobox.emulator.compositions import CompositionKind

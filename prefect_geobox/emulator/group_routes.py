@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from prefect_geobox.client.models import AssetKind
+from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.answers import integer, invalid_parameter, required
 from prefect_geobox.emulator.asset_routes import asset_of
 from prefect_geobox.emulator.exports import Picked, export

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
-from prefect_geobox.client.models import TaskState
+from prefect_geobox.client.model.tasks import TaskState
 from prefect_geobox.emulator.answers import ApiError, boolean
 from prefect_geobox.emulator.extras import JobFailed
 from prefect_geobox.emulator.recording import body_of

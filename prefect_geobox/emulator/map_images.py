@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.client.models import AssetKind
+from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.extras import library
 from prefect_geobox.emulator.publishing import succeeded
 from prefect_geobox.emulator.reprojection import WGS84, to_web_mercator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.client.models import AssetKind
+from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator import geometry
 from prefect_geobox.emulator.extras import JobFailed, library
 from prefect_geobox.emulator.layers import fields_of

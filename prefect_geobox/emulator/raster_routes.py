@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from prefect_geobox.client.models import AssetKind
+from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.answers import ApiError, invalid_parameter, not_found
 from prefect_geobox.emulator.extras import JobFailed, library
 from prefect_geobox.emulator.layers import split

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from prefect_geobox.client.models import TaskState
+from prefect_geobox.client.model.tasks import TaskState
 from prefect_geobox.emulator.extras import JobFailed
 from prefect_geobox.emulator.store import Asset, timestamp
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 from typing_extensions import Self
 
-from prefect_geobox.client.models import TaskState
+from prefect_geobox.client.model.tasks import TaskState
 from prefect_geobox.emulator.access import Access
 from prefect_geobox.emulator.app import make_app
 from prefect_geobox.emulator.exchange import FaultyProtocol

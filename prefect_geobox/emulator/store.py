@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prefect_geobox.client.models import AssetKind
+from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.extras import JobFailed
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from prefect_geobox.client.models import TaskState
+from prefect_geobox.client.model.tasks import TaskState
 from prefect_geobox.emulator.answers import ApiError, boolean, invalid_parameter, not_found
 from prefect_geobox.emulator.listing import ListQuery
 from prefect_geobox.emulator.recording import body_of

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from prefect_geobox.client.models import AssetKind
+from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.extras import JobFailed, library
 from prefect_geobox.emulator.store import Asset
 from prefect_geobox.emulator.vector_files import dataset_in, on_disk

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.routing import Route
 
-from prefect_geobox.client.models import AssetKind
+from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator import edits
 from prefect_geobox.emulator.answers import boolean, integer, invalid_parameter, required
 from prefect_geobox.emulator.asset_routes import asset_of

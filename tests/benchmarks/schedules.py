@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Callable
 from functools import partial
 
-from prefect_geobox.client.models import TaskProgress
-from prefect_geobox.client.policy import WaitPolicy
-from prefect_geobox.client.watch import Watch
+from prefect_geobox.client.model.tasks import TaskProgress
+from prefect_geobox.client.polling.policy import WaitPolicy
+from prefect_geobox.client.polling.subscription import Subscription
 
 #: Waits over whose lengths and random jitter the figures are means.
 ROLLS = 1500
@@ -17,28 +17,28 @@ ROLLS = 1500
 
 def one_wait(seconds: float, *, with_progress: bool) -> tuple[int, float]:
     """The looks of one wait for a remote task of this length, and how late it saw the end."""
-    watch = Watch(
+    watch = Subscription(
         "u", WaitPolicy(), 0.0, 0.0, lambda *_: None, lambda _: None, with_progress=with_progress
     )
-    looks, now = 0, 0.0
+    polls, now = 0, 0.0
     while not watch.is_over:
-        now, looks = watch.due, looks + 1
-        watch.look_begins(now)
+        now, polls = watch.due, polls + 1
+        watch.poll_begins(now)
         state = "SUCCESS" if now >= seconds else "PROGRESS"
         watch.saw({"uuid": "u", "state": state, "result": {}}, now)
         if watch.wants_progress(now):
             watch.progress_begins(now)
             watch.progressed(TaskProgress(current=now, total=seconds), now)
-    return looks, now - seconds
+    return polls, now - seconds
 
 
 def plain_line(seconds: float) -> tuple[int, float]:
     """The same for looks after exactly a tenth of the time waited, 1 to 30 s."""
-    looks, now = 1, 0.0
+    polls, now = 1, 0.0
     while now < seconds:
         pause = min(30.0, max(1.0, 0.1 * now))
-        now, looks = now + pause, looks + 1
-    return looks, now - seconds
+        now, polls = now + pause, polls + 1
+    return polls, now - seconds
 
 
 def means(
@@ -54,13 +54,13 @@ def measure(rolls: int = ROLLS) -> list[dict[str, float]]:
     random.seed(5)
     found = []
     for seconds in (2.0, 20.0, 600.0):
-        looks, late = means(partial(one_wait, with_progress=False), seconds, rolls)
+        polls, late = means(partial(one_wait, with_progress=False), seconds, rolls)
         line_looks, line_late = means(plain_line, seconds, rolls)
         progress_looks, progress_late = means(partial(one_wait, with_progress=True), seconds, rolls)
         found.append(
             {
                 "seconds": seconds,
-                "looks": looks,
+                "looks": polls,
                 "late": late,
                 "line_looks": line_looks,
                 "line_late": line_late,

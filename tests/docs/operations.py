@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from prefect_geobox.client.operations import OPERATIONS, Operation
-from prefect_geobox.client.operations.binding import meanings
-from prefect_geobox.client.operations.operation import DEFAULTS
-from prefect_geobox.client.operations.vector_tools import VECTOR_TOOLS
+from prefect_geobox.client.operations._operation import DEFAULTS
+from prefect_geobox.client.operations._signature_errors import meanings
+from prefect_geobox.client.operations._vector_tool_catalogue import VECTOR_TOOLS
 
 PATH = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -51,19 +51,20 @@ _HEAD = "\n\n".join(
 
 _SUBJECTS = {
     "files": "Files",
-    "vectors": "Layers and views",
-    "edits": "Changes to layers and views",
+    "vector_export": "Layers and views",
+    "vector_edit": "Changes to layers and views",
     "tables": "Tables",
-    "queries": "SQL and vector tools",
-    "rasterizing": "Between layers and rasters",
-    "surfaces": "Surfaces",
-    "cells": "Cells of rasters",
-    "rasters": "Raster analyses by name",
-    "caches": "Caches",
-    "maps": "Maps and groups of layers",
-    "imports": "From web feature services",
-    "databases": "From databases",
-    "anything": "Anything else",
+    "vector_tools": "Vector tools by name",
+    "sql": "SQL",
+    "raster_conversion": "Between layers and rasters",
+    "raster_terrain": "Surfaces",
+    "raster_cell_values": "Cells of rasters",
+    "raster_tools": "Raster analyses by name",
+    "tile_caches": "Caches",
+    "map_export": "Maps and groups of layers",
+    "import_wfs": "From web feature services",
+    "import_database": "From databases",
+    "custom_endpoint": "Anything else",
 }
 
 
@@ -76,7 +77,9 @@ def text() -> str:
 def _overview() -> Iterator[str]:
     yield "## All of them\n\n"
     yield "| row | step | endpoint | makes | known from |\n|---|---|---|---|---|\n"
-    for operation in sorted(OPERATIONS.values(), key=lambda each: (each.rows or (99,))[0]):
+    for operation in sorted(
+        OPERATIONS.values(), key=lambda each: ((each.rows or (99,))[0], each.name)
+    ):
         rows = operation.rows
         told = "" if not rows else str(rows[0]) if len(rows) == 1 else f"{rows[0]} to {rows[-1]}"
         endpoint = ", then ".join(f"`{part}`" for part in operation.endpoint.split("; "))
@@ -87,6 +90,10 @@ def _overview() -> Iterator[str]:
             f"{_output(operation)} | {operation.evidence} |\n"
         )
     yield "\n"
+
+
+def _place(operation: Operation[Any, Any]) -> tuple[int, str]:
+    return (operation.rows or (99,))[0], operation.name
 
 
 def _subjects() -> Iterator[str]:
@@ -116,7 +123,7 @@ def _described(operation: Operation[Any, Any]) -> Iterator[str]:
 
 
 def _tools() -> Iterator[str]:
-    yield "## Vector tools\n\n"
+    yield "## The vector tools\n\n"
     yield "What `run_vector_tool` takes. The first input is its parameter `layer`.\n\n"
     yield "| tool | parameters |\n|---|---|\n"
     for name, parameters in VECTOR_TOOLS.items():

@@ -8,7 +8,10 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("module", ["models", "policy", "references", "settings"])
+@pytest.mark.parametrize(
+    "module",
+    ["model.assets", "model.tasks", "polling.policy", "operations._inputs", "http.settings"],
+)
 def test_docstring_examples_print_what_they_say(module: str) -> None:
     """Each example of a docstring that shows its output prints that."""
     done = doctest.testmod(import_module(f"prefect_geobox.client.{module}"))

@@ -13,7 +13,7 @@ import yaml
 
 import prefect_geobox
 from prefect_geobox.client.operations import OPERATIONS
-from prefect_geobox.client.policy import PollPolicy
+from prefect_geobox.client.polling.policy import PollPolicy
 
 from . import operations
 from .documents import DOCUMENTS, ROOT, anchors, links, prose, rows, section
@@ -68,11 +68,11 @@ def test_looks_table_is_that_of_the_policy() -> None:
     assert len(table) >= 5
     for duration, expected in table:
         number, unit = duration.split()
-        waited, looks = 0.0, 1
+        waited, polls = 0.0, 1
         while waited < float(number) * SECONDS[unit]:
             waited += policy.delay(waited)
-            looks += 1
-        assert looks == int(expected), duration
+            polls += 1
+        assert polls == int(expected), duration
 
 
 def test_wait_options_table_names_each_option_with_its_default() -> None:
@@ -181,7 +181,7 @@ def test_artifacts_table_names_each_step() -> None:
 
 def test_statuses_that_pass_are_those_of_the_client() -> None:
     """The document lists the statuses that a read bears."""
-    from prefect_geobox.client.errors import TRANSIENT_STATUS_CODES
+    from prefect_geobox.client.model.errors import TRANSIENT_STATUS_CODES
 
     text = ", ".join(str(code) for code in sorted(TRANSIENT_STATUS_CODES))
     assert f"| {text} |" in section(WAITING, "## Outages")
@@ -189,7 +189,7 @@ def test_statuses_that_pass_are_those_of_the_client() -> None:
 
 def test_backoff_is_that_of_the_policy() -> None:
     """The document lists the pauses between attempts."""
-    from prefect_geobox.client.policy import LONGEST_RETRY_AFTER, RetryPolicy
+    from prefect_geobox.client.http.retry import LONGEST_RETRY_AFTER, RetryPolicy
 
     pauses = [RetryPolicy().delay(failures) for failures in range(1, 8)]
     assert pauses == [0.25, 0.5, 1, 2, 4, 5, 5]

@@ -12,11 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect import Task
 
 import prefect_geobox
-from prefect_geobox import GeoboxCredentials, OutputAsset, by_name, steps
+from prefect_geobox import GeoboxCredentials, OutputAsset, by_name
 from prefect_geobox.client import GeoboxClient, operations
 from prefect_geobox.emulator import GeoboxEmulator
+from prefect_geobox.tasks import assets, files, operations as operations_as_tasks
 
 pytest.importorskip("geopandas")
 pytest.importorskip("rasterio")
@@ -35,8 +37,9 @@ pytestmark = pytest.mark.slow
 
 STEPS = [
     name
-    for name in steps.__all__
-    if "Example:" in (getattr(steps, name).__doc__ or "") and name != "sdk_step"
+    for module in (assets, files, operations_as_tasks)
+    for name, step in vars(module).items()
+    if isinstance(step, Task) and "Example:" in (step.__doc__ or "")
 ]
 COLLECTIONS = ("vectorLayers", "rasters", "tables", "files")
 WORDS = ["built", "fields", "built", "woods"]
@@ -193,7 +196,7 @@ def test_the_example_of_a_step_runs(
     name: str, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each example uses the step that it is about, and runs."""
-    doc = inspect.cleandoc(getattr(steps, name).__doc__ or "")
+    doc = inspect.cleandoc(getattr(prefect_geobox, name).__doc__ or "")
     (code,) = re.findall(r"```python\n(.*?)```", doc, re.DOTALL)
     code = textwrap.dedent(code)
     assert f"{name}(" in code

@@ -13,115 +13,84 @@ Example:
     ```
 """
 
-from prefect_geobox.client.operations.anything import start_task
-from prefect_geobox.client.operations.caches import (
-    seed_layer_cache,
-    seed_map_cache,
-    seed_mosaic_cache,
-    seed_raster_cache,
-    seed_tileset_cache,
-    update_map_cache,
-    update_tileset_cache,
+from prefect_geobox.client.operations._operation import (
+    OPERATIONS as OPERATIONS,
+    Evidence as Evidence,
+    LayerOptions as LayerOptions,
+    Operation as Operation,
+    StepOptions as StepOptions,
 )
-from prefect_geobox.client.operations.cells import (
-    calculate_raster,
-    constant_raster,
-    fill_nodata,
-    reclassify_raster,
-    resample_raster,
+from prefect_geobox.client.operations.custom_endpoint import (
+    start_task as start_task,
 )
-from prefect_geobox.client.operations.databases import (
-    Database,
-    import_database_into_layer,
-    import_database_layer,
-    import_database_table,
-    import_from_database,
+from prefect_geobox.client.operations.files import (
+    publish_file as publish_file,
 )
-from prefect_geobox.client.operations.edits import (
-    calculate_field,
-    delete_features,
-    import_features,
-    update_by_file,
-    update_by_layer,
+from prefect_geobox.client.operations.import_database import (
+    Database as Database,
+    import_database_into_layer as import_database_into_layer,
+    import_database_layer as import_database_layer,
+    import_database_table as import_database_table,
+    import_from_database as import_from_database,
 )
-from prefect_geobox.client.operations.files import publish_file
-from prefect_geobox.client.operations.imports import import_wfs, import_wfs_into_layer
-from prefect_geobox.client.operations.maps import export_group_layer, export_map_image
-from prefect_geobox.client.operations.operation import (
-    OPERATIONS,
-    Evidence,
-    LayerOptions,
-    Operation,
-    StepOptions,
+from prefect_geobox.client.operations.import_wfs import (
+    import_wfs as import_wfs,
+    import_wfs_into_layer as import_wfs_into_layer,
 )
-from prefect_geobox.client.operations.queries import (
-    run_vector_tool,
-    save_query_as_layer,
-    save_query_as_table,
+from prefect_geobox.client.operations.map_export import (
+    export_group_layer as export_group_layer,
+    export_map_image as export_map_image,
 )
-from prefect_geobox.client.operations.rasterizing import (
-    clip_raster,
-    interpolate_idw,
-    polygonize,
-    rasterize,
+from prefect_geobox.client.operations.raster_cell_values import (
+    calculate_raster as calculate_raster,
+    constant_raster as constant_raster,
+    fill_nodata as fill_nodata,
+    reclassify_raster as reclassify_raster,
+    resample_raster as resample_raster,
 )
-from prefect_geobox.client.operations.rasters import run_raster_tool
-from prefect_geobox.client.operations.surfaces import raster_aspect, raster_proximity, raster_slope
+from prefect_geobox.client.operations.raster_conversion import (
+    clip_raster as clip_raster,
+    interpolate_idw as interpolate_idw,
+    polygonize as polygonize,
+    rasterize as rasterize,
+)
+from prefect_geobox.client.operations.raster_terrain import (
+    raster_aspect as raster_aspect,
+    raster_proximity as raster_proximity,
+    raster_slope as raster_slope,
+)
+from prefect_geobox.client.operations.raster_tools import (
+    run_raster_tool as run_raster_tool,
+)
+from prefect_geobox.client.operations.sql import (
+    save_query_as_layer as save_query_as_layer,
+    save_query_as_table as save_query_as_table,
+)
 from prefect_geobox.client.operations.tables import (
-    calculate_table_field,
-    export_rows,
-    import_rows,
+    calculate_table_field as calculate_table_field,
+    export_rows as export_rows,
+    import_rows as import_rows,
 )
-from prefect_geobox.client.operations.vectors import export_features, save_as_layer
-
-__all__ = [
-    "OPERATIONS",
-    "Database",
-    "Evidence",
-    "LayerOptions",
-    "Operation",
-    "StepOptions",
-    "calculate_field",
-    "calculate_raster",
-    "calculate_table_field",
-    "clip_raster",
-    "constant_raster",
-    "delete_features",
-    "export_features",
-    "export_group_layer",
-    "export_map_image",
-    "export_rows",
-    "fill_nodata",
-    "import_database_into_layer",
-    "import_database_layer",
-    "import_database_table",
-    "import_features",
-    "import_from_database",
-    "import_rows",
-    "import_wfs",
-    "import_wfs_into_layer",
-    "interpolate_idw",
-    "polygonize",
-    "publish_file",
-    "raster_aspect",
-    "raster_proximity",
-    "raster_slope",
-    "rasterize",
-    "reclassify_raster",
-    "resample_raster",
-    "run_raster_tool",
-    "run_vector_tool",
-    "save_as_layer",
-    "save_query_as_layer",
-    "save_query_as_table",
-    "seed_layer_cache",
-    "seed_map_cache",
-    "seed_mosaic_cache",
-    "seed_raster_cache",
-    "seed_tileset_cache",
-    "start_task",
-    "update_by_file",
-    "update_by_layer",
-    "update_map_cache",
-    "update_tileset_cache",
-]
+from prefect_geobox.client.operations.tile_caches import (
+    seed_layer_cache as seed_layer_cache,
+    seed_map_cache as seed_map_cache,
+    seed_mosaic_cache as seed_mosaic_cache,
+    seed_raster_cache as seed_raster_cache,
+    seed_tileset_cache as seed_tileset_cache,
+    update_map_cache as update_map_cache,
+    update_tileset_cache as update_tileset_cache,
+)
+from prefect_geobox.client.operations.vector_edit import (
+    calculate_field as calculate_field,
+    delete_features as delete_features,
+    import_features as import_features,
+    update_by_file as update_by_file,
+    update_by_layer as update_by_layer,
+)
+from prefect_geobox.client.operations.vector_export import (
+    export_features as export_features,
+    save_as_layer as save_as_layer,
+)
+from prefect_geobox.client.operations.vector_tools import (
+    run_vector_tool as run_vector_tool,
+)

@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 from typing_extensions import Unpack
 
-from prefect_geobox.client.errors import InvalidArgumentError
-from prefect_geobox.client.models import AssetKind
-from prefect_geobox.client.operations.operation import Evidence, LayerOptions, makes
-from prefect_geobox.client.operations.request import Request, literally
-from prefect_geobox.client.publishing import (
+from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.operations._inputs import FileLike, Resource, to_input
+from prefect_geobox.client.operations._operation import Evidence, LayerOptions, creates_asset
+from prefect_geobox.client.operations._publishing import (
     PUBLISH_TASK_NAMES,
     PublishAs,
     PublishOptions,
@@ -18,10 +18,10 @@ from prefect_geobox.client.publishing import (
     publish_form,
     suggested_publish_as,
 )
-from prefect_geobox.client.references import FileLike, Resource, pick
+from prefect_geobox.client.operations._request import Request, literally
 
 
-@makes(
+@creates_asset(
     AssetKind.VECTOR,
     AssetKind.RASTER,
     AssetKind.MODEL,
@@ -101,7 +101,7 @@ def publish_file(
     return Request(
         f"Publish {{file}} as {literally(name)}",
         "{file}publish/",
-        {"file": pick("file", file, Resource.FILE, needs="file_type")},
+        {"file": to_input("file", file, Resource.FILE, needs="file_type")},
         form={"layer_name": name, **given},
         name=name,
         finish=finish,

@@ -7,17 +7,17 @@ from typing import Any, Literal
 
 from typing_extensions import Unpack
 
-from prefect_geobox.client import checks
-from prefect_geobox.client.errors import InvalidArgumentError
-from prefect_geobox.client.models import AssetKind
-from prefect_geobox.client.operations.operation import StepOptions, changes, makes
-from prefect_geobox.client.operations.request import Request, literally
-from prefect_geobox.client.references import FileLike, Resource, TableLike, pick
+from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.operations import _validation as checks
+from prefect_geobox.client.operations._inputs import FileLike, Resource, TableLike, to_input
+from prefect_geobox.client.operations._operation import StepOptions, creates_asset, edits_asset
+from prefect_geobox.client.operations._request import Request, literally
 
 RowFormat = Literal["CSV"]
 
 
-@changes(endpoint="POST tables/{uuid}/calculateField/", row=16, label="target_field")
+@edits_asset(endpoint="POST tables/{uuid}/calculateField/", row=16, label="target_field")
 def calculate_table_field(
     table: TableLike,
     target_field: str,
@@ -50,7 +50,7 @@ def calculate_table_field(
     return Request(
         f"Calculate {literally(checks.text('target_field', target_field, 'a field'))} of {{table}}",
         "{table}calculateField/",
-        {"table": pick("table", table, Resource.TABLE)},
+        {"table": to_input("table", table, Resource.TABLE)},
         form={
             "target_field": target_field,
             "expression": checks.text("expression", expression),
@@ -61,7 +61,7 @@ def calculate_table_field(
     )
 
 
-@changes(endpoint="POST tables/{uuid}/import-csv/", row=17, label="table")
+@edits_asset(endpoint="POST tables/{uuid}/import-csv/", row=17, label="table")
 def import_rows(
     table: TableLike,
     file: FileLike,
@@ -95,7 +95,7 @@ def import_rows(
     if not isinstance(delimiter, str) or len(delimiter) != 1:
         raise InvalidArgumentError(f"delimiter must be one character; got {delimiter!r}")
     dataset = checks.text_or_none("input_dataset", input_dataset)
-    source = pick("file", file, Resource.FILE, needs="" if dataset else "name")
+    source = to_input("file", file, Resource.FILE, needs="" if dataset else "name")
 
     def finish(request: Request) -> dict[str, Any]:
         return {**(request.form or {}), "input_dataset": dataset or request.inputs["file"].name}
@@ -103,7 +103,7 @@ def import_rows(
     return Request(
         "Import {file} into {table}",
         "{table}import-csv/",
-        {"table": pick("table", table, Resource.TABLE), "file": source},
+        {"table": to_input("table", table, Resource.TABLE), "file": source},
         form={
             "file_uuid": source,
             "file_encoding": checks.text("file_encoding", file_encoding),
@@ -117,7 +117,7 @@ def import_rows(
     )
 
 
-@makes(
+@creates_asset(
     AssetKind.FILE,
     endpoint="POST tables/{uuid}/export/",
     row=18,
@@ -161,7 +161,7 @@ def export_rows(
     return Request(
         f"Export {{table}} as {literally(checks.text('filename', filename))}",
         "{table}export/",
-        {"table": pick("table", table, Resource.TABLE)},
+        {"table": to_input("table", table, Resource.TABLE)},
         form={
             "out_filename": filename,
             "out_format": checks.choice("out_format", out_format, RowFormat),

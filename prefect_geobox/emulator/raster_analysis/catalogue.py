@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.client.models import AssetKind
+from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.answers import ApiError, boolean, invalid_parameter
 from prefect_geobox.emulator.extras import library
 from prefect_geobox.emulator.filters import parse_filter

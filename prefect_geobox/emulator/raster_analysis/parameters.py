@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from prefect_geobox.client.models import AssetKind
+from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.answers import invalid_parameter, not_found
 from prefect_geobox.emulator.layers import split
 from prefect_geobox.emulator.recording import Body

@@ -1,0 +1,386 @@
+"""The verbs on assets: layers, rasters, models, files, tilesets and tables."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect_geobox.client.api.input_lookup import AsyncReferenceVerbs
+from prefect_geobox.client.api.progress_bar import transfer_listener
+from prefect_geobox.client.http.io_thread import io_thread
+from prefect_geobox.client.http.multipart_upload import OnBytes, readable_file, upload_body
+from prefect_geobox.client.http.resumable_download import Download
+from prefect_geobox.client.http.retry import RetryPolicy
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError, NotFoundError
+from prefect_geobox.client.model.payloads import (
+    parse_asset,
+    parse_assets,
+    parse_count,
+    parse_feature_collection,
+)
+from prefect_geobox.client.model.text import quoted
+from prefect_geobox.client.model.validation import UuidLike, checked_uuid
+from prefect_geobox.client.operations._inputs import (
+    AssetLike,
+    ByName,
+    Input,
+    Resource,
+    resources_of,
+    to_input,
+)
+from prefect_geobox.client.submission import Submission
+
+#: Where the API lists each kind of asset; a uuid below it names one.
+COLLECTIONS: dict[AssetKind, str] = {
+    AssetKind.VECTOR: "vectorLayers/",
+    AssetKind.RASTER: "rasters/",
+    AssetKind.MODEL: "3dmodels/",
+    AssetKind.FILE: "files/",
+    AssetKind.TILES3D: "3dtiles/",
+    AssetKind.TABLE: "tables/",
+}
+
+logger = logging.getLogger(__name__)
+
+_LARGEST_THUMBNAIL = 1_000_000
+
+#: Seconds that a small change which is safe to repeat may take in all.
+_SMALL_WRITE_TIME = 30.0
+
+
+class AsyncAssetVerbs(AsyncReferenceVerbs):
+    """Reads, finds and uploads assets."""
+
+    async def get_asset(self, kind: AssetKind | str, uuid: UuidLike) -> OutputAsset:
+        """Reads an asset, such as `GET vectorLayers/{uuid}/`.
+
+        Args:
+            kind: The kind of asset.
+            uuid: Its uuid, or an object with one.
+
+        Raises:
+            InvalidArgumentError: There is no such kind, or it is no uuid; nothing was sent.
+            NotFoundError: There is no such asset for this account.
+            GeoboxError: The read failed.
+        """
+        known = checked_kind(kind)
+        path = f"{COLLECTIONS[known]}{checked_uuid('uuid', uuid)}/"
+        detail = f"{path}info/" if known is AssetKind.FILE else path
+        return await self._read(
+            detail, lambda payload: parse_asset(payload, known, self._url_of), [("f", "json")]
+        )
+
+    async def find_assets(self, kind: AssetKind | str, name: str) -> list[OutputAsset]:
+        """Finds the assets of a kind that have exactly this name, 100 at most.
+
+        Calls the kind's list, such as `GET vectorLayers/?q=name = '…'`.
+
+        Args:
+            kind: The kind of asset.
+            name: The name.
+
+        Raises:
+            GeoboxError: The read failed.
+        """
+        return await self._find(checked_kind(kind), name, self._retry)
+
+    async def _find(self, kind: AssetKind, name: str, retry: RetryPolicy) -> list[OutputAsset]:
+        found = await self._read(
+            COLLECTIONS[kind],
+            lambda payload: parse_assets(payload, kind, self._url_of),
+            [("f", "json"), ("q", f"name = {quoted(name)}"), ("limit", "100")],
+            retry,
+        )
+        # A server that does not know the filter would list everything.
+        return [asset for asset in found if asset.name == name]
+
+    async def find_asset(self, kind: AssetKind | str, name: str) -> OutputAsset:
+        """Finds the one asset of a kind that has exactly this name, as `find_assets`.
+
+        Raises:
+            NameLookupError: There is none, or there are several; the message has their uuids.
+            GeoboxError: The read failed.
+        """
+        found = await self.find_assets(kind, name)
+        if len(found) == 1:
+            return found[0]
+        uuids = [asset.uuid for asset in found]
+        raise NameLookupError(
+            f"There is no {kind} named {name!r} for this account. Check the spelling and the "
+            "account."
+            if not found
+            else f"{len(found)} assets of the kind {kind} are named {name!r}: "
+            f"{', '.join(uuids[:10])}. Use the uuid of the one that is meant.",
+            uuids,
+        )
+
+    async def delete_asset(self, asset: AssetLike, kind: AssetKind | str | None = None) -> None:
+        """Deletes an asset, such as `DELETE vectorLayers/{uuid}/`. Safe to repeat.
+
+        Args:
+            asset: The asset; its uuid or `by_name("…")` will do where `kind` is given.
+            kind: The kind of asset; needed where `asset` does not tell it.
+
+        Raises:
+            InvalidArgumentError: It is not clear what is meant; nothing was sent.
+            NameLookupError: The name stands for nothing, or for several things.
+            NotFoundError: There is no such asset for this account.
+            GeoboxError: It was not deleted, or it is not known whether it was.
+        """
+        ref = await self.look_up(picked_asset(asset, kind))
+
+        async def delete() -> None:
+            transport = self.joined().transport
+            sent = transport.requests
+            try:
+                await transport.repeat(ref.path, seconds=_SMALL_WRITE_TIME, method="DELETE")
+            except NotFoundError:
+                # After a first request whose answer was lost, this is what success looks like.
+                if transport.requests - sent <= 1:
+                    raise
+
+        await io_thread().arun(delete())
+
+    async def make_temporary(self, asset: AssetLike, kind: AssetKind | str | None = None) -> None:
+        """Has Geobox delete a layer or raster after a day: `POST …/{uuid}/makeTemporary/`.
+
+        Args:
+            asset: The asset; its uuid or `by_name("…")` will do where `kind` is given.
+            kind: The kind of asset: vector or raster; needed where `asset` does not tell it.
+
+        Raises:
+            InvalidArgumentError: It is not clear what is meant, or no layer and no raster; nothing
+                was sent.
+            NameLookupError: The name stands for nothing, or for several things.
+            GeoboxError: The request failed.
+        """
+        await self._make("Temporary", asset, kind)
+
+    async def make_permanent(self, asset: AssetLike, kind: AssetKind | str | None = None) -> None:
+        """Has Geobox keep a temporary layer or raster: `POST …/{uuid}/makePermanent/`.
+
+        Args:
+            asset: The asset; its uuid or `by_name("…")` will do where `kind` is given.
+            kind: The kind of asset: vector or raster; needed where `asset` does not tell it.
+
+        Raises:
+            InvalidArgumentError: It is not clear what is meant, or no layer and no raster; nothing
+                was sent.
+            NameLookupError: The name stands for nothing, or for several things.
+            GeoboxError: The request failed.
+        """
+        await self._make("Permanent", asset, kind)
+
+    async def _make(self, what: str, asset: AssetLike, kind: AssetKind | str | None) -> None:
+        ref = picked_asset(asset, kind)
+        if ref.resource.asset_kind not in (AssetKind.VECTOR, AssetKind.RASTER):
+            raise InvalidArgumentError(
+                f"asset must be a vector layer or a raster: Geobox has no temporary {ref.resource}"
+            )
+        ref = await self.look_up(ref)
+
+        async def make() -> None:
+            transport = self.joined().transport
+            await transport.repeat(f"{ref.path}make{what}/", seconds=_SMALL_WRITE_TIME)
+
+        await io_thread().arun(make())
+
+    async def download_file(
+        self,
+        file: AssetLike,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress_bar: bool = True,
+        on_bytes: OnBytes | None = None,
+    ) -> Path:
+        """Downloads a file, or the file of a raster: `GET files/{uuid}/download/`.
+
+        It is streamed to a temporary name beside its place and renamed when it is whole. Where the
+        connection breaks it is taken up again from there, if the server allows that. A file that is
+        there already is not overwritten; one with the very same content is left as it is.
+
+        Args:
+            file: The file or raster; a bare uuid or a name is that of a file.
+            path: Where it goes; a folder, with a slash at its end or there already, takes it under
+                the name that the server gives it. Folders that are missing are made.
+            overwrite: Whether another file that is there already is replaced.
+            progress_bar: Whether to draw a bar where there is a terminal.
+            on_bytes: Told of bytes received and bytes in all, 0 while that is not known, on the
+                I/O thread.
+
+        Returns:
+            Where it is.
+
+        Raises:
+            InvalidArgumentError: It is no file and no raster; nothing was sent.
+            FileExistsError: There is another file already.
+            OSError: It cannot be written there.
+            GeoboxError: The server refused, or could not be reached for 30 s.
+        """
+        ref = await self.look_up(to_input("file", file, Resource.FILE, Resource.RASTER))
+        size = ref.data.get("size")
+
+        async def download(listener: OnBytes | None) -> Path:
+            return await Download(
+                self.joined().transport,
+                f"{ref.path}download/",
+                path,
+                fallback=ref.label,
+                size=size if isinstance(size, int) and not isinstance(size, bool) else None,
+                overwrite=overwrite,
+                on_bytes=listener,
+            ).run()
+
+        with transfer_listener(on_bytes, f"Download of {ref.label}", show=progress_bar) as told:
+            return await io_thread().arun(download(told))
+
+    def _url_of(self, kind: AssetKind, uuid: str) -> str:
+        return f"{self.settings.base_url}{COLLECTIONS[kind]}{uuid}/"
+
+    async def get_features(
+        self, layer: UuidLike, *, skip: int = 0, limit: int = 100, srid: int = 3857
+    ) -> dict[str, Any]:
+        """Reads features of a vector layer as GeoJSON: `GET vectorLayers/{uuid}/features/`.
+
+        Args:
+            layer: Its uuid, or an object with one.
+            skip: How many to pass over.
+            limit: How many to return at most.
+            srid: The EPSG code of the coordinates.
+
+        Raises:
+            GeoboxError: The read failed.
+        """
+        params = [
+            ("f", "json"),
+            ("skip", str(skip)),
+            ("limit", str(limit)),
+            ("out_srid", str(srid)),
+        ]
+        path = f"vectorLayers/{checked_uuid('layer', layer)}/features/"
+        return await self._read(path, parse_feature_collection, params)
+
+    async def count_features(self, layer: UuidLike) -> int:
+        """Counts features: `GET vectorLayers/{uuid}/features/?return_count=True`.
+
+        Raises:
+            GeoboxError: The read failed.
+        """
+        path = f"vectorLayers/{checked_uuid('layer', layer)}/features/"
+        return await self._read(path, parse_count, [("f", "json"), ("return_count", "True")])
+
+    async def get_thumbnail(self, asset: OutputAsset) -> bytes:
+        """Reads the PNG preview of a raster, model or tileset: `GET rasters/{uuid}/thumbnail.png`.
+
+        Raises:
+            GeoboxError: There is none, or it is larger than 1 MB.
+        """
+        path = f"{COLLECTIONS[asset.kind]}{checked_uuid('asset', asset)}/thumbnail.png"
+
+        async def read() -> bytes:
+            transport = self.joined().transport
+            return await transport.get_bytes(path, limit=_LARGEST_THUMBNAIL)
+
+        return await io_thread().arun(read())
+
+    async def upload_file(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        progress_bar: bool = True,
+        on_bytes: OnBytes | None = None,
+        notify: Callable[[str], None] = logger.warning,
+    ) -> OutputAsset:
+        """Uploads a file, streamed from disk: `POST files/`.
+
+        Where a failure leaves it open whether the file has arrived, it is looked up by its name and
+        size: the one that is newly there is taken over; none means that it is sent again.
+
+        Args:
+            path: The file.
+            progress_bar: Whether to draw a bar where there is a terminal.
+            on_bytes: Told of bytes sent and bytes in all, on the I/O thread.
+            notify: Told in a sentence where one was taken over or sent again; logs by default.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            OSError: It is a folder or cannot be read.
+            InvalidArgumentError: It is empty.
+            AmbiguousSubmissionError: It may have arrived, and the server cannot tell.
+            GeoboxError: The server refused it, or could not be reached.
+        """
+        title = f"Upload of {os.path.basename(path)}"  # noqa: PTH119 - checked below
+        with transfer_listener(on_bytes, title, show=progress_bar) as listener:
+            return await self.submit(self.uploading(path, on_bytes=listener, notify=notify))
+
+    def uploading(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_bytes: OnBytes | None = None,
+        notify: Callable[[str], None] = logger.warning,
+    ) -> Submission[OutputAsset]:
+        """The upload of a file, ready to be sent by `submit`. Arguments as in `upload_file`.
+
+        Raises:
+            OSError: There is no such file, or it cannot be read.
+            InvalidArgumentError: It is empty.
+        """
+        file = readable_file(path)
+        size = file.stat().st_size
+
+        async def send() -> OutputAsset:
+            return await self.joined().transport.upload(
+                COLLECTIONS[AssetKind.FILE],
+                lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
+                lambda: upload_body(file, on_bytes),
+            )
+
+        return Submission(
+            kind="file",
+            what=f"The upload of {file.name}",
+            send=send,
+            newest=lambda retry: self._find(AssetKind.FILE, file.name, retry),
+            is_likely=lambda asset: asset.data.get("size", size) == size,
+            notify=notify,
+            alike=f"{file.name}, {size} bytes",
+        )
+
+
+def checked_kind(kind: AssetKind | str) -> AssetKind:
+    """The kind of asset that a text names.
+
+    Raises:
+        InvalidArgumentError: There is no such kind.
+    """
+    try:
+        return AssetKind(kind)
+    except ValueError:
+        known = ", ".join(member.value for member in AssetKind)
+        raise InvalidArgumentError(f"kind must be one of {known}; got {kind!r}") from None
+
+
+def picked_asset(asset: AssetLike, kind: AssetKind | str | None) -> Input:
+    """An asset of any kind, as an input.
+
+    Args:
+        asset: It, or its uuid or name.
+        kind: What it is; needed where `asset` does not tell it.
+
+    Raises:
+        InvalidArgumentError: It is not clear what is meant.
+    """
+    if kind is not None:
+        return to_input("asset", asset, *resources_of(checked_kind(kind)))
+    if isinstance(asset, (str, UUID, ByName)):
+        raise InvalidArgumentError(
+            "kind must be given with a bare uuid or name; it is one of "
+            f"{', '.join(member.value for member in AssetKind)}"
+        )
+    return to_input("asset", asset, *(r for kind in AssetKind for r in resources_of(kind)))

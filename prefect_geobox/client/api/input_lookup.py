@@ -1,0 +1,99 @@
+"""The look-ups of what operations work on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from prefect_geobox.client.api.connection import AsyncConnection
+from prefect_geobox.client.model.errors import InvalidResponseError, NameLookupError
+from prefect_geobox.client.model.payloads import parse_described, parse_descriptions
+from prefect_geobox.client.model.text import printable, quoted
+from prefect_geobox.client.operations._inputs import Input, Resource
+
+#: What is easily mistaken for one another.
+_LIKELY: Final = (
+    Resource.VECTOR,
+    Resource.VIEW,
+    Resource.RASTER,
+    Resource.FILE,
+    Resource.TABLE,
+)
+
+
+class AsyncReferenceVerbs(AsyncConnection):
+    """Finds by its name what is not given by its uuid."""
+
+    async def look_up(self, ref: Input) -> Input:
+        """Reads what has to be known of something before it can be used.
+
+        Args:
+            ref: It, as far as it is known.
+
+        Raises:
+            NameLookupError: Its name stands for nothing, or for several things.
+            GeoboxError: A read failed.
+        """
+        if not ref.uuid:
+            ref = await self._by_name(ref)
+        if not ref.needs_lookup:
+            return ref
+        path = f"{ref.path}info/" if ref.resource is Resource.FILE else ref.path
+        found = await self._read(path, parse_described, [("f", "json")])
+        if ref.needs not in found:
+            raise InvalidResponseError(f"GET {path} does not tell the `{ref.needs}` of it.")
+        return ref.found(ref.resource, ref.uuid, found)
+
+    async def _by_name(self, ref: Input) -> Input:
+        """The one thing of its kinds that has a name."""
+        found: list[Input] = []
+        for kind in (ref.resource, *(kind for kind in ref.kinds if kind is not ref.resource)):
+            found += await self._named(ref, kind)
+        if len(found) == 1:
+            return found[0]
+        kinds = " or ".join(str(kind) for kind in ref.kinds)
+        name = printable(ref.name, 100)
+        if not found:
+            raise NameLookupError(
+                f"{ref.field}: there is no {kinds} named {name!r} for this account"
+                f"{await self._elsewhere(ref)}. Check the spelling and the account."
+            )
+        uuids = [one.uuid for one in found]
+        listing = ", ".join(f"{one.uuid} ({one.resource})" for one in found[:10])
+        raise NameLookupError(
+            f"{ref.field}: {len(found)} of the kind {kinds} are named {name!r}: {listing}. Pass "
+            "the uuid of the one that is meant.",
+            uuids,
+        )
+
+    async def _named(self, ref: Input, kind: Resource) -> list[Input]:
+        """All of one kind that have the name."""
+        listed = await self._read(
+            f"{kind.value}/",
+            parse_descriptions,
+            [
+                ("f", "json"),
+                ("q", f"name = {quoted(ref.name)}"),
+                ("return_count", "False"),
+                ("skip", "0"),
+                ("limit", "100"),
+                ("shared", "False"),
+            ],
+        )
+        # A server that does not know the filter would list everything.
+        return [
+            ref.found(kind, item["uuid"], item) for item in listed if item.get("name") == ref.name
+        ]
+
+    async def _elsewhere(self, ref: Input) -> str:
+        """Of which other kind something has the name, for the message that there is none."""
+        others = [kind for kind in _LIKELY if kind not in ref.kinds]
+        found = await asyncio.gather(
+            *(self._named(ref, kind) for kind in others), return_exceptions=True
+        )
+        told = [
+            f"a {kind}"
+            for kind, refs in zip(others, found, strict=True)
+            if isinstance(refs, list) and refs
+        ]
+        return f", but {' and '.join(told)} of that name" if told else ""

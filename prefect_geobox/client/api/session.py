@@ -1,0 +1,104 @@
+"""What the clients of one process share: a connection and a watcher for each host and principal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from typing import Final
+
+from prefect_geobox.client.http.clock import Clock
+from prefect_geobox.client.http.io_thread import on_stop
+from prefect_geobox.client.http.rate_limit import HostRateLimits, join_limits, leave_limits
+from prefect_geobox.client.http.settings import ConnectionSettings
+from prefect_geobox.client.http.transport import Transport
+from prefect_geobox.client.polling.poller import TaskPoller
+from prefect_geobox.client.submission import Submissions
+
+#: Seconds for which an unused connection is kept, so that a next step need not connect anew.
+LINGER: Final = 10.0
+
+_Key = tuple[ConnectionSettings, Clock]
+
+
+@dataclass
+class Session:
+    """A shared connection with its watcher. Made and closed on the I/O thread."""
+
+    key: _Key
+    transport: Transport
+    poller: TaskPoller
+    submissions: Submissions
+    limits: HostRateLimits
+    users: int = 0
+    pid: int = field(default_factory=os.getpid)
+    closing: asyncio.TimerHandle | None = None
+    closed: asyncio.Task[None] | None = None
+
+
+_sessions: dict[_Key, Session] = {}
+
+#: Those of the process that this one was forked from. Kept, because to destroy them would close
+#: connections which nobody here has opened, with a warning for each.
+_inherited: list[Session] = []
+
+
+def acquire(settings: ConnectionSettings, clock: Clock) -> Session:
+    """Joins the session for these settings, or makes it. Runs on the I/O thread."""
+    key = (settings, clock)
+    session = _sessions.get(key)
+    if session is None or session.transport.is_spent:
+        limits = join_limits(settings.host, settings.requests_per_second, clock)
+        transport = Transport(settings, clock, limits)
+        session = _sessions[key] = Session(
+            key, transport, TaskPoller(transport, limits), Submissions(clock), limits
+        )
+    session.users += 1
+    if session.closing:
+        session.closing.cancel()
+        session.closing = None
+    return session
+
+
+async def release(session: Session) -> None:
+    """Leaves the session; the last one to leave has it closed a little later."""
+    session.users -= 1
+    if session.users > 0:
+        return
+    if session.transport.is_spent:
+        await _close(session)
+        return
+    loop = asyncio.get_running_loop()
+
+    def close_now() -> None:
+        # The event loop keeps only a weak reference to its tasks.
+        session.closed = loop.create_task(_close(session))
+
+    session.closing = loop.call_later(LINGER, close_now)
+
+
+async def close_all() -> None:
+    """Closes every session. Runs on the I/O thread."""
+    for session in list(_sessions.values()):
+        await _close(session)
+
+
+async def _close(session: Session) -> None:
+    if session.closing:
+        session.closing.cancel()
+    if _sessions.get(session.key) is session:
+        del _sessions[session.key]
+        leave_limits(session.limits)
+    session.poller.close()
+    await session.transport.aclose()
+
+
+def _set_aside_after_fork() -> None:
+    _inherited.extend(_sessions.values())
+    _sessions.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_set_aside_after_fork)
+
+on_stop(close_all)

@@ -1,0 +1,1 @@
+"""One HTTP connection: transport, authentication, retries, rate limits, uploads and downloads."""

@@ -1,0 +1,186 @@
+"""What stands in an answer of the server, read so that nothing in it can do harm."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import httpx
+
+from prefect_geobox.client.http.settings import Credential
+from prefect_geobox.client.model.errors import (
+    ApiRequestError,
+    AuthenticationError,
+    InvalidResponseError,
+    error_for_status,
+)
+from prefect_geobox.client.model.text import error_text
+
+T = TypeVar("T")
+
+
+class AnswerReader:
+    """Makes values and errors of the answers to what was sent with one credential.
+
+    Args:
+        credential: What was sent, for messages; its secret is in none of them.
+        scrub: Takes secrets out of what the server has sent back.
+    """
+
+    def __init__(self, credential: Credential, scrub: Callable[[str], str]) -> None:
+        self._credential = credential
+        self._scrub = scrub
+
+    def parsed(
+        self, response: httpx.Response, parse: Callable[[Any], T], method: str, path: str
+    ) -> T:
+        """The value that a successful answer holds.
+
+        Args:
+            response: The answer.
+            parse: Makes the value from the decoded JSON.
+            method: The HTTP method, for messages.
+            path: Below the base URL, for messages.
+
+        Raises:
+            InvalidResponseError: It holds none.
+        """
+        problem: str
+        try:
+            text = self._scrub(text_of(response))
+            return parse(decoded(text))
+        except InvalidResponseError as error:
+            problem = str(error)
+        except (ValueError, RecursionError):
+            problem = f"the body is no JSON ({content_kind(response)})"
+        raise InvalidResponseError(
+            f"{method} {path} was answered {response.status_code}, but {problem}."
+        )
+
+    def error_of(self, response: httpx.Response, method: str, path: str) -> ApiRequestError:
+        """The error that an answer other than a success means. Arguments as of `parsed`."""
+        if response.is_redirect:
+            target = response.headers.get("location", "")
+            detail = (
+                f"a redirect to {httpx.URL(target).host or 'elsewhere'}, which is not followed "
+                "with a credential; set host to where the API really is"
+                if is_url(target)
+                else "a redirect without a usable target"
+            )
+        else:
+            detail = self._detail(response)
+        error = error_for_status(response.status_code, detail, method, path)
+        if isinstance(error, AuthenticationError):
+            error.add_advice(f"Refused was {self._credential}.")
+        error.retry_after = retry_after_of(response)
+        return error
+
+    def _detail(self, response: httpx.Response) -> str:
+        try:
+            body = json.loads(text_of(response))
+            detail = body.get("detail") or body.get("message") if isinstance(body, dict) else None
+            text = error_text(detail or body) if detail or body else ""
+        except (ValueError, RecursionError):
+            return f"no reason given ({content_kind(response)})"
+        return self._scrub(text) or "no reason given"
+
+
+def token_of(response: httpx.Response) -> str:
+    """The token that a log-in has brought.
+
+    Raises:
+        InvalidResponseError: There is none that could be used.
+    """
+    token = _found_token(response)
+    if token is None:
+        raise InvalidResponseError("POST auth/token/ was answered 200, but without a usable token.")
+    return token
+
+
+def _found_token(response: httpx.Response) -> str | None:
+    try:
+        payload = json.loads(text_of(response))
+    except (ValueError, RecursionError):
+        return None
+    token = payload.get("access_token") if isinstance(payload, dict) else None
+    is_usable = isinstance(token, str) and token.isascii() and token.isprintable() and token
+    return token if is_usable else None
+
+
+def retry_after_of(response: httpx.Response) -> float | None:
+    """Seconds that the server asks to wait, in either form of the header; None if it does not."""
+    value = response.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        # The server's own clock is the reference, so that a wrong clock here does no harm.
+        now = parsedate_to_datetime(response.headers["date"])
+    except (KeyError, ValueError, TypeError):
+        now = datetime.now(timezone.utc)
+    try:
+        return (parsedate_to_datetime(value) - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def text_of(response: httpx.Response) -> str:
+    """The body as text."""
+    # JSON is UTF-8, whatever encoding a header claims.
+    return response.content.decode("utf-8", "replace")
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL."""
+    try:
+        httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return bool(text)
+
+
+def content_kind(response: httpx.Response) -> str:
+    """What sort of body it is, for messages."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    return f"{error_text(kind) or 'no content type'}, {len(response.content)} bytes"
+
+
+def decoded(text: str) -> Any:
+    """The JSON of an answer, without numbers and characters that could never be written again.
+
+    Raises:
+        ValueError: It is no JSON, or has such a number in it.
+        RecursionError: It is nested too deeply.
+    """
+    payload = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    return _without_surrogates(payload) if "\\u" in text else payload
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        # It could be read, but never be written again.
+        raise ValueError(f"{text} is beyond all numbers")
+    return number
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Replaces lone surrogates, which JSON can spell but no encoding can store."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value

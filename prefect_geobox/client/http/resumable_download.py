@@ -1,0 +1,218 @@
+"""Downloads a file: streamed, taken up again where it broke off, renamed when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from email.message import Message
+from pathlib import Path
+from typing import IO, Final
+
+import anyio.to_thread
+import httpx
+
+from prefect_geobox.client.http.multipart_upload import OnBytes
+from prefect_geobox.client.http.retry import RetryPolicy, retry_read
+from prefect_geobox.client.http.transport import Transport
+from prefect_geobox.client.model.errors import GeoboxError, InvalidResponseError
+from prefect_geobox.client.model.text import printable
+
+_CHUNK: Final = 256 * 1024
+
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+
+class Download:
+    """One file on its way to disk. Lives on the I/O thread.
+
+    Args:
+        transport: Reads.
+        path: Below the base URL.
+        target: Where it goes: a path, or a folder, with a slash at its end or there already.
+        fallback: What it is called in a folder where the server does not say.
+        size: Its size, as far as it is known beforehand.
+        overwrite: Whether a file that is there already is replaced.
+        on_bytes: Told how much has come.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        path: str,
+        target: str | os.PathLike[str],
+        *,
+        fallback: str,
+        size: int | None,
+        overwrite: bool,
+        on_bytes: OnBytes | None,
+    ) -> None:
+        self._transport = transport
+        self._path = path
+        self._is_folder = os.fspath(target).endswith(("/", os.sep))
+        self._target = Path(target).expanduser()
+        self._is_folder = self._is_folder or self._target.is_dir()
+        self._fallback = fallback
+        self._known_size = size
+        self._overwrite = overwrite
+        self._on_bytes = on_bytes
+        self._file: IO[bytes] | None = None
+        self._received = 0
+        self._total: int | None = None
+        self._validator: str | None = None
+        self._is_whole = False
+
+    async def run(self) -> Path:
+        """Downloads it and returns where it is.
+
+        Raises:
+            FileExistsError: There is another file already, and it is not to be overwritten.
+            OSError: It cannot be written there.
+            GeoboxError: The server refused, or broke off for good.
+        """
+        folder = self._target if self._is_folder else self._target.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with _temporary(folder) as file:
+            self._file = file
+            while not self._is_whole:
+                await retry_read(self._attempt, RetryPolicy(), self._transport.clock)
+            await anyio.to_thread.run_sync(_finish, file)
+            return await anyio.to_thread.run_sync(self._put_in_place, Path(file.name))
+
+    async def _attempt(self) -> None:
+        before = self._received
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        if before and self._validator:
+            headers |= {"Range": f"bytes={before}-", "If-Range": self._validator}
+        try:
+            await self._transport.attempt_stream(self._path, headers, self._take)
+            self._check_size()
+            self._is_whole = True
+        except GeoboxError as error:
+            # What has made progress has not failed: the next attempt has the whole budget again.
+            if not error.transient or self._received <= before:
+                raise
+
+    async def _take(self, response: httpx.Response) -> None:
+        file = self._file
+        assert file is not None  # noqa: S101 - `run` has opened it
+        if response.status_code == 206:
+            self._check_range(response)
+        else:
+            # From the beginning: the first time, or because the server knows no ranges, or because
+            # the file is another one now.
+            self._received = 0
+            file.seek(0)
+            file.truncate()
+            is_plain = response.headers.get("content-encoding", "identity") == "identity"
+            length = response.headers.get("content-length", "")
+            self._total = int(length) if is_plain and length.isdigit() else None
+            self._validator = _validator(response) if is_plain else None
+            if self._is_folder:
+                self._target = self._target / _name_of(response, self._fallback)
+                self._is_folder = False
+            self._refuse_another()
+        # In pieces as they come: larger ones would be lost where the connection breaks.
+        async for chunk in response.aiter_bytes():
+            await anyio.to_thread.run_sync(file.write, chunk)
+            self._received += len(chunk)
+            if self._on_bytes:
+                self._on_bytes(self._received, self._total or self._known_size or 0)
+
+    def _check_range(self, response: httpx.Response) -> None:
+        told = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+        if told is None or int(told[1]) != self._received:
+            self._validator = None
+            raise InvalidResponseError(
+                f"GET {self._path} was answered 206, but with another part than was asked for"
+            )
+
+    def _check_size(self) -> None:
+        total = self._known_size if self._total is None else self._total
+        if total is not None and total != self._received:
+            received, self._received = self._received, 0
+            raise InvalidResponseError(
+                f"GET {self._path} sent {received:,} bytes where {total:,} were expected"
+            )
+
+    def _refuse_another(self) -> None:
+        if self._overwrite or not self._target.exists():
+            return
+        size = self._target.stat().st_size if self._target.is_file() else -1
+        # Of the same size it may be what an earlier attempt has left here; that shows at the end.
+        if size < 0 or (self._total is not None and self._total != size):
+            raise _exists(self._target)
+
+    def _put_in_place(self, whole: Path) -> Path:
+        target = self._target
+        if self._overwrite:
+            whole.replace(target)
+            return target
+        try:
+            # Unlike a rename, this fails where a file has appeared in the meantime.
+            os.link(whole, target)
+        except FileExistsError:
+            if not target.is_file() or not _are_equal(whole, target):
+                raise _exists(target) from None
+        except OSError:
+            # A file system without hard links.
+            if target.exists():
+                raise _exists(target) from None
+            whole.replace(target)
+        return target
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path) -> Iterator[IO[bytes]]:
+    # A plain file: one of `tempfile` would still be its owner's alone once it is renamed.
+    path = folder / f".geobox-{secrets.token_hex(8)}.part"
+    with path.open("xb") as file:
+        try:
+            yield file
+        finally:
+            # It is gone where it was renamed.
+            path.unlink(missing_ok=True)
+
+
+def _finish(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _exists(target: Path) -> FileExistsError:
+    return FileExistsError(
+        f"{str(target)!r} exists already and is another file. Choose another path, "
+        "or pass overwrite=True."
+    )
+
+
+def _are_equal(one: Path, other: Path) -> bool:
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    with one.open("rb") as first, other.open("rb") as second:
+        while chunk := first.read(_CHUNK):
+            if chunk != second.read(_CHUNK):
+                return False
+    return True
+
+
+def _validator(response: httpx.Response) -> str | None:
+    """What shows the server later that it is still the same file; None where nothing does."""
+    etag: str = response.headers.get("etag", "")
+    if etag and not etag.startswith("W/"):
+        return etag
+    modified: str | None = response.headers.get("last-modified")
+    return modified
+
+
+def _name_of(response: httpx.Response, fallback: str) -> str:
+    """A file name that cannot lead out of its folder."""
+    message = Message()
+    message["content-disposition"] = response.headers.get("content-disposition", "")
+    for candidate in (message.get_filename() or "", fallback):
+        name = printable(re.split(r"[/\\]", candidate)[-1], 200).strip()
+        if name not in ("", ".", ".."):
+            return name
+    return "download"

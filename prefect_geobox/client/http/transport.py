@@ -1,0 +1,391 @@
+"""One connection to one server: single attempts, their classification, and the reads' retries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import anyio
+import httpx
+
+from prefect_geobox.client.http.auth import Authenticator, SentUrl, SigningTransport
+from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
+from prefect_geobox.client.http.encoding import Form, Params, encoded_body, encoded_query
+from prefect_geobox.client.http.rate_limit import IN_FLIGHT, HostRateLimits
+from prefect_geobox.client.http.responses import AnswerReader, token_of
+from prefect_geobox.client.http.retry import RetryPolicy, retry_read
+from prefect_geobox.client.http.settings import ConnectionSettings
+from prefect_geobox.client.http.tls_and_proxy import not_reached, proxy_for, tls_context
+from prefect_geobox.client.model.errors import (
+    ApiRequestError,
+    AuthenticationError,
+    GeoboxConnectionError,
+    GeoboxError,
+    InvalidResponseError,
+)
+
+T = TypeVar("T")
+
+#: Downloads under way at once, besides other requests.
+STREAMS: Final = 4
+
+#: Seconds that a server may take to answer once an upload has been sent.
+UPLOAD_ANSWER_TIME: Final = 300.0
+
+#: A failure by which a write has certainly not been carried out, so that it may be sent again.
+_NOT_CARRIED_OUT: Final = frozenset({408, 425, 429, 503})
+
+#: Takes up an answer while its body comes.
+Take = Callable[[httpx.Response], Awaitable[None]]
+#: Makes headers and content, anew for each time that a request is sent.
+MakeBody = Callable[[], tuple[Mapping[str, str], bytes | httpx.AsyncByteStream | None]]
+
+
+class Transport:
+    """Talks to one base URL with one credential. Lives on the I/O thread.
+
+    Args:
+        settings: Where and who.
+        clock: Measures budgets and sleeps.
+        limits: What the host may be asked at most; of its own where none are given.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        clock: Clock = SYSTEM_CLOCK,
+        limits: HostRateLimits | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.requests = 0
+        self._limits = limits or HostRateLimits(settings.requests_per_second)
+        # Downloads last; they must not keep the waits from looking.
+        self._streams = asyncio.Semaphore(STREAMS)
+        self._authenticator = Authenticator(settings.credential, self._log_in)
+        self._answers = AnswerReader(settings.credential, self._authenticator.scrub)
+        self._client = httpx.AsyncClient(
+            base_url=settings.base_url,
+            transport=SigningTransport(
+                httpx.AsyncHTTPTransport(
+                    verify=tls_context(settings),
+                    proxy=proxy_for(httpx.URL(settings.base_url)),
+                    limits=httpx.Limits(
+                        max_connections=2 * IN_FLIGHT, max_keepalive_connections=IN_FLIGHT
+                    ),
+                ),
+                httpx.URL(settings.base_url),
+                self._authenticator,
+            ),
+            headers={"Accept": "application/json"},
+            timeout=httpx.Timeout(settings.timeout),
+        )
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the server has refused the password, so that no request can succeed any more."""
+        return self._authenticator.is_refused
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+    async def read(
+        self,
+        path: str,
+        parse: Callable[[Any], T],
+        *,
+        params: Params = (),
+        retry: RetryPolicy | None = None,
+    ) -> T:
+        """Reads and parses, with retries.
+
+        Args:
+            path: Below the base URL.
+            parse: Makes the value; raises `InvalidResponseError` for what it cannot use.
+            params: The query.
+            retry: How long to bear failures; 30 s by default.
+
+        Raises:
+            GeoboxError: The last failure.
+        """
+        return await retry_read(
+            lambda: self.attempt_json("GET", path, parse, params=params),
+            retry or RetryPolicy(),
+            self.clock,
+        )
+
+    async def repeat(self, path: str, *, seconds: float, method: str = "POST") -> None:
+        """Sends without a body what is safe to repeat, with the retries of a read.
+
+        Args:
+            path: Below the base URL.
+            seconds: How long it may take in all.
+            method: The HTTP method.
+        """
+        deadline = self.clock.monotonic() + seconds
+        await retry_read(
+            lambda: self._attempt(method, path, within=max(0.0, deadline - self.clock.monotonic())),
+            RetryPolicy(budget=seconds),
+            self.clock,
+            deadline=deadline,
+        )
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        parse: Callable[[Any], T],
+        *,
+        params: Params = (),
+        form: Form | None = None,
+        json_body: Any = None,
+    ) -> T:
+        """Sends what must not be carried out twice; repeats it only after a proof that it was not.
+
+        Raises:
+            GeoboxError: The last failure. Where `was_not_carried_out` is false of it, the server
+                may have acted all the same.
+        """
+
+        async def attempt() -> T:
+            try:
+                return await self.attempt_json(
+                    method, path, parse, params=params, form=form, json_body=json_body
+                )
+            except GeoboxError as error:
+                error.transient = was_not_carried_out(error)
+                raise
+
+        return await retry_read(attempt, RetryPolicy(), self.clock)
+
+    async def attempt_json(
+        self,
+        method: str,
+        path: str,
+        parse: Callable[[Any], T],
+        *,
+        params: Params = (),
+        form: Form | None = None,
+        json_body: Any = None,
+        within: float | None = None,
+    ) -> T:
+        """Makes one attempt and parses the JSON of its answer.
+
+        Args:
+            method: The HTTP method.
+            path: Below the base URL.
+            parse: Makes the value from the decoded JSON.
+            params: The query.
+            form: A form body; booleans are sent as `True` and `False`, None is left out.
+            json_body: A JSON body.
+            within: Seconds for all of it, waiting for a free place included; else each part has
+                the request timeout.
+
+        Raises:
+            GeoboxError: One failure, classified.
+        """
+        body = encoded_body(form, json_body)
+        response = await self._attempt(
+            method, path, params=params, make_body=lambda: body, within=within
+        )
+        return self._answers.parsed(response, parse, method, path)
+
+    async def get_bytes(self, path: str, *, limit: int) -> bytes:
+        """Reads a small binary, such as a thumbnail, with retries.
+
+        Raises:
+            InvalidResponseError: It is larger than `limit` bytes.
+        """
+
+        async def attempt() -> bytes:
+            response = await self._attempt("GET", path)
+            if len(response.content) > limit:
+                raise InvalidResponseError(f"GET {path} sent more than {limit} bytes")
+            return response.content
+
+        return await retry_read(attempt, RetryPolicy(), self.clock)
+
+    async def upload(
+        self,
+        path: str,
+        parse: Callable[[Any], T],
+        make_body: MakeBody,
+    ) -> T:
+        """POSTs a streamed body; sends it again only where nothing of it was taken.
+
+        Args:
+            path: Below the base URL.
+            parse: Makes the value from the answer.
+            make_body: Makes headers and stream anew for each attempt.
+        """
+
+        async def attempt() -> T:
+            try:
+                response = await self._attempt("POST", path, make_body=make_body)
+                return self._answers.parsed(response, parse, "POST", path)
+            except GeoboxError as error:
+                error.transient = was_not_carried_out(error)
+                raise
+
+        return await retry_read(attempt, RetryPolicy(), self.clock)
+
+    async def attempt_stream(self, path: str, headers: Mapping[str, str], take: Take) -> None:
+        """Makes one attempt to GET what is too large to be held in memory.
+
+        Args:
+            path: Below the base URL.
+            headers: What to ask for, such as a range.
+            take: Given the answer, where it is a success, before its body has come.
+
+        Raises:
+            GeoboxError: One failure, classified; the body may have broken off halfway.
+        """
+        async with self._streams:
+            await self._authenticator.ready()
+            logins = self._authenticator.logins
+            answer = await self._send("GET", path, (), headers, None, take=take)
+            if _is_refused(answer) and self._authenticator.can_log_in:
+                await self._authenticator.renew(logins)
+                answer = await self._send("GET", path, (), headers, None, take=take)
+        if isinstance(answer, GeoboxError):
+            raise answer
+        if not answer.is_success:
+            raise self._answers.error_of(answer, "GET", path)
+
+    async def _attempt(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params = (),
+        make_body: MakeBody = lambda: ({}, None),
+        within: float | None = None,
+    ) -> httpx.Response:
+        """One attempt, plus one more after a renewed login."""
+        error: GeoboxError | None = None
+        with anyio.move_on_after(within):
+            async with self._limits.in_flight:
+                await self._authenticator.ready()
+                logins = self._authenticator.logins
+                answer = await self._send(method, path, params, *make_body())
+                if _is_refused(answer) and self._authenticator.can_log_in:
+                    await self._authenticator.renew(logins)
+                    answer = await self._send(method, path, params, *make_body())
+                if isinstance(answer, httpx.Response) and answer.is_success:
+                    return answer
+                error = (
+                    answer
+                    if isinstance(answer, GeoboxError)
+                    else self._answers.error_of(answer, method, path)
+                )
+        if error is None:
+            error = GeoboxConnectionError(
+                f"{self.settings.host} did not answer {method} {path} in the time that was left."
+            )
+        raise error
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        headers: Mapping[str, str],
+        content: bytes | httpx.AsyncByteStream | None,
+        *,
+        unsigned: bool = False,
+        take: Take | None = None,
+    ) -> httpx.Response | GeoboxError:
+        """Sends one request. Failures are returned, so that no chained exception keeps its URL."""
+        streamed = not (content is None or isinstance(content, bytes))
+        self.requests += 1
+        try:
+            request = self._client.build_request(
+                method,
+                path,
+                content=content,
+                headers=headers,
+                timeout=self._timeout(is_streamed=streamed),
+                extensions={"geobox_unsigned": unsigned},
+            )
+            request.url = SentUrl(request.url, encoded_query(params))
+            # httpx bounds the pauses within an answer; a slow drip would go on for ever.
+            if take is not None:
+                return await self._send_taking(request, take)
+            with anyio.fail_after(None if streamed else self.settings.timeout):
+                return await self._client.send(request)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            waited_for_connection = isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout))
+            return GeoboxConnectionError(
+                f"{self.settings.host} did not answer {method} {path} within "
+                f"{self.settings.timeout:g} s.",
+                reached=not waited_for_connection,
+            )
+        except httpx.ConnectError as error:
+            return not_reached(self.settings.host, str(error))
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            return GeoboxConnectionError(
+                f"The connection to {self.settings.host} broke during {method} {path} "
+                f"({type(error).__name__})."
+            )
+
+    async def _send_taking(self, request: httpx.Request, take: Take) -> httpx.Response:
+        response = await self._client.send(request, stream=True)
+        try:
+            if response.is_success:
+                await take(response)
+            else:
+                with anyio.fail_after(self.settings.timeout):
+                    await response.aread()
+        finally:
+            await response.aclose()
+        return response
+
+    def _timeout(self, *, is_streamed: bool) -> httpx.Timeout:
+        seconds = self.settings.timeout
+        if not is_streamed:
+            return httpx.Timeout(seconds)
+        # A server looks through what was uploaded before it answers.
+        return httpx.Timeout(seconds, read=max(seconds, UPLOAD_ANSWER_TIME))
+
+    async def _log_in(self) -> str:
+        credential = self.settings.credential
+
+        def body() -> tuple[dict[str, str], bytes | None]:
+            # Made within the call, so that the password is no local of a frame that can raise.
+            form = {"username": credential.username, "password": credential.secret}
+            headers, content = encoded_body(form, None)
+            return {**headers, "Accept": "*/*"}, content
+
+        async def attempt() -> str:
+            answer = await self._send("POST", "auth/token/", (), *body(), unsigned=True)
+            if isinstance(answer, GeoboxError):
+                raise answer
+            if answer.is_success:
+                return token_of(answer)
+            error = self._answers.error_of(answer, "POST", "auth/token/")
+            if error.status_code in (400, 401, 403, 422):
+                # Whatever the status, it is this user and password that the server did not take.
+                error = AuthenticationError(401, error.detail, "POST", "auth/token/")
+                error.add_advice(
+                    f"Refused was {credential}. It was tried once and is not tried again, as "
+                    "accounts can lock."
+                )
+            raise error
+
+        return await retry_read(attempt, RetryPolicy(), self.clock)
+
+
+def was_not_carried_out(error: GeoboxError) -> bool:
+    """Whether a failed write has certainly changed nothing, so that it can be sent again."""
+    if not error.is_sent:
+        # The login has had its own retries.
+        return False
+    if isinstance(error, GeoboxConnectionError):
+        return not error.reached and error.transient
+    return isinstance(error, ApiRequestError) and error.status_code in _NOT_CARRIED_OUT
+
+
+def _is_refused(answer: httpx.Response | GeoboxError) -> bool:
+    return isinstance(answer, httpx.Response) and answer.status_code == 401

@@ -1,0 +1,138 @@
+"""Checks of arguments that several client methods share. They send nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol, runtime_checkable
+from uuid import UUID
+
+from prefect_geobox.client.model.errors import InvalidArgumentError
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\1[0-9a-fA-F]{4}){2}\1[0-9a-fA-F]{12}")
+
+#: Names between slashes, beginning with one. No percent sign, which could hide a slash or a dot; no
+#: colon, which could end a scheme.
+_PATH: Final = re.compile(r"[\w.~-]+(/[\w.~-]+)*/?", re.ASCII)
+
+
+@runtime_checkable
+class HasUuid(Protocol):
+    """Anything that Geobox knows by a uuid, such as an object of the official SDK."""
+
+    @property
+    def uuid(self) -> Any:
+        """The uuid."""
+
+
+#: How the verbs accept a remote task or an asset.
+UuidLike = str | UUID | HasUuid
+
+
+def checked_uuid(field: str, value: UuidLike, *, has_name: bool = False) -> str:
+    """The uuid that an argument stands for.
+
+    Args:
+        field: The argument's name, for the message.
+        value: A uuid, or an object with a `uuid`.
+        has_name: Whether it could be given by its name as well.
+
+    Raises:
+        InvalidArgumentError: It is no uuid.
+    """
+    text = value if isinstance(value, (str, UUID)) else getattr(value, "uuid", value)
+    candidate = str(text).strip()
+    if not isinstance(text, (str, UUID)) or not _UUID.fullmatch(candidate):
+        named = ', or by_name("…") for what has a name' if has_name else ""
+        raise InvalidArgumentError(
+            f"{field} must be a uuid such as 12345678-1234-5678-1234-567812345678, or an object "
+            f"with one as its `uuid`{named}; got {candidate[:80]!r}"
+        )
+    return candidate
+
+
+def checked_uuids(field: str, values: Iterable[UuidLike]) -> list[str]:
+    """The uuids that a list stands for.
+
+    Raises:
+        InvalidArgumentError: It is no list, or something in it is no uuid.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise InvalidArgumentError(f"{field} must be a list of uuids; got {str(values)[:80]!r}")
+    return [checked_uuid(f"{field}[{place}]", value) for place, value in enumerate(values)]
+
+
+def checked_path(path: str) -> str:
+    """A path below the base URL, and nothing that leads elsewhere.
+
+    Raises:
+        InvalidArgumentError: It has a scheme, a host, a query, `..`, or a slash at its beginning.
+    """
+    if not isinstance(path, str) or not _PATH.fullmatch(path) or ".." in path.split("/"):
+        raise InvalidArgumentError(
+            f"path must be relative to the API's version, such as files/UUID/publish/, without a "
+            f"host, a query or `..`; got {str(path)[:80]!r}"
+        )
+    return path
+
+
+def checked_method(method: str) -> str:
+    """An HTTP method that can start something.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    known = ("POST", "PUT", "PATCH", "DELETE")
+    if not isinstance(method, str) or method.upper() not in known:
+        raise InvalidArgumentError(f"method must be one of {', '.join(known)}; got {method!r}")
+    return method.upper()
+
+
+def checked_params(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
+    """A query as pairs of texts; None is left out.
+
+    Raises:
+        InvalidArgumentError: It is no query, or carries an API key.
+    """
+    pairs = params.items() if isinstance(params, Mapping) else params
+    try:
+        found = [(str(name), str(value)) for name, value in pairs if value is not None]
+    except (TypeError, ValueError):
+        raise InvalidArgumentError(
+            f"params must be names and values; got {str(params)[:80]!r}"
+        ) from None
+    if any(name.lower() == "apikey" for name, _ in found):
+        raise InvalidArgumentError("params must not carry an apikey: the credentials add it")
+    return found
+
+
+def seconds_or_none(field: str, value: float | None) -> None:
+    """Refuses what is neither None nor a number of seconds from 0 on."""
+    if value is None:
+        return
+    if not is_number(value) or math.isnan(value) or value < 0:
+        raise InvalidArgumentError(
+            f"{field} must be None or a number of seconds, 0 or more; got {value!r}"
+        )
+
+
+def positive_seconds(field: str, value: float) -> None:
+    """Refuses what is no finite number of seconds above 0."""
+    if not is_number(value) or not math.isfinite(value) or value <= 0:
+        raise InvalidArgumentError(f"{field} must be a number of seconds above 0; got {value!r}")
+
+
+def positive_rate(field: str, value: float) -> None:
+    """Refuses what is no finite number above 0."""
+    if not is_number(value) or not math.isfinite(value) or value <= 0:
+        raise InvalidArgumentError(f"{field} must be a number above 0; got {value!r}")
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number that a float can hold; True and False are none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    # No float can hold a whole number beyond that.
+    return isinstance(value, float) or abs(value) <= sys.float_info.max

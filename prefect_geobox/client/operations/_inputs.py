@@ -1,0 +1,266 @@
+"""What an operation works on: layers, rasters, files and the like, however they are given."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.tasks import RemoteTask
+from prefect_geobox.client.model.text import printable
+from prefect_geobox.client.model.validation import UuidLike, checked_uuid
+
+
+class Resource(str, Enum):
+    """The collections of the API that operations work on.
+
+    Those that a remote task can make are kinds of asset too; a view counts as a vector layer there.
+    """
+
+    VECTOR = "vectorLayers"
+    VIEW = "vectorLayerViews"
+    RASTER = "rasters"
+    MODEL = "3dmodels"
+    FILE = "files"
+    TILES3D = "3dtiles"
+    TABLE = "tables"
+    MOSAIC = "mosaics"
+    TILESET = "tilesets"
+    MAP = "maps"
+    GROUP_LAYER = "groupLayers"
+    QUERY = "queries"
+    SYSTEM_QUERY = "queries/systemQueries"
+
+    def __str__(self) -> str:
+        return _WORDS[self]
+
+    @property
+    def asset_kind(self) -> AssetKind | None:
+        """The kind of asset that it is, or None."""
+        return _ASSET_KINDS.get(self)
+
+
+_WORDS: Final = {
+    Resource.VECTOR: "vector layer",
+    Resource.VIEW: "view",
+    Resource.RASTER: "raster",
+    Resource.MODEL: "3D model",
+    Resource.FILE: "file",
+    Resource.TILES3D: "3D tileset",
+    Resource.TABLE: "table",
+    Resource.MOSAIC: "mosaic",
+    Resource.TILESET: "tileset",
+    Resource.MAP: "map",
+    Resource.GROUP_LAYER: "group layer",
+    Resource.QUERY: "query",
+    Resource.SYSTEM_QUERY: "system query",
+}
+
+_ASSET_KINDS: Final = {
+    Resource.VECTOR: AssetKind.VECTOR,
+    Resource.VIEW: AssetKind.VECTOR,
+    Resource.RASTER: AssetKind.RASTER,
+    Resource.MODEL: AssetKind.MODEL,
+    Resource.FILE: AssetKind.FILE,
+    Resource.TILES3D: AssetKind.TILES3D,
+    Resource.TABLE: AssetKind.TABLE,
+}
+
+_RESOURCE_OF_KIND: Final = {
+    kind: resource for resource, kind in _ASSET_KINDS.items() if resource is not Resource.VIEW
+}
+
+
+def resources_of(kind: AssetKind) -> tuple[Resource, ...]:
+    """The collections in which a kind of asset can be."""
+    return LAYERS if kind is AssetKind.VECTOR else (_RESOURCE_OF_KIND[kind],)
+
+
+#: A vector layer, or a view of one.
+LAYERS: Final = (Resource.VECTOR, Resource.VIEW)
+
+
+@dataclass(frozen=True, slots=True)
+class ByName:
+    """Something in Geobox that is named rather than given by its uuid. Made by `by_name`.
+
+    Attributes:
+        name: Its exact name.
+    """
+
+    name: str
+
+
+def by_name(name: str) -> ByName:
+    """Names an input of a step by its exact name, to be looked up when the step runs.
+
+    The step raises where nothing has that name, and where several have it.
+
+    Args:
+        name: The name.
+
+    Raises:
+        InvalidArgumentError: It is empty.
+
+    Example:
+        >>> by_name("parcels")
+        ByName(name='parcels')
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidArgumentError(f"name must be the name of something in Geobox; got {name!r}")
+    return ByName(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of an operation.
+
+    Attributes:
+        field: The argument that it was given as.
+        kinds: What it may be; the first is what a bare uuid is taken for.
+        resource: What it is.
+        uuid: Its uuid; empty until it was looked up.
+        name: Its name, as far as it is known.
+        data: What the API says of it, as far as it was read.
+        needs: What has to be known of it besides its uuid: a key of `data`, or "" for nothing.
+    """
+
+    field: str
+    kinds: tuple[Resource, ...]
+    resource: Resource
+    uuid: str = ""
+    name: str = ""
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    needs: str = ""
+
+    @property
+    def needs_lookup(self) -> bool:
+        """Whether a request is needed before it can be used."""
+        return not self.uuid or (bool(self.needs) and self.needs not in self.data)
+
+    @property
+    def path(self) -> str:
+        """Where the API has it, with a slash at the end."""
+        return f"{self.resource.value}/{self.uuid}/"
+
+    @property
+    def label(self) -> str:
+        """A name for people."""
+        return printable(self.name, 100) or self.uuid
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is a view of a vector layer."""
+        return self.resource is Resource.VIEW
+
+    def found(self, resource: Resource, uuid: str, data: Mapping[str, Any]) -> Input:
+        """The same, once it was read."""
+        name = data.get("name")
+        return replace(
+            self,
+            resource=resource,
+            uuid=uuid,
+            name=name if isinstance(name, str) else self.name,
+            data=data,
+        )
+
+
+#: How an input is given: its uuid, an asset, a remote task that made it, an object of the official
+#: SDK, or `by_name("…")`.
+AssetLike = UuidLike | ByName
+LayerLike = AssetLike
+RasterLike = AssetLike
+FileLike = AssetLike
+TableLike = AssetLike
+
+
+def to_input(
+    argument: str,
+    value: AssetLike,
+    *kinds: Resource,
+    is_view: bool | None = None,
+    needs: str = "",
+) -> Input:
+    """Makes an input of what the caller gave. Sends nothing.
+
+    Args:
+        argument: The argument's name, for messages.
+        value: What the caller gave.
+        kinds: What it may be; the first is what a bare uuid is taken for.
+        is_view: Whether a bare uuid or a name is that of a view; None where nothing is said.
+        needs: What has to be known of it besides its uuid: a key of what the API tells of it.
+
+    Raises:
+        InvalidArgumentError: It is of another kind, or nothing that has a uuid.
+    """
+    if is_view is not None and not isinstance(is_view, bool):
+        raise InvalidArgumentError(f"is_view must be True, False or None; got {is_view!r}")
+    ref = _input_of(argument, value, kinds, needs=needs)
+    if is_view is None or Resource.VIEW not in kinds or _resource_of(value) is not None:
+        return ref
+    chosen = Resource.VIEW if is_view else Resource.VECTOR
+    return replace(ref, resource=chosen, kinds=(chosen,))
+
+
+def _input_of(argument: str, value: Any, kinds: tuple[Resource, ...], *, needs: str) -> Input:
+    if isinstance(value, ByName):
+        return Input(argument, kinds, kinds[0], name=value.name, needs=needs)
+    if isinstance(value, RemoteTask):
+        output = value.output
+        if output is None:
+            raise InvalidArgumentError(
+                f"{argument} must be {_any_of(kinds)}; got remote task {value.label} "
+                f"({value.state_text}), which names no output. Wait for it first, and pass what "
+                "it made."
+            )
+        resource = _RESOURCE_OF_KIND[output.kind]
+        _check(argument, resource, kinds, output.uuid)
+        return Input(argument, kinds, resource, output.uuid, needs=needs)
+    found = _resource_of(value)
+    uuid = checked_uuid(argument, value, has_name=True)
+    if found is not None:
+        _check(argument, found, kinds, getattr(value, "name", None) or uuid)
+    name = getattr(value, "name", "") if found is not None else ""
+    data = value.data if isinstance(value, OutputAsset) else {}
+    return Input(
+        argument,
+        kinds,
+        found or kinds[0],
+        uuid,
+        name if isinstance(name, str) else "",
+        data,
+        needs,
+    )
+
+
+def _check(argument: str, resource: Resource, kinds: Collection[Resource], what: object) -> None:
+    if resource not in kinds:
+        raise InvalidArgumentError(
+            f"{argument} must be {_any_of(kinds)}; got the {resource} {printable(str(what), 100)}"
+        )
+
+
+def _any_of(kinds: Collection[Resource]) -> str:
+    return "a " + " or a ".join(str(kind) for kind in kinds)
+
+
+def _resource_of(value: Any) -> Resource | None:
+    """What an object is, as far as it tells; None for a bare uuid."""
+    if isinstance(value, OutputAsset):
+        # An asset that was read from a view has the view's URL.
+        is_view = value.kind is AssetKind.VECTOR and (
+            f"/{Resource.VIEW.value}/" in urlsplit(value.api_url).path
+            or "view_filter" in value.data
+        )
+        return Resource.VIEW if is_view else _RESOURCE_OF_KIND[value.kind]
+    # Objects of the official SDK know the path that they came from.
+    endpoint = getattr(value, "endpoint", None)
+    if not isinstance(endpoint, str):
+        return None
+    collection = endpoint.strip("/").rpartition("/")[0]
+    return next((resource for resource in Resource if resource.value == collection), None)

@@ -1,0 +1,76 @@
+"""What the raster analyses have in common: the types of cells, and the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from prefect_geobox.client.operations import _validation as checks
+from prefect_geobox.client.operations._inputs import Input, RasterLike, Resource, to_input
+from prefect_geobox.client.operations._request import Finish, Request, literally
+
+DataType = Literal["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
+
+
+Resampling = Literal[
+    "near",
+    "bilinear",
+    "cubic",
+    "cubicspline",
+    "lanczos",
+    "average",
+    "mode",
+    "max",
+    "min",
+    "med",
+    "q1",
+    "q3",
+    "rms",
+    "sum",
+]
+
+
+def raster_request(
+    tool: str,
+    what: str,
+    inputs: Mapping[str, Input],
+    name: str,
+    form: dict[str, Any],
+    *,
+    finish: Finish | None = None,
+    publish_as: str | None = None,
+) -> Request:
+    """The request of a raster analysis.
+
+    Args:
+        tool: The name in the endpoint.
+        what: What it is for, as an order without the name of the output.
+        inputs: What it works on.
+        name: The name of the output.
+        form: The form.
+        finish: Makes the form once all inputs were read, where that is needed.
+        publish_as: The name under which the file that it makes is published.
+    """
+    checks.text("name", name)
+
+    def told(request: Request) -> dict[str, Any]:
+        body = dict(finish(request) if finish else form)
+        if "is_view" in body:
+            # A name may have turned out to be that of a view.
+            body["is_view"] = request.inputs["layer"].is_view
+        return body
+
+    return Request(
+        f"{what} as {literally(name)}",
+        f"analysis/{tool}/",
+        inputs,
+        form=form,
+        name=name,
+        finish=told,
+        publish_as=publish_as,
+    )
+
+
+def optional_raster(argument: str, raster: RasterLike | None) -> Input | None:
+    """A raster as an input, or None."""
+    return None if raster is None else to_input(argument, raster, Resource.RASTER)

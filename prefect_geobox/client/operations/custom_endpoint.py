@@ -1,0 +1,69 @@
+"""Any endpoint that starts remote tasks and has no operation of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from json import dumps
+from typing import Any, Final
+
+from typing_extensions import Unpack
+
+from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.validation import checked_method, checked_params, checked_path
+from prefect_geobox.client.operations._operation import StepOptions, edits_asset
+from prefect_geobox.client.operations._request import Request, literally
+
+_SECRET: Final = re.compile("passw|pwd|secret|token|api_?key|credential", re.IGNORECASE)
+
+
+@edits_asset(endpoint="any that answers with a `task_id`", row=(), label="path")
+def start_task(
+    method: str,
+    path: str,
+    *,
+    json: Any = None,
+    form: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
+    **_: Unpack[StepOptions],
+) -> Request:
+    """Starts a remote task through any endpoint that answers with a `task_id`, and waits for it.
+
+    Args:
+        method: "POST", "PUT", "PATCH" or "DELETE".
+        path: Below the API's version, such as `vectorLayers/UUID/export/`.
+        json: A JSON body. As in a form, what has a name like `password` or `token` is told in no
+            log, message or record.
+        form: A form body; booleans are sent as `True` and `False`, None is left out.
+        params: The query.
+
+    Example:
+        ```python
+        form = {"out_format": "GPKG", "out_filename": "roads"}
+        path = f"vectorLayers/{layer.uuid}/export/"
+        task = start_task(credentials, "POST", path, form=form)
+        file = get_output_asset(credentials, task)
+        ```
+    """
+    known = checked_method(method)
+    if json is not None and form is not None:
+        raise InvalidArgumentError("json and form must not be given together")
+    if form is not None and not isinstance(form, Mapping):
+        raise InvalidArgumentError(f"form must be names and values; got {str(form)[:80]!r}")
+    body = json if form is None else form
+    try:
+        # What is sent is JSON, and what the step is known by later is too.
+        dumps(body, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        field = "json" if form is None else "form"
+        raise InvalidArgumentError(f"{field} must have JSON values only: {error}") from None
+    named = body if isinstance(body, Mapping) else {}
+    return Request(
+        f"Start {known} {literally(checked_path(path))}",
+        literally(path),
+        method=known,
+        form=form,
+        json=json,
+        params=checked_params(params),
+        secrets=frozenset(name for name in named if _SECRET.search(str(name))),
+    )

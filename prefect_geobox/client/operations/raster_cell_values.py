@@ -1,0 +1,385 @@
+"""Analyses of the cells of rasters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from typing_extensions import Unpack
+
+from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.operations import _validation as checks
+from prefect_geobox.client.operations._inputs import Input, RasterLike, Resource, to_input
+from prefect_geobox.client.operations._operation import Evidence, LayerOptions, creates_asset
+from prefect_geobox.client.operations._raster_request import (
+    DataType,
+    Resampling,
+    optional_raster,
+    raster_request,
+)
+from prefect_geobox.client.operations._request import Request
+
+Bounds = Literal["left", "right", "both", "neither"]
+
+
+#: A raster, or a raster and the number of one of its bands.
+Variable = RasterLike | tuple[RasterLike, int]
+
+
+@creates_asset(
+    AssetKind.RASTER,
+    endpoint="POST analysis/calculator/",
+    row=31,
+    evidence=Evidence.DOCUMENTED,
+    label="name",
+)
+def calculate_raster(
+    variables: Mapping[str, Variable] | str,
+    expression: str,
+    name: str,
+    *,
+    match_raster: RasterLike | None = None,
+    resample: Resampling | Any = "bilinear",
+    out_dtype: DataType | Any = "float32",
+    dst_nodata: float = -9999,
+    user_id: int | None = None,
+    **_: Unpack[LayerOptions],
+) -> Request:
+    """Computes a new raster from the cells of others.
+
+    Args:
+        variables: What the names in the expression stand for: a raster, or a raster and the number
+            of a band. JSON of uuids will do too.
+        expression: What to compute, such as `(NIR - RED) / (NIR + RED)`.
+        name: The name of the new raster.
+        match_raster: The raster whose grid the new one has; by default that of the first variable.
+        resample: How cells are resampled, such as "near" or "bilinear".
+        out_dtype: The type of the cells, such as "int16" or "float32".
+        dst_nodata: What stands where nothing could be computed.
+        user_id: On behalf of this user; needs privileges.
+
+    Example:
+        ```python
+        bands = {"NIR": (scene, 4), "RED": (scene, 3)}
+        ndvi = calculate_raster(credentials, bands, "(NIR - RED) / (NIR + RED)", "ndvi")
+        ```
+    """
+    given = _variables(variables)
+    grid = optional_raster("match_raster", match_raster)
+    inputs = {ref.field: ref for ref, _ in given.values()}
+
+    def finish(request: Request) -> dict[str, Any]:
+        uuid = {ref.field: request.inputs[ref.field].uuid for ref, _ in given.values()}
+        known = {
+            key: uuid[ref.field] if band is None else [uuid[ref.field], band]
+            for key, (ref, band) in given.items()
+        }
+        return {**(request.form or {}), "variables": json.dumps(known)}
+
+    return raster_request(
+        "calculator",
+        "Calculate a raster",
+        {**inputs, **({"match_raster": grid} if grid else {})},
+        name,
+        {
+            "variables": {
+                key: ref if band is None else [ref, band] for key, (ref, band) in given.items()
+            },
+            "expr": checks.text("expression", expression),
+            "output_raster_name": name,
+            "match_raster_uuid": grid,
+            "resample": checks.choice("resample", resample, Resampling),
+            "out_dtype": checks.choice("out_dtype", out_dtype, DataType),
+            "dst_nodata": checks.number("dst_nodata", dst_nodata),
+            "user_id": checks.whole_or_none("user_id", user_id, 0),
+        },
+        finish=finish,
+    )
+
+
+@creates_asset(
+    AssetKind.RASTER,
+    endpoint="POST analysis/reclassify/",
+    row=34,
+    evidence=Evidence.DOCUMENTED,
+    label="name",
+)
+def reclassify_raster(
+    raster: RasterLike,
+    name: str,
+    rules: Mapping[Any, float] | Sequence[Sequence[float]] | str,
+    *,
+    default_value: float | None = None,
+    nodata_in: float | None = -9999,
+    nodata_out: float = -9999,
+    out_dtype: DataType | Any = "int16",
+    inclusive: Bounds | Any = "left",
+    user_id: int | None = None,
+    **_: Unpack[LayerOptions],
+) -> Request:
+    """Gives the cells of a raster other values.
+
+    Args:
+        raster: The raster.
+        name: The name of the new raster.
+        rules: Which: `{old: new, …}` by value, or `[[low, high, new], …]` by range. JSON of either
+            will do too.
+        default_value: What cells get that no rule names; by default the server's choice.
+        nodata_in: What stands for no value in the raster; None for what the raster says itself.
+        nodata_out: What stands for no value in the new one.
+        out_dtype: The type of the cells, such as "int16" or "float32".
+        inclusive: Which ends of a range belong to it: "left", "right", "both" or "neither".
+        user_id: On behalf of this user; needs privileges.
+
+    Example:
+        ```python
+        classes = [[0, 5, 1], [5, 15, 2], [15, 90, 3]]
+        steepness = reclassify_raster(credentials, slope, "steepness", classes)
+        ```
+    """
+    source = to_input("raster", raster, Resource.RASTER)
+    text, mode = _rules(rules)
+    return raster_request(
+        "reclassify",
+        "Reclassify {raster}",
+        {"raster": source},
+        name,
+        {
+            "raster_uuid": source,
+            "output_raster_name": name,
+            "rules": text,
+            "mode": mode,
+            "default_value": checks.number_or_none("default_value", default_value),
+            "nodata_in": checks.number_or_none("nodata_in", nodata_in),
+            "nodata_out": checks.number("nodata_out", nodata_out),
+            "out_dtype": checks.choice("out_dtype", out_dtype, DataType),
+            "inclusive": checks.choice("inclusive", inclusive, Bounds),
+            "user_id": checks.whole_or_none("user_id", user_id, 0),
+        },
+    )
+
+
+@creates_asset(
+    AssetKind.RASTER,
+    endpoint="POST analysis/resample/",
+    row=35,
+    evidence=Evidence.DOCUMENTED,
+    label="name",
+)
+def resample_raster(
+    raster: RasterLike,
+    name: str,
+    *,
+    out_res: str | Sequence[float] | None = None,
+    scale_factor: float | None = None,
+    match_raster: RasterLike | None = None,
+    resample_method: Resampling | Any = "near",
+    dst_nodata: float = -9999,
+    user_id: int | None = None,
+    **_: Unpack[LayerOptions],
+) -> Request:
+    """Resamples a raster to other cells. One of three options says to which.
+
+    Args:
+        raster: The raster.
+        name: The name of the new raster.
+        out_res: The size of a cell, x and y.
+        scale_factor: How many times finer the cells are; above 0.
+        match_raster: The raster whose cells the new one has.
+        resample_method: How cells are resampled, such as "near" or "bilinear".
+        dst_nodata: What stands for no value.
+        user_id: On behalf of this user; needs privileges.
+
+    Example:
+        ```python
+        coarse = resample_raster(credentials, raster, "coarse", out_res=(100, 100))
+        ```
+    """
+    if sum(value is not None for value in (out_res, scale_factor, match_raster)) != 1:
+        raise InvalidArgumentError(
+            "exactly one of out_res, scale_factor and match_raster must be given"
+        )
+    source = to_input("raster", raster, Resource.RASTER)
+    grid = optional_raster("match_raster", match_raster)
+    return raster_request(
+        "resample",
+        "Resample {raster}",
+        {"raster": source, **({"match_raster": grid} if grid else {})},
+        name,
+        {
+            "raster_uuid": source,
+            "output_raster_name": name,
+            "out_res": checks.pair_text_or_none("out_res", out_res),
+            "scale_factor": checks.number_or_none("scale_factor", scale_factor, above=0),
+            "match_raster_uuid": grid,
+            "resample_method": checks.choice("resample_method", resample_method, Resampling),
+            "dst_nodata": checks.number("dst_nodata", dst_nodata),
+            "user_id": checks.whole_or_none("user_id", user_id, 0),
+        },
+    )
+
+
+@creates_asset(
+    AssetKind.RASTER,
+    endpoint="POST analysis/constant/",
+    row=37,
+    evidence=Evidence.DOCUMENTED,
+    label="name",
+)
+def constant_raster(
+    name: str,
+    extent: str | Iterable[float],
+    value: float,
+    *,
+    pixel_size: float = 10,
+    dtype: DataType | Any = "float32",
+    nodata: float = -9999,
+    align_to: str | Sequence[float] | None = None,
+    user_id: int | None = None,
+    **_: Unpack[LayerOptions],
+) -> Request:
+    """Makes a raster of one value.
+
+    Args:
+        name: The name of the new raster.
+        extent: Where: west, south, east, north.
+        value: The value of every cell.
+        pixel_size: The size of a cell in map units; above 0.
+        dtype: The type of the cells, such as "int16" or "float32".
+        nodata: What stands for no value.
+        align_to: A corner of the grid that the cells fit into, x and y.
+        user_id: On behalf of this user; needs privileges.
+
+    Example:
+        ```python
+        zero = constant_raster(credentials, "zero", (0, 0, 1000, 1000), 0, pixel_size=50)
+        ```
+    """
+    return raster_request(
+        "constant",
+        "Make a raster of one value",
+        {},
+        name,
+        {
+            "output_raster_name": name,
+            "extent": checks.box_text("extent", extent),
+            "value": checks.number("value", value),
+            "pixel_size": checks.number("pixel_size", pixel_size, above=0),
+            "dtype": checks.choice("dtype", dtype, DataType),
+            "nodata": checks.number("nodata", nodata),
+            "align_to": checks.pair_text_or_none("align_to", align_to),
+            "user_id": checks.whole_or_none("user_id", user_id, 0),
+        },
+    )
+
+
+@creates_asset(
+    AssetKind.RASTER,
+    endpoint="POST analysis/fill/",
+    row=38,
+    evidence=Evidence.DOCUMENTED,
+    label="name",
+)
+def fill_nodata(
+    raster: RasterLike,
+    name: str,
+    *,
+    band: int | Literal["all"] = 1,
+    nodata: float | None = None,
+    max_search_dist: float | None = None,
+    smoothing_iterations: int | None = None,
+    mask_raster: RasterLike | None = None,
+    user_id: int | None = None,
+    **_: Unpack[LayerOptions],
+) -> Request:
+    """Fills the gaps of a raster from the cells around them.
+
+    Args:
+        raster: The raster.
+        name: The name of the new raster.
+        band: The number of a band, or "all".
+        nodata: What stands for a gap; by default what the raster says itself.
+        max_search_dist: How many cells away values may be; above 0.
+        smoothing_iterations: How often the result is smoothed; 0 or more.
+        mask_raster: A raster that is 0 where gaps are.
+        user_id: On behalf of this user; needs privileges.
+
+    Example:
+        ```python
+        whole = fill_nodata(credentials, by_name("heights"), "heights_filled")
+        ```
+    """
+    source = to_input("raster", raster, Resource.RASTER)
+    mask = optional_raster("mask_raster", mask_raster)
+    return raster_request(
+        "fill",
+        "Fill the gaps of {raster}",
+        {"raster": source, **({"mask_raster": mask} if mask else {})},
+        name,
+        {
+            "raster_uuid": source,
+            "output_raster_name": name,
+            "band": band if band == "all" else checks.whole("band", band, 1),
+            "nodata": checks.number_or_none("nodata", nodata),
+            "max_search_dist": checks.number_or_none("max_search_dist", max_search_dist, above=0),
+            "smoothing_iterations": checks.whole_or_none(
+                "smoothing_iterations", smoothing_iterations, 0
+            ),
+            "mask_raster_uuid": mask,
+            "user_id": checks.whole_or_none("user_id", user_id, 0),
+        },
+    )
+
+
+def _variables(given: Mapping[str, Variable] | str) -> dict[str, tuple[Input, int | None]]:
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            raise InvalidArgumentError(f"variables must be JSON; got {given!r}") from None
+    if not isinstance(given, Mapping) or not given:
+        raise InvalidArgumentError(
+            f"variables must say what names stand for, as {{'NIR': raster}}; got {given!r}"
+        )
+    found: dict[str, tuple[Input, int | None]] = {}
+    for name, value in given.items():
+        field = f"variables[{name!r}]"
+        if not isinstance(name, str) or not name.isidentifier():
+            raise InvalidArgumentError(f"{field} is no name that an expression could use")
+        if not isinstance(value, (tuple, list)):
+            found[name] = to_input(field, value, Resource.RASTER), None
+        elif len(value) == 2:
+            band = checks.whole(f"{field}[1]", value[1], 1)
+            found[name] = to_input(field, value[0], Resource.RASTER), band
+        else:
+            raise InvalidArgumentError(f"{field} must be a raster, or a raster and a band")
+    return found
+
+
+def _rules(given: Mapping[Any, float] | Sequence[Sequence[float]] | str) -> tuple[str, str]:
+    rules: Any = given
+    if isinstance(given, str):
+        try:
+            rules = json.loads(given)
+        except ValueError:
+            raise InvalidArgumentError(f"rules must be JSON; got {given!r}") from None
+    if isinstance(rules, Mapping) and rules:
+        for old, new in rules.items():
+            checks.number(f"rules[{old!r}]", new)
+        mode = "exact"
+    elif isinstance(rules, (list, tuple)) and rules:
+        for place, rule in enumerate(rules):
+            if not isinstance(rule, (list, tuple)) or len(rule) != 3:
+                raise InvalidArgumentError(
+                    f"rules[{place}] must be low, high and the new value; got {rule!r}"
+                )
+            for part, value in zip(("low", "high", "new"), rule, strict=True):
+                checks.number(f"rules[{place}].{part}", value)
+        mode = "range"
+    else:
+        raise InvalidArgumentError(
+            f"rules must be {{old: new, …}} or [[low, high, new], …]; got {given!r}"
+        )
+    return given if isinstance(given, str) else json.dumps(rules), mode

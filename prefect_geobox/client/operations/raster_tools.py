@@ -1,0 +1,112 @@
+"""The raster analyses by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.operations import _validation as checks
+from prefect_geobox.client.operations._operation import Evidence, Operation, creates_asset
+from prefect_geobox.client.operations._request import Request
+from prefect_geobox.client.operations.raster_cell_values import (
+    calculate_raster,
+    constant_raster,
+    fill_nodata,
+    reclassify_raster,
+    resample_raster,
+)
+from prefect_geobox.client.operations.raster_conversion import (
+    clip_raster,
+    interpolate_idw,
+    polygonize,
+    rasterize,
+)
+from prefect_geobox.client.operations.raster_terrain import (
+    raster_aspect,
+    raster_proximity,
+    raster_slope,
+)
+
+RasterTool = Literal[
+    "rasterize",
+    "polygonize",
+    "clip",
+    "calculator",
+    "slope",
+    "aspect",
+    "reclassify",
+    "resample",
+    "idw",
+    "constant",
+    "fill",
+    "proximity",
+]
+
+
+#: The analyses by the name that their endpoint has.
+RASTER_TOOLS: Final[Mapping[str, Operation[..., Any]]] = {
+    "rasterize": rasterize,
+    "polygonize": polygonize,
+    "clip": clip_raster,
+    "calculator": calculate_raster,
+    "slope": raster_slope,
+    "aspect": raster_aspect,
+    "reclassify": reclassify_raster,
+    "resample": resample_raster,
+    "idw": interpolate_idw,
+    "constant": constant_raster,
+    "fill": fill_nodata,
+    "proximity": raster_proximity,
+}
+
+
+#: Names that the SDK has for some of them.
+_OTHER_NAMES: Final = {"idw_interpolation": "idw", "fill_nodata": "fill"}
+
+
+@creates_asset(
+    AssetKind.RASTER,
+    AssetKind.FILE,
+    AssetKind.VECTOR,
+    endpoint="POST analysis/{tool}/",
+    row=(28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39),
+    evidence=Evidence.DOCUMENTED,
+    label="tool",
+    brief="raster",
+)
+def run_raster_tool(
+    tool: RasterTool | str,
+    source: Any,
+    output_name: str,
+    *,
+    temporary: bool = False,
+    **parameters: Any,
+) -> Request:
+    """Runs a raster analysis that is chosen by its name. Each is a step of its own too.
+
+    Args:
+        tool: "rasterize", "polygonize", "clip", "calculator", "slope", "aspect", "reclassify",
+            "resample", "idw", "constant", "fill" or "proximity".
+        source: What it works on: a raster; for "rasterize" and "idw" a layer; for "calculator" the
+            variables; None for "constant".
+        output_name: The name of the output.
+        temporary: Whether the output is temporary.
+        **parameters: Those of the analysis, by name.
+
+    Example:
+        ```python
+        steep = run_raster_tool(credentials, "slope", dem, "slope", slope_units="percent")
+        ```
+    """
+    operation = RASTER_TOOLS.get(_OTHER_NAMES.get(tool, tool)) if isinstance(tool, str) else None
+    if operation is None:
+        raise checks.unknown("tool", tool, [*RASTER_TOOLS, *_OTHER_NAMES])
+    first = next(iter(operation.signature.parameters))
+    given = {**parameters, "name": output_name, "temporary": temporary}
+    if source is not None and first != "name":
+        given[first] = source
+    elif source is not None:
+        raise InvalidArgumentError(f"source must be None: {tool} works on nothing")
+    return operation.request(operation.bind((), given))

@@ -1,0 +1,226 @@
+"""Saving the result of a query as a layer or a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from typing_extensions import Unpack
+
+from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.client.model.errors import InvalidArgumentError, InvalidResponseError
+from prefect_geobox.client.operations import _validation as checks
+from prefect_geobox.client.operations._inputs import (
+    LAYERS,
+    AssetLike,
+    ByName,
+    Input,
+    Resource,
+    to_input,
+)
+from prefect_geobox.client.operations._operation import (
+    Evidence,
+    LayerOptions,
+    StepOptions,
+    creates_asset,
+)
+from prefect_geobox.client.operations._request import Request, literally, without_none
+
+LayerType = Literal["Point", "Multipoint", "Polyline", "Polygon"]
+
+ParameterType = Literal["Layer", "Table", "Attribute", "Float", "Integer", "Text", "Boolean"]
+
+_UUID: Final = re.compile(r"[0-9a-fA-F-]{32,36}")
+
+
+@creates_asset(
+    AssetKind.VECTOR,
+    endpoint="POST queries/saveAsLayer/",
+    row=20,
+    evidence=Evidence.DOCUMENTED,
+    label="name",
+)
+def save_query_as_layer(
+    query: str | AssetLike,
+    name: str,
+    params: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
+    *,
+    layer_type: LayerType | Any = None,
+    **options: Unpack[LayerOptions],
+) -> Request:
+    """Runs a query and saves its result as a layer.
+
+    Args:
+        query: SQL, or a saved query as uuid, object or `by_name("…")`.
+        name: The name of the new layer.
+        params: Its parameters: `{name: value}`, where assets stand for themselves; or, where the
+            type does not follow from the value, a list of `{"name": …, "type": …, "value": …}`
+            with the type "Layer", "Table", "Attribute", "Float", "Integer", "Text" or "Boolean".
+        layer_type: "Point", "Multipoint", "Polyline" or "Polygon"; by default the server's choice.
+
+    Example:
+        ```python
+        sql = "SELECT * FROM parcels WHERE area > :least"
+        large = save_query_as_layer(credentials, sql, "large", {"parcels": layer, "least": 1000})
+        ```
+    """
+    is_temporary = bool(options.get("temporary"))
+    extra = without_none(
+        {
+            "layer_name": checks.text("name", name),
+            "layer_type": checks.choice_or_none("layer_type", layer_type, LayerType),
+            "temporary": True if is_temporary else None,
+        }
+    )
+    return _saved("queries/saveAsLayer/", query, name, params, extra, is_temporary=is_temporary)
+
+
+@creates_asset(AssetKind.TABLE, endpoint="POST queries/saveAsTable/", row=21, label="name")
+def save_query_as_table(
+    query: str | AssetLike,
+    name: str,
+    params: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
+    **_: Unpack[StepOptions],
+) -> Request:
+    """Runs a query and saves its result as a table.
+
+    Args:
+        query: SQL, or a saved query as uuid, object or `by_name("…")`.
+        name: The name of the new table.
+        params: Its parameters, as of `save_query_as_layer`.
+
+    Example:
+        ```python
+        sql = "SELECT kind, count(*) AS number FROM parcels GROUP BY kind"
+        counts = save_query_as_table(credentials, sql, "kinds", {"parcels": layer})
+        ```
+    """
+    extra = {"table_name": checks.text("name", name)}
+    return _saved("queries/saveAsTable/", query, name, params, extra)
+
+
+def _saved(
+    path: str,
+    query: str | AssetLike,
+    name: str,
+    params: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    extra: dict[str, Any],
+    *,
+    is_temporary: bool = False,
+) -> Request:
+    is_sql = isinstance(query, str) and not _UUID.fullmatch(query.strip())
+    given = _parameters(params)
+    inputs = {value.field: value for _, value in given.values() if isinstance(value, Input)}
+    if is_sql:
+        sql = checks.text("query", query, "SQL or a saved query")
+
+        def typed(request: Request) -> dict[str, Any]:
+            rows = [
+                {"name": key, "type": kind or _type_of(request, key, value), "value": value}
+                for key, (kind, value) in given.items()
+            ]
+            return {"sql": sql, "params": rows, **extra}
+
+        return Request(
+            f"Save a query as {literally(name)}",
+            path,
+            inputs,
+            json={"sql": sql, **{key: value for key, (_, value) in given.items()}, **extra},
+            name=name,
+            finish=typed,
+            is_temporary=is_temporary,
+        )
+    kept = to_input("query", query, Resource.QUERY, needs="sql")
+
+    def finish(request: Request) -> dict[str, Any]:
+        source = request.inputs["query"]
+        values = {key: value for key, (_, value) in given.items()}
+        return {"sql": source.data["sql"], "params": _bound(source, values), **extra}
+
+    return Request(
+        f"Save {{query}} as {literally(name)}",
+        path,
+        {"query": kept, **inputs},
+        json={**{key: value for key, (_, value) in given.items()}, **extra},
+        name=name,
+        finish=finish,
+        is_temporary=is_temporary,
+    )
+
+
+def _parameters(
+    given: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+) -> dict[str, tuple[str | None, Any]]:
+    """The parameters of a query as type, where one is told, and value; inputs as `Input`."""
+    rows: Iterable[tuple[Any, Any, Any]]
+    if isinstance(given, Mapping):
+        rows = [(name, None, value) for name, value in given.items()]
+    elif isinstance(given, Sequence) and all(isinstance(row, Mapping) for row in given):
+        rows = [
+            (
+                row.get("name"),
+                checks.choice_or_none(f"params[{place}].type", row.get("type"), ParameterType),
+                _preset(row),
+            )
+            for place, row in enumerate(given)
+        ]
+    else:
+        raise InvalidArgumentError(
+            f"params must be {{name: value}} or a list of objects with name, type and value; got "
+            f"{given!r}"
+        )
+    found: dict[str, tuple[str | None, Any]] = {}
+    for name, kind, value in rows:
+        field = f"params[{name!r}]"
+        checks.text(field, name, "a name")
+        if kind == "Table":
+            found[name] = kind, to_input(field, value, Resource.TABLE)
+        elif kind == "Layer":
+            found[name] = kind, to_input(field, value, *LAYERS)
+        elif kind is None and (isinstance(value, ByName) or hasattr(value, "uuid")):
+            found[name] = kind, to_input(field, value, *LAYERS, Resource.TABLE)
+        elif value is None or isinstance(value, (str, int, float)):
+            found[name] = kind, value
+        else:
+            raise InvalidArgumentError(
+                f"{field} must be a text, a number or an asset; got {value!r}"
+            )
+    return found
+
+
+def _type_of(request: Request, name: str, value: Any) -> str:
+    if isinstance(value, Input):
+        # A name may have turned out to be that of a table.
+        found = request.inputs[value.field]
+        return "Table" if found.resource is Resource.TABLE else "Layer"
+    for kind, told in ((bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "Text")):
+        if isinstance(value, kind):
+            return told
+    raise InvalidArgumentError(f"params[{name!r}] must have a value or a type; got neither")
+
+
+def _bound(query: Input, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parameters of a query that the server has, with our values. 0 and False are values."""
+    rows = query.data.get("params")
+    known = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    names = [row.get("name") for row in known]
+    for name in values:
+        if name not in names:
+            raise InvalidResponseError(
+                f"The {query.resource} {query.name} of this server has no parameter {name!r}; it "
+                f"has {', '.join(map(str, names)) or 'none'}."
+            )
+    return [
+        {
+            "name": row.get("name"),
+            "type": row.get("type"),
+            "value": values.get(str(row.get("name")), _preset(row)),
+        }
+        for row in known
+    ]
+
+
+def _preset(row: Mapping[str, Any]) -> Any:
+    value = row.get("value")
+    return row.get("default_value") if value is None else value

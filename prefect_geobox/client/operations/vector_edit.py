@@ -1,0 +1,329 @@
+"""Changes to layers and views: features imported, computed, updated, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from typing_extensions import Unpack
+
+from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.operations import _validation as checks
+from prefect_geobox.client.operations._inputs import LAYERS, FileLike, LayerLike, Resource, to_input
+from prefect_geobox.client.operations._operation import StepOptions, edits_asset
+from prefect_geobox.client.operations._request import Request, literally
+
+
+@edits_asset(endpoint="POST vectorLayers/{uuid}/import/", row=4, label="layer")
+def import_features(
+    layer: LayerLike,
+    file: FileLike,
+    *,
+    input_layer: str | None = None,
+    input_dataset: str | None = None,
+    input_geom_type: str | Any = None,
+    input_srid: int | None = None,
+    file_encoding: str = "utf-8",
+    replace_domain_codes_by_values: bool = False,
+    report_errors: bool = True,
+    user_id: int | None = None,
+    is_view: bool | None = None,
+    **_: Unpack[StepOptions],
+) -> Request:
+    """Adds the features of an uploaded file to a layer or view.
+
+    Features that could not be read are in `.errors` of the remote task that is returned.
+
+    Args:
+        layer: The layer or view.
+        file: The uploaded file.
+        input_layer: The layer within the file; by default the server's choice.
+        input_dataset: The dataset within the file; by default the server's choice.
+        input_geom_type: The geometry type to read, such as `POINT`.
+        input_srid: The EPSG code of the coordinates; by default the server's choice.
+        file_encoding: The encoding of the attributes.
+        replace_domain_codes_by_values: Whether coded values are written out.
+        report_errors: Whether features that could not be read are reported.
+        user_id: On behalf of this user; needs privileges.
+        is_view: Whether a bare uuid or a name is that of a view.
+
+    Example:
+        ```python
+        task = import_features(credentials, layer, file)
+        print(task.reason or "all of it")
+        ```
+    """
+    source = to_input("file", file, Resource.FILE)
+    return Request(
+        "Import {file} into {layer}",
+        "{layer}import/",
+        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view), "file": source},
+        form={
+            "file_uuid": source,
+            "input_layer": checks.text_or_none("input_layer", input_layer),
+            "input_geom_type": checks.choice_or_none(
+                "input_geom_type", input_geom_type, GeometryType
+            ),
+            "replace_domain_codes_by_values": checks.flag(
+                "replace_domain_codes_by_values", replace_domain_codes_by_values
+            ),
+            "input_dataset": checks.text_or_none("input_dataset", input_dataset),
+            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "input_srid": checks.srid_or_none("input_srid", input_srid),
+            "file_encoding": checks.text("file_encoding", file_encoding),
+            "report_errors": checks.flag("report_errors", report_errors),
+        },
+    )
+
+
+#: What the API reads geometries as.
+GeometryType = Literal[
+    "POINT",
+    "LINESTRING",
+    "POLYGON",
+    "MULTIPOINT",
+    "MULTILINESTRING",
+    "MULTIPOLYGON",
+    "POINTZ",
+    "LINESTRINGZ",
+    "POLYGONZ",
+    "MULTIPOINTZ",
+    "MULTILINESTRINGZ",
+    "MULTIPOLYGONZ",
+]
+
+
+@edits_asset(endpoint="POST vectorLayers/{uuid}/calculateField/", row=2, label="target_field")
+def calculate_field(
+    layer: LayerLike,
+    target_field: str,
+    expression: str,
+    *,
+    q: str | None = None,
+    bbox: str | Iterable[float] | None = None,
+    bbox_srid: int | None = None,
+    feature_ids: str | Iterable[int] | None = None,
+    user_id: int | None = None,
+    is_view: bool | None = None,
+    **_: Unpack[StepOptions],
+) -> Request:
+    """Computes the values of a field of a layer or view.
+
+    Args:
+        layer: The layer or view.
+        target_field: The field.
+        expression: What to compute, in the server's language.
+        q: A filter in OGC CQL.
+        bbox: Only features in this box: west, south, east, north.
+        bbox_srid: The EPSG code of the box.
+        feature_ids: Only features with these numbers.
+        user_id: On behalf of this user; needs privileges.
+        is_view: Whether a bare uuid or a name is that of a view.
+
+    Example:
+        ```python
+        calculate_field(credentials, layer, "density", "population / area", q="area > 0")
+        ```
+    """
+    return Request(
+        f"Calculate {literally(checks.text('target_field', target_field, 'a field'))} of {{layer}}",
+        "{layer}calculateField/",
+        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view)},
+        form={
+            "target_field": target_field,
+            "expression": checks.text("expression", expression),
+            **_features(q, bbox, bbox_srid, feature_ids),
+            "run_async": True,
+            "user_id": checks.whole_or_none("user_id", user_id, 0),
+        },
+    )
+
+
+@edits_asset(endpoint="POST vectorLayers/{uuid}/deleteFeatures/", row=3, label="layer")
+def delete_features(
+    layer: LayerLike,
+    *,
+    q: str | None = None,
+    bbox: str | Iterable[float] | None = None,
+    bbox_srid: int | None = None,
+    feature_ids: str | Iterable[int] | None = None,
+    everything: bool = False,
+    user_id: int | None = None,
+    is_view: bool | None = None,
+    **_: Unpack[StepOptions],
+) -> Request:
+    """Deletes features of a layer or view.
+
+    Args:
+        layer: The layer or view.
+        q: A filter in OGC CQL.
+        bbox: Only features in this box: west, south, east, north.
+        bbox_srid: The EPSG code of the box.
+        feature_ids: Only features with these numbers.
+        everything: Must be True where no filter is given: all features go then.
+        user_id: On behalf of this user; needs privileges.
+        is_view: Whether a bare uuid or a name is that of a view.
+
+    Example:
+        ```python
+        delete_features(credentials, layer, q="status = 'obsolete'")
+        ```
+    """
+    chosen = _features(q, bbox, bbox_srid, feature_ids)
+    is_filtered = any(chosen[name] is not None for name in ("q", "bbox", "feature_ids"))
+    if not is_filtered and not checks.flag("everything", everything):
+        raise InvalidArgumentError(
+            "q, bbox or feature_ids must say which features to delete; pass everything=True to "
+            "delete all of them"
+        )
+    if is_filtered and everything:
+        raise InvalidArgumentError("everything must not be given together with a filter")
+    return Request(
+        "Delete features of {layer}",
+        "{layer}deleteFeatures/",
+        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view)},
+        form={
+            **chosen,
+            "run_async": True,
+            "user_id": checks.whole_or_none("user_id", user_id, 0),
+        },
+    )
+
+
+def _features(
+    q: str | None,
+    bbox: str | Iterable[float] | None,
+    bbox_srid: int | None,
+    feature_ids: str | Iterable[int] | None,
+) -> dict[str, Any]:
+    return {
+        "q": checks.text_or_none("q", q),
+        "bbox": checks.box_or_none("bbox", bbox),
+        "bbox_srid": checks.srid_or_none("bbox_srid", bbox_srid),
+        "feature_ids": checks.ids_or_none("feature_ids", feature_ids),
+    }
+
+
+@edits_asset(endpoint="POST vectorLayers/{uuid}/updateByLayer", row=7, label="layer")
+def update_by_layer(
+    layer: LayerLike,
+    source: LayerLike,
+    common_field: str,
+    *,
+    fields_to_update: str | Iterable[str] | None = None,
+    update_geometry: bool = False,
+    delete_unmatched: bool = False,
+    insert_missing: bool = False,
+    user_id: int | None = None,
+    is_view: bool | None = None,
+    **_: Unpack[StepOptions],
+) -> Request:
+    """Updates features of a layer or view from those of another.
+
+    Args:
+        layer: The layer or view that changes.
+        source: The layer or view with the new values.
+        common_field: The field by whose values features are matched.
+        fields_to_update: The fields that change; by default the server's choice.
+        update_geometry: Whether the geometries change too.
+        delete_unmatched: Whether features that the source does not have are deleted.
+        insert_missing: Whether features that only the source has are added.
+        user_id: On behalf of this user; needs privileges.
+        is_view: Whether a bare uuid or a name given as `layer` is that of a view.
+
+    Example:
+        ```python
+        update_by_layer(credentials, parcels, survey, "parcel_id", update_geometry=True)
+        ```
+    """
+    other = to_input("source", source, *LAYERS)
+    return Request(
+        "Update {layer} by {source}",
+        "{layer}updateByLayer",
+        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view), "source": other},
+        form={
+            "source_layer_uuid": other,
+            **_update(
+                common_field, fields_to_update, update_geometry, delete_unmatched, insert_missing
+            ),
+            "run_async": True,
+            "user_id": checks.whole_or_none("user_id", user_id, 0),
+        },
+    )
+
+
+@edits_asset(endpoint="POST vectorLayers/{uuid}/updateByFile", row=8, label="layer")
+def update_by_file(
+    layer: LayerLike,
+    file: FileLike,
+    common_field: str,
+    *,
+    input_layer: str | None = None,
+    input_dataset: str | None = None,
+    input_srid: int | None = None,
+    fields_to_update: str | Iterable[str] | None = None,
+    update_geometry: bool = False,
+    delete_unmatched: bool = False,
+    insert_missing: bool = False,
+    file_encoding: str = "utf-8",
+    user_id: int | None = None,
+    is_view: bool | None = None,
+    **_: Unpack[StepOptions],
+) -> Request:
+    """Updates features of a layer or view from those of an uploaded file.
+
+    Args:
+        layer: The layer or view that changes.
+        file: The uploaded file with the new values.
+        common_field: The field by whose values features are matched.
+        input_layer: The layer within the file; by default the server's choice.
+        input_dataset: The dataset within the file; by default the server's choice.
+        input_srid: The EPSG code of the coordinates; by default the server's choice.
+        fields_to_update: The fields that change; by default the server's choice.
+        update_geometry: Whether the geometries change too.
+        delete_unmatched: Whether features that the file does not have are deleted.
+        insert_missing: Whether features that only the file has are added.
+        file_encoding: The encoding of the attributes.
+        user_id: On behalf of this user; needs privileges.
+        is_view: Whether a bare uuid or a name is that of a view.
+
+    Example:
+        ```python
+        update_by_file(credentials, parcels, file, "parcel_id", fields_to_update=["owner"])
+        ```
+    """
+    source = to_input("file", file, Resource.FILE)
+    return Request(
+        "Update {layer} by {file}",
+        "{layer}updateByFile",
+        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view), "file": source},
+        form={
+            "file_uuid": source,
+            "input_dataset": checks.text_or_none("input_dataset", input_dataset),
+            "input_layer": checks.text_or_none("input_layer", input_layer),
+            "input_srid": checks.srid_or_none("input_srid", input_srid),
+            **_update(
+                common_field, fields_to_update, update_geometry, delete_unmatched, insert_missing
+            ),
+            "file_encoding": checks.text("file_encoding", file_encoding),
+            "run_async": True,
+            "user_id": checks.whole_or_none("user_id", user_id, 0),
+        },
+    )
+
+
+def _update(
+    common_field: str,
+    fields_to_update: str | Iterable[str] | None,
+    update_geometry: bool,
+    delete_unmatched: bool,
+    insert_missing: bool,
+) -> dict[str, Any]:
+    names = checks.names_or_none("fields_to_update", fields_to_update)
+    return {
+        "common_field": checks.text("common_field", common_field, "a field"),
+        "fields_to_update": checks.joined(names),
+        "update_geometry": checks.flag("update_geometry", update_geometry),
+        "delete_unmatched": checks.flag("delete_unmatched", delete_unmatched),
+        "insert_missing": checks.flag("insert_missing", insert_missing),
+    }

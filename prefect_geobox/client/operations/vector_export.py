@@ -1,0 +1,164 @@
+"""Layers and views written to files and to new layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Any, Final, Literal
+
+from typing_extensions import Unpack
+
+from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.operations import _validation as checks
+from prefect_geobox.client.operations._inputs import LAYERS, LayerLike, to_input
+from prefect_geobox.client.operations._operation import LayerOptions, StepOptions, creates_asset
+from prefect_geobox.client.operations._request import Request, literally
+
+FeatureFormat = Literal["Shapefile", "GPKG", "GeoJSON", "CSV", "KML", "DXF"]
+
+
+_FORMAT_OF_ENDING: Final[dict[str, FeatureFormat]] = {
+    ".shp": "Shapefile",
+    ".gpkg": "GPKG",
+    ".geojson": "GeoJSON",
+    ".json": "GeoJSON",
+    ".csv": "CSV",
+    ".kml": "KML",
+    ".dxf": "DXF",
+}
+
+
+@creates_asset(
+    AssetKind.FILE,
+    endpoint="POST vectorLayers/{uuid}/export/",
+    row=5,
+    label="filename",
+    brief="export",
+)
+def export_features(
+    layer: LayerLike,
+    filename: str,
+    *,
+    out_format: FeatureFormat | Any = None,
+    out_srid: int | None = None,
+    zipped: bool = True,
+    fields: str | Iterable[str] | None = None,
+    q: str | None = None,
+    bbox: str | Iterable[float] | None = None,
+    bbox_srid: int | None = None,
+    feature_ids: str | Iterable[int] | None = None,
+    replace_domain_codes_by_values: bool = False,
+    is_view: bool | None = None,
+    **_: Unpack[StepOptions],
+) -> Request:
+    """Exports features of a layer or view to a file.
+
+    Args:
+        layer: The layer or view.
+        filename: The name of the file, such as `roads.gpkg`.
+        out_format: "Shapefile", "GPKG", "GeoJSON", "CSV", "KML" or "DXF"; by default what the
+            file's ending says.
+        out_srid: The EPSG code of the coordinates; by default the server's choice.
+        zipped: Whether the file is packed into a zip.
+        fields: The fields to write; by default all.
+        q: A filter in OGC CQL, such as `name = 'x'`.
+        bbox: Only features in this box: west, south, east, north.
+        bbox_srid: The EPSG code of the box.
+        feature_ids: Only features with these numbers.
+        replace_domain_codes_by_values: Whether coded values are written out.
+        is_view: Whether a bare uuid or a name is that of a view.
+
+    Example:
+        ```python
+        file = export_features(credentials, layer, "roads.gpkg", zipped=False)
+        download_file(credentials, file, "out/")
+        ```
+    """
+    return Request(
+        f"Export {{layer}} as {literally(checks.text('filename', filename))}",
+        "{layer}export/",
+        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view)},
+        form={
+            "replace_domain_codes_by_values": checks.flag(
+                "replace_domain_codes_by_values", replace_domain_codes_by_values
+            ),
+            "out_format": _format_of(filename, out_format),
+            "run_async": True,
+            "bbox": checks.box_or_none("bbox", bbox),
+            "out_srid": checks.srid_or_none("out_srid", out_srid),
+            "zipped": checks.flag("zipped", zipped),
+            "feature_ids": checks.ids_or_none("feature_ids", feature_ids),
+            "bbox_srid": checks.srid_or_none("bbox_srid", bbox_srid),
+            "q": checks.text_or_none("q", q),
+            "out_filename": filename,
+            "fields": checks.names_or_none("fields", fields),
+        },
+        name=filename,
+    )
+
+
+def _format_of(filename: str, out_format: Any) -> str:
+    if out_format is not None:
+        return str(checks.choice("out_format", out_format, FeatureFormat))
+    found = _FORMAT_OF_ENDING.get(PurePath(filename).suffix.lower())
+    if found is None:
+        raise InvalidArgumentError(
+            f"out_format must be given: the ending of {filename!r} does not say it. Use one of "
+            f"{', '.join(_FORMAT_OF_ENDING)}, or pass one of "
+            f"{', '.join(dict.fromkeys(_FORMAT_OF_ENDING.values()))}."
+        )
+    return found
+
+
+@creates_asset(
+    AssetKind.VECTOR,
+    endpoint="POST vectorLayers/{uuid}/saveAsVectorLayer",
+    row=6,
+    label="name",
+)
+def save_as_layer(
+    layer: LayerLike,
+    name: str,
+    *,
+    q: str | None = None,
+    bbox: str | Iterable[float] | None = None,
+    bbox_srid: int | None = None,
+    fields: str | Iterable[str] | None = None,
+    schema_only: bool = False,
+    is_view: bool | None = None,
+    **_: Unpack[LayerOptions],
+) -> Request:
+    """Copies features of a layer or view into a new layer.
+
+    Args:
+        layer: The layer or view.
+        name: The name of the new layer.
+        q: A filter in OGC CQL.
+        bbox: Only features in this box: west, south, east, north.
+        bbox_srid: The EPSG code of the box.
+        fields: The fields to copy; by default all.
+        schema_only: Whether to copy the fields and no features.
+        is_view: Whether a bare uuid or a name is that of a view.
+
+    Example:
+        ```python
+        large = save_as_layer(credentials, layer, "large_parcels", q="area > 10000")
+        ```
+    """
+    box = None if bbox is None else checks.box_text("bbox", bbox)
+    return Request(
+        f"Save {{layer}} as {literally(checks.text('name', name))}",
+        "{layer}saveAsVectorLayer",
+        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view)},
+        form={
+            "out_layer_name": name,
+            "q": checks.text_or_none("q", q),
+            "bbox": box,
+            "bbox_srid": checks.srid_or_none("bbox_srid", bbox_srid),
+            "fields": checks.joined(checks.names_or_none("fields", fields)),
+            "schema_only": checks.flag("schema_only", schema_only),
+            "run_async": True,
+        },
+        name=name,
+    )

@@ -1,0 +1,1 @@
+"""Waiting for remote tasks with few requests."""

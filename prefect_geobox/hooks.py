@@ -1,0 +1,196 @@
+"""Hooks that clean up behind a flow run that was cancelled or has failed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+
+from prefect_geobox.client.async_client import AsyncGeoboxClient
+from prefect_geobox.client.http.io_thread import io_thread
+from prefect_geobox.client.http.settings import ConnectionSettings
+from prefect_geobox.client.model.assets import AssetKind, TaskOutput
+from prefect_geobox.client.model.errors import ConfigurationError, GeoboxError, NotFoundError
+from prefect_geobox.client.model.tasks import RemoteTask
+from prefect_geobox.client.polling.wait_call import abort_all
+from prefect_geobox.credentials import GeoboxCredentials
+from prefect_geobox.ownership.interruption import ancestor_run_ids
+from prefect_geobox.ownership.run_monitor import read_waits
+from prefect_geobox.ownership.submission_records import Record, read_records
+
+logger = logging.getLogger(__name__)
+
+_Account = tuple[str, str]
+
+
+def abort_remote_tasks(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - Prefect's
+    """Aborts the remote tasks of a cancelled flow run that are not final.
+
+    For `on_cancellation` of a flow. A wait that sees the cancel aborts its remote tasks itself;
+    this cleans up where the process was killed before it could. It runs where the flow is served or
+    in its worker, and needs nothing but the flow run: what that has started or waited for is
+    recorded on the Prefect server, and the account is found among the saved Geobox Credentials
+    blocks and the `GEOBOX_*` variables. Remote tasks whose step has `on_cancel="leave"` are left.
+
+    Args:
+        flow: The flow.
+        flow_run: The cancelled run.
+        state: Its state.
+
+    Example:
+        ```python
+        @flow(on_cancellation=[abort_remote_tasks])
+        def nightly():
+            ...
+        ```
+    """
+    io_thread().run(_abort_recorded(flow_run.id))
+
+
+async def _abort_recorded(run_id: UUID) -> None:
+    async with get_client() as prefect:
+        root = (await ancestor_run_ids(prefect, run_id))[-1]
+        uuids: dict[_Account, set[str]] = {}
+        for record in await read_records(prefect, root):
+            if record.data.get("on_cancel") != "abort" or record.data.get("kind") != "task":
+                continue
+            if record.uuid is None:
+                logger.error(
+                    "%s was about to start a remote task when its process ended; look in Geobox "
+                    "whether it did.",
+                    record.data.get("step"),
+                )
+                continue
+            account = (record.data["base_url"], record.data["principal"])
+            uuids.setdefault(account, set()).update([record.uuid, *record.companions])
+        for wait in await read_waits(prefect, run_id):
+            uuids.setdefault((wait["base_url"], wait["principal"]), set()).add(wait["uuid"])
+        if not uuids:
+            return
+        async for settings in _known_accounts(prefect):
+            account = (settings.base_url, settings.credential.principal)
+            if account in uuids:
+                await _abort(settings, sorted(uuids.pop(account)))
+    for (base_url, principal), left in uuids.items():
+        logger.error(
+            "No credentials for %s of %s are saved as a block or set in GEOBOX_*; not aborted: %s",
+            principal,
+            base_url,
+            ", ".join(sorted(left)),
+        )
+
+
+def delete_outputs(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - Prefect's
+    """Deletes what a failed flow run has made: layers, rasters, tables and files.
+
+    For `on_failure` of a flow, and for `on_cancellation` after `abort_remote_tasks`. What the steps
+    of the run have uploaded or made is recorded on the Prefect server; the newest goes first. What
+    was there before, what steps have only changed, and what functions of the user's have made are
+    left. A retry of the run afterwards starts everything anew.
+
+    Do not use it for `on_crashed`: a crashed run goes on with what it has made.
+
+    Args:
+        flow: The flow.
+        flow_run: The failed run; the outermost one.
+        state: Its state.
+
+    Example:
+        ```python
+        @flow(on_failure=[delete_outputs])
+        def nightly():
+            ...
+        ```
+    """
+    io_thread().run(_delete_recorded(flow_run.id))
+
+
+async def _delete_recorded(run_id: UUID) -> None:
+    async with get_client() as prefect:
+        root = (await ancestor_run_ids(prefect, run_id))[-1]
+        if root != run_id:
+            logger.warning(
+                "This run is part of another one, whose own hook deletes what both have made; "
+                "nothing was deleted."
+            )
+            return
+        left: dict[_Account, list[Record]] = {}
+        for record in reversed(await read_records(prefect, root)):
+            if record.data.get("makes") and record.uuid and not record.data.get("heir"):
+                account = (record.data["base_url"], record.data["principal"])
+                left.setdefault(account, []).append(record)
+        if not left:
+            return
+        async for settings in _known_accounts(prefect):
+            account = (settings.base_url, settings.credential.principal)
+            for record in left.pop(account, []):
+                await _delete(settings, prefect, record)
+    for (base_url, principal), records in left.items():
+        logger.error(
+            "No credentials for %s of %s are saved as a block or set in GEOBOX_*; not deleted: "
+            "what %s made",
+            principal,
+            base_url,
+            ", ".join(f"{record.data['step']} ({record.uuid})" for record in records),
+        )
+
+
+async def _delete(settings: ConnectionSettings, prefect: PrefectClient, record: Record) -> None:
+    client = AsyncGeoboxClient(settings=settings)
+    uuid = str(record.uuid)
+    try:
+        if record.data.get("kind") == "file":
+            output: TaskOutput | None = TaskOutput(kind=AssetKind.FILE, uuid=uuid)
+        else:
+            ended = await client.get_task(uuid)
+            if not ended.is_final:
+                logger.warning("Remote task %s goes on; what it makes is left.", ended)
+                return
+            output = ended.output
+        if output is not None:
+            logger.warning("Deleting %s %s", output.kind, output.uuid)
+            await client.delete_asset(output.uuid, output.kind)
+    except NotFoundError:
+        # It is gone already.
+        pass
+    except GeoboxError as error:
+        logger.error("What %s made (%s) was not deleted: %s", record.data["step"], uuid, error)
+        return
+    finally:
+        client.close()
+    with contextlib.suppress(ObjectNotFound):
+        await prefect.delete_artifact(record.id)
+
+
+async def _known_accounts(prefect: PrefectClient) -> AsyncIterator[ConnectionSettings]:
+    candidates = [GeoboxCredentials()]
+    # On a server that has never seen the block, its type is not found.
+    with contextlib.suppress(PrefectHTTPStatusError, ObjectNotFound):
+        documents = await prefect.read_block_documents_by_type("geobox-credentials")
+        candidates += [await GeoboxCredentials.aload(each.name) for each in documents if each.name]
+    for credentials in candidates:
+        with contextlib.suppress(ConfigurationError):
+            yield credentials.get_settings()
+
+
+async def _abort(settings: ConnectionSettings, uuids: list[str]) -> None:
+    client = AsyncGeoboxClient(settings=settings)
+    try:
+        tasks = await asyncio.gather(*map(client.get_task, uuids), return_exceptions=True)
+        # What cannot be read is aborted all the same: that is safe to try.
+        running = [
+            uuid
+            for uuid, task in zip(uuids, tasks, strict=True)
+            if not (isinstance(task, RemoteTask) and task.is_final)
+        ]
+        if running:
+            logger.warning("Aborting %s", ", ".join(running))
+            await abort_all(client, running)
+    finally:
+        client.close()

@@ -1,0 +1,1 @@
+"""How a flow run owns the remote tasks that it starts."""

@@ -1,0 +1,1 @@
+"""What a run page shows: artifacts, assets and events."""

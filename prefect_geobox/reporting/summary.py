@@ -1,0 +1,183 @@
+"""The summary artifact of a step or a wait."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate
+from prefect.context import TaskRunContext
+
+from prefect_geobox.client.model.errors import GeoboxError
+from prefect_geobox.client.model.tasks import RemoteTask
+from prefect_geobox.client.model.text import printable
+from prefect_geobox.client.polling.subscription import WaitStats
+from prefect_geobox.ownership.interruption import flow_run_id
+from prefect_geobox.ownership.run_context import is_in_run, run_logger
+from prefect_geobox.ownership.run_mode import RunMode
+from prefect_geobox.reporting.markdown import escaped, markdown_table
+from prefect_geobox.reporting.output_preview import OutputFacts
+
+logger = logging.getLogger(__name__)
+
+_FATE: Final = (
+    'A cancel aborts remote tasks that are not final, unless on_cancel is "leave". Otherwise they '
+    "go on: a retry of this run re-attaches to those that it has started, and any of them can be "
+    "waited for again by its uuid."
+)
+
+#: Rows of the table of several remote tasks.
+_MOST_ROWS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StepSummary:
+    """What the artifact of one step or wait says.
+
+    Attributes:
+        step: The step's name with hyphens, such as `publish-file`.
+        title: What it worked on.
+        tasks: The remote tasks, as last seen.
+        stats: What waiting cost.
+        facts: The output.
+        error: Why it did not succeed.
+        notes: More rows.
+    """
+
+    step: str
+    title: str
+    tasks: Sequence[RemoteTask] = ()
+    stats: WaitStats | None = None
+    facts: OutputFacts | None = None
+    error: BaseException | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+async def leave_summary(mode: RunMode, summary: StepSummary) -> None:
+    """Leaves the markdown artifact of a step, with the stable key `geobox-<step>`.
+
+    Trouble with it is logged and never fails the step.
+    """
+    if not is_in_run():
+        return
+    try:
+        await mode.create_markdown(
+            f"geobox-{summary.step}", summary_markdown(summary), f"Geobox: {summary.step}"
+        )
+    except Exception as error:  # noqa: BLE001 - what was done does not fail for not being shown
+        run_logger().warning("The summary could not be saved: %s: %s", type(error).__name__, error)
+
+
+async def leave_last_summary(mode: RunMode, summary: StepSummary) -> None:
+    """Leaves the artifact of a step that was interrupted, and says what becomes of its work."""
+    run_id, task = flow_run_id(), TaskRunContext.get()
+    if run_id is None:
+        return
+    fate = f"Interrupted by {type(summary.error).__name__}. " + _FATE
+    summary = replace(summary, error=GeoboxError(fate))
+
+    async def create() -> None:
+        async with get_client() as client:
+            await client.create_artifact(
+                ArtifactCreate(
+                    key=f"geobox-{summary.step}",
+                    type="markdown",
+                    description=f"Geobox: {summary.step}",
+                    data=summary_markdown(summary),
+                    flow_run_id=run_id,
+                    task_run_id=task.task_run.id if task is not None else None,
+                )
+            )
+
+    try:
+        await mode.run_on_exit(create())
+    except Exception as error:  # noqa: BLE001 - the interruption matters more
+        run_logger().warning("The summary could not be saved: %s", type(error).__name__)
+
+
+def summary_markdown(summary: StepSummary) -> str:
+    """The markdown of a summary. Text of the server's is escaped."""
+    parts = [f"### {escaped(summary.title)}"]
+    if summary.error is not None:
+        # Of several remote tasks, the table below says more than the rest of the message.
+        message = str(summary.error)
+        if len(summary.tasks) > 1:
+            message = message.partition("\n")[0]
+        parts.append(f"**{escaped(printable(message, 2000))}**")
+    if summary.facts and summary.facts.preview:
+        parts.append(summary.facts.preview)
+    if rows := _rows(summary):
+        parts.append(markdown_table(rows[0], rows[1:]))
+    if len(summary.tasks) > 1:
+        parts.append(_task_table(summary.tasks))
+    return "\n\n".join(parts)
+
+
+def _rows(summary: StepSummary) -> list[tuple[str, str]]:
+    rows = _output_rows(summary.facts) if summary.facts else []
+    if len(summary.tasks) == 1:
+        rows += _task_rows(summary.tasks[0])
+    if summary.stats:
+        stats = summary.stats
+        rows.append(
+            ("Waited", f"{stats.waited:.1f} s, {stats.polls} looks, {stats.requests} requests")
+        )
+        if stats.failures:
+            outage = f"{stats.outage_seconds:.1f} s without contact"
+            rows.append(("Trouble", f"{stats.failures} failures, {outage}"))
+    return rows + [(label, escaped(text)) for label, text in summary.notes.items()]
+
+
+def _task_rows(task: RemoteTask) -> list[tuple[str, str]]:
+    rows = [
+        ("Remote task", f"{escaped(task.label)}, `{task.uuid}`"),
+        ("State", escaped(printable(task.state_text))),
+    ]
+    for label, moment in (
+        ("Accepted", task.accepted_at),
+        ("Started", task.started_at),
+        ("Finished", task.finished_at),
+    ):
+        if moment is not None:
+            rows.append((label, moment.isoformat(sep=" ", timespec="seconds")))
+    if task.seconds is not None:
+        rows.append(("Ran", f"{task.seconds:.1f} s"))
+    if task.succeeded and task.reason:
+        rows.append(("Reported", escaped(task.reason)))
+    return rows
+
+
+def _output_rows(facts: OutputFacts) -> list[tuple[str, str]]:
+    asset = facts.asset
+    rows = [
+        ("Output", f"{asset.kind.value} **{escaped(asset.name or asset.uuid)}**, `{asset.uuid}`"),
+        ("Asset", f"`{asset.asset_key}`"),
+        ("API", f"<{asset.api_url}>"),
+    ]
+    if facts.features is not None:
+        rows.append(("Features", f"{facts.features:,}"))
+    if facts.geometry_type:
+        rows.append(("Geometry", escaped(printable(facts.geometry_type, 40))))
+    if facts.srid is not None:
+        rows.append(("SRID", f"EPSG:{facts.srid}"))
+    if facts.extent is not None:
+        rows.append(("Extent", ", ".join(f"{value:.2f}" for value in facts.extent)))
+    return rows
+
+
+def _task_table(tasks: Sequence[RemoteTask]) -> str:
+    rows = [
+        (
+            escaped(task.label),
+            f"`{task.uuid}`",
+            escaped(printable(task.state_text)),
+            escaped(task.reason or ""),
+        )
+        for task in tasks[:_MOST_ROWS]
+    ]
+    table = markdown_table(("Remote task", "uuid", "State", "Reason"), rows)
+    left_out = len(tasks) - _MOST_ROWS
+    return f"{table}\n\n… and {left_out} more." if left_out > 0 else table

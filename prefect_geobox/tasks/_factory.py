@@ -1,0 +1,148 @@
+"""Makes the pair of Prefect tasks of an operation."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+
+from prefect_geobox.client.model.assets import OutputAsset
+from prefect_geobox.client.model.text import printable
+from prefect_geobox.client.operations import LayerOptions, Operation, StepOptions
+from prefect_geobox.client.operations._inputs import ByName
+from prefect_geobox.client.operations._signature_errors import argument_error
+from prefect_geobox.credentials import GeoboxCredentials
+from prefect_geobox.ownership.run_context import parameter
+from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, run_to_completion
+from prefect_geobox.tasks._lifecycle import carry_out
+
+P = ParamSpec("P")
+
+R = TypeVar("R")
+
+T = TypeVar("T")
+
+
+def make_tasks(
+    operation: Operation[P, R],
+) -> tuple[
+    Task[Concatenate[GeoboxCredentials, P], R],
+    Task[Concatenate[GeoboxCredentials, P], Coroutine[Any, Any, R]],
+]:
+    """The two Prefect tasks of an operation, sync and async.
+
+    Args:
+        operation: What they start, wait for and return the outcome of.
+    """
+
+    def blocking(credentials: GeoboxCredentials, *args: P.args, **kwargs: P.kwargs) -> R:
+        return run_to_completion(
+            carry_out(SYNC_MODE, credentials, operation, operation.bind(args, kwargs))
+        )
+
+    async def awaiting(credentials: GeoboxCredentials, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await carry_out(ASYNC_MODE, credentials, operation, operation.bind(args, kwargs))
+
+    first = inspect.Parameter(
+        "credentials",
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        annotation="GeoboxCredentials",
+    )
+    signature = _StepSignature([first, *operation.signature.parameters.values()])
+    signature.operation = operation
+    for function, name, doc in (
+        (blocking, operation.name, _docstring(operation)),
+        (awaiting, f"a{operation.name}", f"Async twin of `{operation.name}`."),
+    ):
+        function.__name__ = function.__qualname__ = name
+        function.__doc__ = doc
+        function.__dict__["__signature__"] = signature
+    run_name = _run_name(operation)
+    return (
+        task(task_run_name=run_name, cache_policy=NO_CACHE)(blocking),
+        task(task_run_name=run_name, cache_policy=NO_CACHE)(awaiting),
+    )
+
+
+class _StepSignature(inspect.Signature):
+    """The signature of a step. What does not fit is told in the operation's own words.
+
+    Prefect binds by it, and would list all that it was given, assets with their data.
+    """
+
+    operation: Operation[..., Any]
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+        try:
+            return super().bind(*args, **kwargs)
+        except TypeError:
+            name, doc = self.operation.name, self.operation.__doc__
+            raise argument_error(name, self, doc, len(args), kwargs) from None
+
+
+def _run_name(operation: Operation[..., Any]) -> Callable[[], str]:
+    def name() -> str:
+        given = parameter(operation.label) if operation.label else None
+        told = given if isinstance(given, str) else None
+        if isinstance(given, (OutputAsset, ByName)):
+            told = given.name
+        return f"{operation.brief}-{printable(told, 100)}" if told else operation.brief
+
+    return name
+
+
+def _docstring(operation: Operation[..., Any]) -> str:
+    """What an operation says of itself, with what every step has in common."""
+    text = inspect.cleandoc(operation.__doc__ or "")
+    before, _, rest = text.partition("\nArgs:\n")
+    own, _, example = rest.partition("\nExample:\n")
+    endpoints = " and ".join(f"`{endpoint}`" for endpoint in operation.endpoint.split("; "))
+    lines = [
+        before.rstrip(),
+        "",
+        f"Calls {endpoints} once: a retry of the flow run or of the task re-attaches to the",
+        "remote task that it has started already, returns its output where it has ended, and",
+        "starts anew only where it has failed or was aborted.",
+        "",
+        "Args:",
+        "    credentials: The account.",
+        own.rstrip(),
+        *_options(operation),
+        "",
+        *_RAISES,
+        "",
+        "Example:",
+        example,
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _options(operation: Operation[..., Any]) -> list[str]:
+    told: list[str] = []
+    names = (*operation.options,) if "temporary:" not in (operation.__doc__ or "") else None
+    wanted = names or tuple(name for name in operation.options if name != "temporary")
+    for kind in (StepOptions, LayerOptions):
+        _, _, listing = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")
+        is_wanted = False
+        for line in listing.splitlines():
+            if line[:5].strip():
+                is_wanted = line.strip().partition(":")[0] in wanted
+            if is_wanted:
+                told.append(line)
+    return told
+
+
+_RAISES = [
+    "Raises:",
+    "    InvalidArgumentError: An argument makes no sense; nothing was sent.",
+    "    NameLookupError: A name stands for nothing, or for several things; nothing was started.",
+    "    TaskFailedError: The server could not do it; the reason is in the message.",
+    "    TaskAbortedError: It was aborted.",
+    "    TaskTimeoutError: The time was up.",
+    "    LostContactError: The server could not be read for longer than `outage`.",
+    "    AmbiguousSubmissionError: It is not known whether the server started anything.",
+    "    GeoboxError: A request failed for good.",
+]

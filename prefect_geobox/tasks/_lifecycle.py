@@ -1,0 +1,386 @@
+"""What every step and wait does: submit, wait, report, return."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from prefect.assets import Asset
+
+from prefect_geobox.client.api.runner import passed_on, wait_policy
+from prefect_geobox.client.async_client import AsyncGeoboxClient
+from prefect_geobox.client.model.assets import OutputAsset
+from prefect_geobox.client.model.errors import GeoboxError, InvalidArgumentError
+from prefect_geobox.client.model.task_errors import (
+    LostContactError,
+    RemoteTaskError,
+    TaskTimeoutError,
+)
+from prefect_geobox.client.model.tasks import RemoteTask, TaskState
+from prefect_geobox.client.operations import Operation, publish_file
+from prefect_geobox.client.operations._request import Request
+from prefect_geobox.client.polling.policy import WaitPolicy
+from prefect_geobox.client.polling.results import raise_for_failures
+from prefect_geobox.client.polling.wait_call import InterruptionCause, abort_all
+from prefect_geobox.credentials import GeoboxCredentials
+from prefect_geobox.ownership.interruption import INTERRUPTIONS
+from prefect_geobox.ownership.run_context import run_logger
+from prefect_geobox.ownership.run_mode import RunMode
+from prefect_geobox.ownership.submit_once import (
+    Decision,
+    OwnedSubmission,
+    check_owning,
+    submit_once,
+)
+from prefect_geobox.reporting.assets import materialize, referenced_assets
+from prefect_geobox.reporting.events import emit_task_event
+from prefect_geobox.reporting.output_preview import OutputFacts, gather_facts
+from prefect_geobox.reporting.summary import StepSummary, leave_last_summary, leave_summary
+from prefect_geobox.reporting.wait_report import WaitReport, tell_late_end
+
+
+@contextmanager
+def open_client(credentials: GeoboxCredentials) -> Iterator[AsyncGeoboxClient]:
+    """A client for the time of one step, for sync and async steps alike."""
+    if not hasattr(credentials, "get_async_client"):
+        raise InvalidArgumentError(
+            "credentials must be a GeoboxCredentials block, given first; got an object of type "
+            f"{type(credentials).__name__}"
+        )
+    client = credentials.get_async_client()
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+async def wait_and_report(
+    mode: RunMode,
+    client: AsyncGeoboxClient,
+    uuids: Sequence[str],
+    policy: WaitPolicy,
+    *,
+    step: str,
+    show_progress: bool,
+    raise_on_failure: bool,
+) -> list[RemoteTask]:
+    """Waits for remote tasks as a task run of its own.
+
+    Logs changes, keeps a progress artifact, leaves a summary, emits events.
+
+    Args:
+        mode: Blocking or awaiting.
+        client: Reads.
+        uuids: The remote tasks.
+        policy: How to wait.
+        step: The step's name with hyphens.
+        show_progress: Whether to read and show the progress.
+        raise_on_failure: Whether a remote task that did not succeed raises.
+    """
+    name = "wait-for" if step == "wait-for-task" else None
+    report = WaitReport(mode, uuids, show_progress=show_progress, name=name)
+    summary = StepSummary(step, f"Waited for {_how_many(uuids)}")
+    try:
+        tasks = await wait_until_final(
+            mode, client, uuids, policy, report, show_progress=show_progress
+        )
+        if raise_on_failure:
+            raise_for_failures(tasks)
+    except GeoboxError as error:
+        await leave_summary(
+            mode, replace(summary, tasks=report.tasks, stats=report.stats, error=error)
+        )
+        raise
+    except INTERRUPTIONS as error:
+        await leave_last_summary(
+            mode, replace(summary, tasks=report.tasks, stats=report.stats, error=error)
+        )
+        raise
+    await leave_summary(mode, replace(summary, tasks=tasks, stats=report.stats))
+    return tasks
+
+
+async def wait_until_final(
+    mode: RunMode,
+    client: AsyncGeoboxClient,
+    uuids: Sequence[str],
+    policy: WaitPolicy,
+    report: WaitReport,
+    *,
+    show_progress: bool,
+    began: float | None = None,
+) -> list[RemoteTask]:
+    """Waits, logs the one summary line and emits how it ended; leaves no artifact.
+
+    Returns:
+        The remote tasks in their final states, whether they succeeded or not.
+
+    Raises:
+        GeoboxError: The wait itself failed.
+    """
+    waiting = client.waiting(
+        uuids, policy, with_progress=show_progress, raise_on_failure=False, began=began
+    )
+    host = client.settings.host
+    ended: Sequence[RemoteTask] = ()
+    try:
+        ended = tasks = await mode.wait(waiting, report)
+    except RemoteTaskError as error:
+        await report.record_final(
+            error.tasks if isinstance(error, TaskTimeoutError) else [error.task]
+        )
+        ended = [task for task in report.tasks if task.is_final]
+        if isinstance(error, TaskTimeoutError):
+            for task in error.tasks:
+                emit_task_event("timed-out", task, host)
+        elif isinstance(error, LostContactError):
+            emit_task_event("contact-lost", error.task, host, {"seconds": error.seconds})
+        raise
+    except INTERRUPTIONS:
+        report.record_aborted(waiting.abandoned)
+        ended = [task for task in report.tasks if task.is_final]
+        raise
+    finally:
+        report.log_summary()
+        for task in {task.uuid: task for task in ended}.values():
+            output = f"{task.output.kind.value}/{task.output.uuid}" if task.output else None
+            emit_task_event("finished", task, host, {"seconds": task.seconds, "output": output})
+    return tasks
+
+
+async def start_owned(
+    mode: RunMode, client: AsyncGeoboxClient, step: OwnedSubmission[Any]
+) -> tuple[Any, Decision]:
+    """Starts a remote task for the flow run, or finds the one that an earlier attempt started.
+
+    Says which, in the log and as an event. A user's cancel or the end of a time limit in the
+    meantime aborts it, where its step says so. What a function of the user's has made without
+    leaving a remote task is an asset, and only returned.
+
+    Args:
+        mode: Blocking or awaiting.
+        client: Sends and reads.
+        step: What to start.
+    """
+
+    async def abandon(started: tuple[Any, Decision], cause: InterruptionCause) -> None:
+        wanted = {"cancel": step.on_cancel, "timeout": step.on_timeout}
+        if wanted.get(cause) == "abort" and isinstance(started[0], RemoteTask):
+            uuids = [started[0].uuid, *started[0].companions]
+            for task in (await abort_all(client, uuids)).values():
+                if task.state is not TaskState.ABORTED:
+                    tell_late_end(task)
+
+    task, decision = await mode.start(
+        submit_once(client, step, threading.current_thread()), abandon
+    )
+    if not isinstance(task, RemoteTask):
+        return task, decision
+    run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)
+    payload = {"decision": str(decision)}
+    if decision.is_reattached:
+        emit_task_event("reattached", task, client.settings.host, payload)
+    else:
+        emit_task_event("submitted", task, client.settings.host, payload)
+    return task, decision
+
+
+async def show_output(
+    mode: RunMode,
+    client: AsyncGeoboxClient,
+    asset: OutputAsset,
+    summary: StepSummary,
+    sources: Iterable[Asset] = (),
+) -> OutputFacts:
+    """Shows an output on the run page and tracks it as an asset.
+
+    Args:
+        mode: Blocking or awaiting.
+        client: Reads what there is to show.
+        asset: The output.
+        summary: What else the artifact says.
+        sources: What the output was made from.
+    """
+    facts = await mode.call(gather_facts(client, asset))
+    await leave_summary(mode, replace(summary, facts=facts))
+    made_by = summary.tasks[0] if summary.tasks else None
+    metadata = facts.metadata
+    if made_by is not None:
+        metadata |= {"remote_task": made_by.uuid, "remote_task_name": made_by.name}
+        if made_by.seconds is not None:
+            metadata["seconds"] = made_by.seconds
+    materialize(asset, metadata, sources)
+    run_logger().info("Output: %s", asset)
+    return facts
+
+
+def _how_many(uuids: Sequence[str]) -> str:
+    return f"{len(uuids)} remote tasks" if len(uuids) != 1 else f"remote task {uuids[0]}"
+
+
+P = ParamSpec("P")
+
+R = TypeVar("R")
+
+T = TypeVar("T")
+
+
+async def carry_out(
+    mode: RunMode,
+    credentials: GeoboxCredentials,
+    operation: Operation[..., R],
+    arguments: Mapping[str, Any],
+) -> R:
+    """Starts an operation for the flow run, waits for it, shows and returns what came of it.
+
+    Args:
+        mode: Blocking or awaiting.
+        credentials: The account.
+        operation: What to do.
+        arguments: Its parameters and options, as its `bind` returns them.
+    """
+    request = operation.request(arguments)
+    wait_policy(arguments)
+    check_owning(arguments["on_gone"], arguments["reattach"])
+    with open_client(credentials) as client:
+        outcome, request = await _owned(mode, client, operation, request, arguments)
+    if request.publish_as is not None:
+        # A second remote task, started once and owned like the first.
+        options = passed_on(arguments, publish_file)
+        next_one = publish_file.bind((outcome, request.publish_as), options)
+        outcome = await carry_out(mode, credentials, publish_file, next_one)
+    return cast("R", outcome)
+
+
+async def _owned(
+    mode: RunMode,
+    client: AsyncGeoboxClient,
+    operation: Operation[..., Any],
+    request: Request,
+    arguments: Mapping[str, Any],
+) -> tuple[Any, Request]:
+    policy = wait_policy(arguments)
+    began = client.clock.monotonic()
+    request = await mode.call(client.prepare(request))
+    step: OwnedSubmission[RemoteTask] = OwnedSubmission(
+        operation.slug,
+        client.starting(request, notify=run_logger().warning),
+        client.get_task,
+        request.identity,
+        key=arguments["key"],
+        on_cancel=policy.on_cancel,
+        on_timeout=policy.on_timeout,
+        on_gone=arguments["on_gone"],
+        reattach=arguments["reattach"],
+        creates_asset=operation.output == "asset",
+    )
+    started, decision = await start_owned(mode, client, step)
+    ended = await see_through(
+        mode,
+        client,
+        started,
+        StepSummary(operation.slug, request.title, notes={"Remote task was": str(decision)}),
+        policy,
+        asked=request.asked,
+        show_progress=bool(arguments["progress_bar"]),
+        began=began,
+        outcome_of=lambda tasks: client.outcome(operation, request, tasks, arguments),
+    )
+    for ended_task in ended.tasks:
+        if ended_task.errors is not None:
+            what = request.title
+            if isinstance(ended.outcome, OutputAsset):
+                what = f"{ended.outcome.name or ended.outcome.uuid} was {operation.done}"
+            run_logger().warning("%s, but not all of it: %s", what, ended_task.reason)
+    await _show(mode, client, operation, request, ended.outcome, ended.summary)
+    return ended.outcome, request
+
+
+@dataclass(frozen=True)
+class Ended(Generic[T]):
+    """How a step has ended.
+
+    Attributes:
+        tasks: Its remote tasks, in their final states.
+        outcome: What came of them.
+        summary: What its artifact says, as far as it is known.
+    """
+
+    tasks: list[RemoteTask]
+    outcome: T
+    summary: StepSummary
+
+
+async def see_through(
+    mode: RunMode,
+    client: AsyncGeoboxClient,
+    started: RemoteTask,
+    summary: StepSummary,
+    policy: WaitPolicy,
+    *,
+    asked: str,
+    show_progress: bool,
+    began: float,
+    outcome_of: Callable[[list[RemoteTask]], Coroutine[Any, Any, T]],
+) -> Ended[T]:
+    """Waits for what a step has started, and leaves an artifact where it does not succeed.
+
+    Args:
+        mode: Blocking or awaiting.
+        client: Reads.
+        started: The remote task, with its companions.
+        summary: What the artifact says, as far as it is known.
+        policy: How to wait.
+        asked: What was asked for, for the message of a failure.
+        show_progress: Whether to read and show the progress.
+        began: The moment of the client's clock from which the timeout counts.
+        outcome_of: Reads what came of the remote tasks.
+    """
+    uuids = [started.uuid, *started.companions]
+    report = WaitReport(mode, uuids, show_progress=show_progress)
+    title = summary.title
+    try:
+        tasks = await wait_until_final(
+            mode, client, uuids, policy, report, show_progress=show_progress, began=began
+        )
+        raise_for_failures(tasks, asked)
+        outcome = await mode.call(outcome_of(tasks))
+    except (GeoboxError, *INTERRUPTIONS) as error:
+        failed = replace(
+            summary,
+            title=f"Could not {title[:1].lower()}{title[1:]}",
+            tasks=report.tasks or [started],
+            stats=report.stats,
+            error=error,
+        )
+        leave = leave_summary if isinstance(error, GeoboxError) else leave_last_summary
+        await leave(mode, failed)
+        raise
+    return Ended(tasks, outcome, replace(summary, tasks=tasks, stats=report.stats))
+
+
+async def _show(
+    mode: RunMode,
+    client: AsyncGeoboxClient,
+    operation: Operation[..., Any],
+    request: Request,
+    outcome: OutputAsset | RemoteTask | list[RemoteTask],
+    summary: StepSummary,
+) -> None:
+    sources = referenced_assets(client.settings, request.inputs.values())
+    if isinstance(outcome, OutputAsset):
+        await show_output(mode, client, outcome, summary, sources)
+        return
+    inputs = {ref.uuid for ref in request.inputs.values()}
+    if isinstance(outcome, RemoteTask) and outcome.output and outcome.output.uuid not in inputs:
+        made = await mode.call(client.get_output_asset(outcome))
+        if made is not None:
+            await show_output(mode, client, made, summary, sources)
+            return
+    await leave_summary(mode, summary)
+    if operation.output == "task" and sources:
+        # What the step works on first is what it has changed.
+        materialize(sources[0], {"remote_task": summary.tasks[0].uuid}, sources[1:])

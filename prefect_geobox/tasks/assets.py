@@ -1,0 +1,180 @@
+"""Assets: found by name, deleted, made temporary or permanent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from prefect_geobox.client.api.assets import picked_asset
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.text import printable
+from prefect_geobox.client.operations._inputs import AssetLike, ByName
+from prefect_geobox.credentials import GeoboxCredentials
+from prefect_geobox.ownership.run_context import parameter, run_logger
+from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
+from prefect_geobox.tasks._lifecycle import open_client
+
+
+def _named(verb: str, argument: str) -> Callable[[], str]:
+    def name() -> str:
+        given: Any = parameter(argument)
+        told = given.name if isinstance(given, (OutputAsset, ByName)) else str(given)
+        return f"{verb}-{printable(told, 100)}"
+
+    return name
+
+
+@task(task_run_name=_named("find", "name"), cache_policy=NO_CACHE)
+def find_asset(credentials: GeoboxCredentials, kind: AssetKind | str, name: str) -> OutputAsset:
+    """Finds the one asset of a kind that has exactly this name.
+
+    Calls the kind's list, such as `GET vectorLayers/?q=name = '…'`.
+
+    Args:
+        credentials: The account.
+        kind: "vector", "raster", "model", "file", "tiles3d" or "table".
+        name: The name.
+
+    Raises:
+        InvalidArgumentError: There is no such kind; nothing was sent.
+        NameLookupError: There is none, or there are several; the message has their uuids.
+        GeoboxError: The read failed.
+
+    Example:
+        ```python
+        layer = find_asset(credentials, "vector", "parcels")
+        ```
+    """
+    return run_to_completion(_find(SYNC_MODE, credentials, kind, name))
+
+
+@task(task_run_name=_named("find", "name"), cache_policy=NO_CACHE)
+async def afind_asset(
+    credentials: GeoboxCredentials, kind: AssetKind | str, name: str
+) -> OutputAsset:
+    """Finds the one asset of a kind that has a name. Async twin of `find_asset`."""
+    return await _find(ASYNC_MODE, credentials, kind, name)
+
+
+async def _find(
+    mode: RunMode, credentials: GeoboxCredentials, kind: AssetKind | str, name: str
+) -> OutputAsset:
+    with open_client(credentials) as client:
+        return await mode.call(client.find_asset(kind, name))
+
+
+@task(task_run_name=_named("delete", "asset"), cache_policy=NO_CACHE)
+def delete_asset(
+    credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
+) -> None:
+    """Deletes an asset, such as `DELETE vectorLayers/{uuid}/`. Safe to repeat.
+
+    Args:
+        credentials: The account.
+        asset: What a step returned; its uuid or `by_name("…")` will do where `kind` is given.
+        kind: The kind of asset; needed where `asset` does not tell it.
+
+    Raises:
+        InvalidArgumentError: It is not clear what is meant; nothing was sent.
+        NameLookupError: The name stands for nothing, or for several things.
+        NotFoundError: There is no such asset for this account.
+        GeoboxError: It was not deleted, or it is not known whether it was.
+
+    Example:
+        ```python
+        near = run_vector_tool(credentials, "buffer", layer, "roads_50m", distance=50)
+        file = export_features(credentials, near, "roads_50m.gpkg")
+        delete_asset(credentials, near)
+        ```
+    """
+    run_to_completion(_change(SYNC_MODE, credentials, "delete_asset", asset, kind))
+
+
+@task(task_run_name=_named("delete", "asset"), cache_policy=NO_CACHE)
+async def adelete_asset(
+    credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
+) -> None:
+    """Deletes an asset. Async twin of `delete_asset`."""
+    await _change(ASYNC_MODE, credentials, "delete_asset", asset, kind)
+
+
+@task(task_run_name=_named("make-temporary", "asset"), cache_policy=NO_CACHE)
+def make_temporary(
+    credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
+) -> None:
+    """Has Geobox delete a layer or raster after a day: `POST …/{uuid}/makeTemporary/`.
+
+    Args:
+        credentials: The account.
+        asset: What a step returned; its uuid or `by_name("…")` will do where `kind` is given.
+        kind: "vector" or "raster"; needed where `asset` does not tell it.
+
+    Raises:
+        InvalidArgumentError: It is not clear what is meant, or no layer and no raster; nothing was
+            sent.
+        NameLookupError: The name stands for nothing, or for several things.
+        GeoboxError: The request failed.
+
+    Example:
+        ```python
+        make_temporary(credentials, layer)
+        ```
+    """
+    run_to_completion(_change(SYNC_MODE, credentials, "make_temporary", asset, kind))
+
+
+@task(task_run_name=_named("make-temporary", "asset"), cache_policy=NO_CACHE)
+async def amake_temporary(
+    credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
+) -> None:
+    """Has Geobox delete a layer or raster after a day. Async twin of `make_temporary`."""
+    await _change(ASYNC_MODE, credentials, "make_temporary", asset, kind)
+
+
+@task(task_run_name=_named("make-permanent", "asset"), cache_policy=NO_CACHE)
+def make_permanent(
+    credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
+) -> None:
+    """Has Geobox keep a temporary layer or raster: `POST …/{uuid}/makePermanent/`.
+
+    Args:
+        credentials: The account.
+        asset: What a step returned; its uuid or `by_name("…")` will do where `kind` is given.
+        kind: "vector" or "raster"; needed where `asset` does not tell it.
+
+    Raises:
+        InvalidArgumentError: It is not clear what is meant, or no layer and no raster; nothing was
+            sent.
+        NameLookupError: The name stands for nothing, or for several things.
+        GeoboxError: The request failed.
+
+    Example:
+        ```python
+        make_permanent(credentials, by_name("parcels"), "vector")
+        ```
+    """
+    run_to_completion(_change(SYNC_MODE, credentials, "make_permanent", asset, kind))
+
+
+@task(task_run_name=_named("make-permanent", "asset"), cache_policy=NO_CACHE)
+async def amake_permanent(
+    credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
+) -> None:
+    """Has Geobox keep a temporary layer or raster. Async twin of `make_permanent`."""
+    await _change(ASYNC_MODE, credentials, "make_permanent", asset, kind)
+
+
+async def _change(
+    mode: RunMode,
+    credentials: GeoboxCredentials,
+    verb: str,
+    asset: AssetLike,
+    kind: AssetKind | str | None,
+) -> None:
+    ref = picked_asset(asset, kind)
+    with open_client(credentials) as client:
+        await mode.call(getattr(client, verb)(asset, kind))
+    run_logger().info("%s: %s %s", verb.replace("_", " "), ref.resource, ref.label)

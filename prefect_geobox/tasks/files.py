@@ -1,0 +1,218 @@
+"""Files: uploaded, published, downloaded."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+from prefect import task
+from prefect.assets import Asset
+from prefect.cache_policies import NO_CACHE
+
+from prefect_geobox.client.http.multipart_upload import readable_file
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.text import printable
+from prefect_geobox.client.operations._inputs import AssetLike, ByName, Input, Resource, to_input
+from prefect_geobox.credentials import GeoboxCredentials
+from prefect_geobox.ownership.run_context import parameter, run_logger
+from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
+from prefect_geobox.ownership.submit_once import (
+    OwnedSubmission,
+    Reattach,
+    check_owning,
+    digest_of,
+    submit_once,
+)
+from prefect_geobox.reporting.assets import local_file_asset, materialize, referenced_assets
+from prefect_geobox.reporting.summary import StepSummary, leave_summary
+from prefect_geobox.reporting.transfer_report import TransferReport
+from prefect_geobox.tasks._lifecycle import open_client, show_output
+
+
+def _upload_name() -> str:
+    return f"upload-{printable(Path(str(parameter('path'))).name, 100)}"
+
+
+def _download_name() -> str:
+    given = parameter("file")
+    name = given.name if isinstance(given, (OutputAsset, ByName)) else str(given)
+    return f"download-{printable(name, 100)}"
+
+
+@task(task_run_name=_upload_name, cache_policy=NO_CACHE)
+def upload_file(
+    credentials: GeoboxCredentials,
+    path: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    reattach: Reattach = "run",
+) -> OutputAsset:
+    """Uploads a file, streamed from disk: `POST files/`.
+
+    A retry of the flow run or of the task finds a file that it has uploaded already, by its name
+    and content.
+
+    Args:
+        credentials: The account.
+        path: The file.
+        key: Tells apart uploads of equal files that a retry could mix up.
+        reattach: "run" looks for what earlier attempts of this flow run have uploaded; "deployment"
+            also takes over what crashed or failed runs of the same deployment have.
+
+    Raises:
+        FileNotFoundError: There is no such file; nothing was sent.
+        OSError: It is a folder or cannot be read; nothing was sent.
+        InvalidArgumentError: It is empty; nothing was sent.
+        GeoboxError: The server refused it, or the connection broke.
+
+    Example:
+        ```python
+        file = upload_file(credentials, "parcels.gpkg")
+        layer = publish_file(credentials, file, "plots")
+        ```
+    """
+    return run_to_completion(_upload(SYNC_MODE, credentials, path, key, reattach))
+
+
+@task(task_run_name=_upload_name, cache_policy=NO_CACHE)
+async def aupload_file(
+    credentials: GeoboxCredentials,
+    path: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    reattach: Reattach = "run",
+) -> OutputAsset:
+    """Uploads a file, streamed from disk. Async twin of `upload_file`."""
+    return await _upload(ASYNC_MODE, credentials, path, key, reattach)
+
+
+async def _upload(
+    mode: RunMode,
+    credentials: GeoboxCredentials,
+    path: str | os.PathLike[str],
+    key: str | None,
+    reattach: Reattach,
+) -> OutputAsset:
+    check_owning("resubmit", reattach)
+    file = readable_file(path)
+    size = file.stat().st_size
+    began = time.monotonic()
+    report = TransferReport(f"Upload of {file.name}")
+    with open_client(credentials) as client:
+
+        async def read(uuid: str) -> OutputAsset:
+            return await client.get_asset(AssetKind.FILE, uuid)
+
+        step = OwnedSubmission(
+            "upload-file",
+            client.uploading(file, on_bytes=report, notify=run_logger().warning),
+            read,
+            {"name": file.name, "sha256": await mode.call(digest_of(file))},
+            key=key,
+            on_gone="resubmit",
+            reattach=reattach,
+            creates_asset=True,
+        )
+        asset, decision = await mode.call(submit_once(client, step, threading.current_thread()))
+        await mode.call(report.finish())
+        seconds = time.monotonic() - began
+        run_logger().info(
+            "Uploaded %s (%d bytes, %s) in %.1f s", file.name, size, decision, seconds
+        )
+        summary = StepSummary(
+            "upload-file",
+            f"Uploaded {file.name}",
+            notes={
+                "Size": f"{size:,} bytes",
+                "Took": f"{seconds:.1f} s",
+                "Upload was": str(decision),
+            },
+        )
+        await show_output(mode, client, asset, summary, [local_file_asset(file)])
+    return asset
+
+
+@task(task_run_name=_download_name, cache_policy=NO_CACHE)
+def download_file(
+    credentials: GeoboxCredentials,
+    file: AssetLike,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Downloads a file, or the file of a raster: `GET files/{uuid}/download/`.
+
+    It is streamed to a temporary name beside its place and renamed when it is whole. Where the
+    connection breaks it is taken up again from there, if the server allows that. A file that is
+    there already is not overwritten; one with the very same content, such as a retry finds, is left
+    as it is.
+
+    Args:
+        credentials: The account.
+        file: The file or raster; a bare uuid or a name is that of a file.
+        path: Where it goes; a folder, with a slash at its end or there already, takes it under the
+            name that the server gives it. Folders that are missing are made.
+        overwrite: Whether another file that is there already is replaced.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        InvalidArgumentError: It is no file and no raster; nothing was sent.
+        NameLookupError: The name stands for nothing, or for several files.
+        FileExistsError: There is another file already.
+        OSError: It cannot be written there.
+        GeoboxError: The server refused, or could not be reached for 30 s.
+
+    Example:
+        ```python
+        path = download_file(credentials, file, "out/")
+        ```
+    """
+    return run_to_completion(_download(SYNC_MODE, credentials, file, path, overwrite=overwrite))
+
+
+@task(task_run_name=_download_name, cache_policy=NO_CACHE)
+async def adownload_file(
+    credentials: GeoboxCredentials,
+    file: AssetLike,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Downloads a file. Async twin of `download_file`."""
+    return await _download(ASYNC_MODE, credentials, file, path, overwrite=overwrite)
+
+
+async def _download(
+    mode: RunMode,
+    credentials: GeoboxCredentials,
+    file: AssetLike,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+) -> Path:
+    ref = to_input("file", file, Resource.FILE, Resource.RASTER)
+    began = time.monotonic()
+    with open_client(credentials) as client:
+
+        async def download() -> tuple[Input, Path]:
+            source = await client.look_up(ref)
+            report = TransferReport(f"Download of {source.label}")
+            place = await client.download_file(
+                source, path, overwrite=overwrite, progress_bar=False, on_bytes=report
+            )
+            await report.finish()
+            return source, place
+
+        source, place = await mode.call(download())
+        size, seconds = place.stat().st_size, time.monotonic() - began
+        run_logger().info("Downloaded %s (%d bytes) in %.1f s", place, size, seconds)
+        notes = {"Size": f"{size:,} bytes", "Took": f"{seconds:.1f} s", "Place": str(place)}
+        title = f"Downloaded {source.label} to {place.name}"
+        await leave_summary(mode, StepSummary("download-file", title, notes=notes))
+        asset: Asset = local_file_asset(place)
+        materialize(asset, {"bytes": size}, referenced_assets(client.settings, [source]))
+    return place

@@ -1,0 +1,321 @@
+"""Prefect tasks on remote tasks that exist already: get, list, count, wait, abort, output.
+
+Each is a pair, `x` and `ax`. None is cached: the state of a remote task changes, and Prefect's
+cache key would be the same for two accounts, since it masks their secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from prefect_geobox.client.model.assets import OutputAsset
+from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress, TaskState
+from prefect_geobox.client.model.validation import UuidLike
+from prefect_geobox.credentials import GeoboxCredentials
+from prefect_geobox.ownership.run_context import named_after_task, rename_task_run, run_logger
+from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
+from prefect_geobox.reporting.summary import StepSummary
+from prefect_geobox.tasks._lifecycle import open_client, show_output
+from prefect_geobox.tasks.waiting import (
+    aabort_task,
+    abort_task,
+    await_for_task,
+    await_for_tasks,
+    wait_for_task,
+    wait_for_tasks,
+)
+
+__all__ = [
+    "aabort_task",
+    "abort_task",
+    "acount_tasks",
+    "aget_output_asset",
+    "aget_progress",
+    "aget_task",
+    "alist_tasks",
+    "await_for_task",
+    "await_for_tasks",
+    "count_tasks",
+    "get_output_asset",
+    "get_progress",
+    "get_task",
+    "list_tasks",
+    "wait_for_task",
+    "wait_for_tasks",
+]
+
+
+def _get_name() -> str:
+    return named_after_task("get")
+
+
+def _progress_name() -> str:
+    return named_after_task("progress-of")
+
+
+def _output_name() -> str:
+    return named_after_task("output-of")
+
+
+@task(task_run_name=_get_name, cache_policy=NO_CACHE)
+def get_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTask:
+    """Reads a remote task: `GET tasks/{uuid}/`.
+
+    Args:
+        credentials: The account.
+        task: Its uuid, or an object with one.
+
+    Raises:
+        InvalidArgumentError: It is no uuid; nothing was sent.
+        NotFoundError: There is no such remote task for this account.
+        GeoboxError: The read failed.
+
+    Example:
+        ```python
+        task = get_task(credentials, "12345678-1234-5678-1234-567812345678")
+        print(task.state, task.seconds)
+        ```
+    """
+    with credentials.get_client() as client:
+        found = client.get_task(task)
+    rename_task_run(f"get-{found.label}")
+    return found
+
+
+@task(task_run_name=_get_name, cache_policy=NO_CACHE)
+async def aget_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTask:
+    """Reads a remote task. Async twin of `get_task`."""
+    async with credentials.get_async_client() as client:
+        found = await client.get_task(task)
+    rename_task_run(f"get-{found.label}")
+    return found
+
+
+@task(cache_policy=NO_CACHE)
+def list_tasks(
+    credentials: GeoboxCredentials,
+    *,
+    state: TaskState | str | None = None,
+    q: str | None = None,
+    search: str | None = None,
+    search_fields: str | Iterable[str] | None = None,
+    order_by: str | None = None,
+    skip: int = 0,
+    limit: int = 10,
+    user_id: int | None = None,
+    shared: bool = False,
+) -> list[RemoteTask]:
+    """Lists remote tasks: `GET tasks/`.
+
+    Args:
+        credentials: The account.
+        state: Only those in this state.
+        q: A filter in OGC CQL, such as `name = 'import'`.
+        search: Words to look for; ignored by the server where `q` is given.
+        search_fields: Where to look for them.
+        order_by: Such as `accepted_at D, name A`.
+        skip: How many to pass over; 0 or more.
+        limit: How many to return at most; 1 or more.
+        user_id: Those of another user; needs privileges.
+        shared: Those that others share.
+
+    Raises:
+        InvalidArgumentError: A filter makes no sense; nothing was sent.
+        GeoboxError: The read failed.
+
+    Example:
+        ```python
+        newest = list_tasks(credentials, state="PROGRESS", order_by="accepted_at D", limit=5)
+        ```
+    """
+    with credentials.get_client() as client:
+        return client.list_tasks(
+            state=state,
+            q=q,
+            search=search,
+            search_fields=search_fields,
+            order_by=order_by,
+            skip=skip,
+            limit=limit,
+            user_id=user_id,
+            shared=shared,
+        )
+
+
+@task(cache_policy=NO_CACHE)
+async def alist_tasks(
+    credentials: GeoboxCredentials,
+    *,
+    state: TaskState | str | None = None,
+    q: str | None = None,
+    search: str | None = None,
+    search_fields: str | Iterable[str] | None = None,
+    order_by: str | None = None,
+    skip: int = 0,
+    limit: int = 10,
+    user_id: int | None = None,
+    shared: bool = False,
+) -> list[RemoteTask]:
+    """Lists remote tasks. Async twin of `list_tasks`."""
+    async with credentials.get_async_client() as client:
+        return await client.list_tasks(
+            state=state,
+            q=q,
+            search=search,
+            search_fields=search_fields,
+            order_by=order_by,
+            skip=skip,
+            limit=limit,
+            user_id=user_id,
+            shared=shared,
+        )
+
+
+@task(cache_policy=NO_CACHE)
+def count_tasks(
+    credentials: GeoboxCredentials,
+    *,
+    state: TaskState | str | None = None,
+    q: str | None = None,
+    search: str | None = None,
+    search_fields: str | Iterable[str] | None = None,
+    order_by: str | None = None,
+    skip: int | None = None,
+    limit: int | None = None,
+    user_id: int | None = None,
+    shared: bool = False,
+) -> int:
+    """Counts remote tasks: `GET tasks/?return_count=True`. Arguments as in `list_tasks`.
+
+    Raises:
+        InvalidArgumentError: A filter makes no sense; nothing was sent.
+        GeoboxError: The read failed.
+
+    Example:
+        ```python
+        running = count_tasks(credentials, state="PROGRESS")
+        ```
+    """
+    with credentials.get_client() as client:
+        return client.count_tasks(
+            state=state,
+            q=q,
+            search=search,
+            search_fields=search_fields,
+            order_by=order_by,
+            skip=skip,
+            limit=limit,
+            user_id=user_id,
+            shared=shared,
+        )
+
+
+@task(cache_policy=NO_CACHE)
+async def acount_tasks(
+    credentials: GeoboxCredentials,
+    *,
+    state: TaskState | str | None = None,
+    q: str | None = None,
+    search: str | None = None,
+    search_fields: str | Iterable[str] | None = None,
+    order_by: str | None = None,
+    skip: int | None = None,
+    limit: int | None = None,
+    user_id: int | None = None,
+    shared: bool = False,
+) -> int:
+    """Counts remote tasks. Async twin of `count_tasks`."""
+    async with credentials.get_async_client() as client:
+        return await client.count_tasks(
+            state=state,
+            q=q,
+            search=search,
+            search_fields=search_fields,
+            order_by=order_by,
+            skip=skip,
+            limit=limit,
+            user_id=user_id,
+            shared=shared,
+        )
+
+
+@task(task_run_name=_progress_name, cache_policy=NO_CACHE)
+def get_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress:
+    """Reads how far a remote task has come: `GET tasks/{uuid}/status/`.
+
+    Args:
+        credentials: The account.
+        task: Its uuid, or an object with one.
+
+    Raises:
+        InvalidArgumentError: It is no uuid; nothing was sent.
+        GeoboxError: The read failed.
+
+    Example:
+        ```python
+        print(get_progress(credentials, task).percent)
+        ```
+    """
+    with credentials.get_client() as client:
+        return client.get_progress(task)
+
+
+@task(task_run_name=_progress_name, cache_policy=NO_CACHE)
+async def aget_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress:
+    """Reads how far a remote task has come. Async twin of `get_progress`."""
+    async with credentials.get_async_client() as client:
+        return await client.get_progress(task)
+
+
+@task(task_run_name=_output_name, cache_policy=NO_CACHE)
+def get_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAsset | None:
+    """Reads the asset that a remote task made, tracks it and shows it.
+
+    Calls the asset's own endpoint, such as `GET vectorLayers/{uuid}/`, and reads the features of a
+    vector layer for its map.
+
+    Args:
+        credentials: The account.
+        task: Its uuid, or an object with one; a final `RemoteTask` is not read again.
+
+    Returns:
+        The asset, or None where the remote task's result names none.
+
+    Raises:
+        InvalidArgumentError: It is no uuid; nothing was sent.
+        GeoboxError: The remote task or the asset could not be read.
+
+    Example:
+        ```python
+        task = wait_for_task(credentials, uuid)
+        layer = get_output_asset(credentials, task)
+        ```
+    """
+    return run_to_completion(_get_output_asset(SYNC_MODE, credentials, task))
+
+
+@task(task_run_name=_output_name, cache_policy=NO_CACHE)
+async def aget_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAsset | None:
+    """Reads the asset that a remote task made. Async twin of `get_output_asset`."""
+    return await _get_output_asset(ASYNC_MODE, credentials, task)
+
+
+async def _get_output_asset(
+    mode: RunMode, credentials: GeoboxCredentials, task: UuidLike
+) -> OutputAsset | None:
+    with open_client(credentials) as client:
+        if isinstance(task, RemoteTask) and task.is_final:
+            found = task
+        else:
+            found = await mode.call(client.get_task(task))
+        rename_task_run(f"output-of-{found.label}")
+        asset = await mode.call(client.get_output_asset(found))
+        if asset is None:
+            run_logger().info("Remote task %s (%s) names no output.", found.label, found.uuid)
+            return None
+        summary = StepSummary("get-output-asset", f"Output of {found.label}", [found])
+        await show_output(mode, client, asset, summary)
+    return asset

@@ -1,0 +1,280 @@
+"""Prefect tasks that wait for remote tasks, or abort them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from prefect_geobox.client.model.tasks import RemoteTask
+from prefect_geobox.client.model.validation import UuidLike, checked_uuid, checked_uuids
+from prefect_geobox.client.polling.policy import Action, WaitPolicy
+from prefect_geobox.credentials import GeoboxCredentials
+from prefect_geobox.ownership.run_context import (
+    named_after_task,
+    parameter,
+    rename_task_run,
+    run_logger,
+)
+from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
+from prefect_geobox.reporting.events import emit_task_event
+from prefect_geobox.tasks._lifecycle import open_client, wait_and_report
+
+
+def _wait_name() -> str:
+    return named_after_task("wait-for")
+
+
+def _wait_all_name() -> str:
+    given = parameter("tasks")
+    return f"wait-for-{len(given) if isinstance(given, (list, tuple)) else 'several'}-tasks"
+
+
+def _abort_name() -> str:
+    return named_after_task("abort")
+
+
+@task(task_run_name=_wait_name, cache_policy=NO_CACHE)
+def wait_for_task(
+    credentials: GeoboxCredentials,
+    task: UuidLike,
+    *,
+    timeout: float | None = None,
+    interval: float = 1.0,
+    max_interval: float = 30.0,
+    outage: float = 300.0,
+    retry: int | None = None,
+    progress_bar: bool = True,
+    on_cancel: Action = "abort",
+    on_timeout: Action = "leave",
+    raise_on_failure: bool = True,
+) -> RemoteTask:
+    """Waits until a remote task has ended.
+
+    Calls `GET tasks/{uuid}/` and, for the progress, `GET tasks/{uuid}/status/`. Looks at once, then
+    after `max(interval, 10 % of the time waited)` seconds, at most
+    `max_interval`, and a last time when the timeout ends.
+
+    Args:
+        credentials: The account.
+        task: Its uuid, or an object with one.
+        timeout: Seconds from now until the wait gives up; None for no limit, 0 for one look.
+        interval: The shortest pause between looks, in seconds; above 0.
+        max_interval: The longest pause, in seconds; above 0.
+        outage: Seconds of unbroken failure that are borne.
+        retry: Instead of `outage`: the number of attempts that may fail in a row.
+        progress_bar: Whether to read the progress too and show it as an artifact.
+        on_cancel: "abort" or "leave" the remote task when the wait is cancelled.
+        on_timeout: "abort" or "leave" it when the time is up.
+        raise_on_failure: Whether a remote task that did not succeed raises.
+
+    Raises:
+        InvalidArgumentError: An argument makes no sense; nothing was sent.
+        TaskFailedError: It ended in FAILURE.
+        TaskAbortedError: It was aborted.
+        TaskTimeoutError: The time was up.
+        LostContactError: The server could not be read for longer than `outage`.
+        GeoboxError: A read failed for good.
+
+    Example:
+        ```python
+        @flow
+        def after_the_import(uuid: str):
+            credentials = GeoboxCredentials.load("my-geobox")
+            task = wait_for_task(credentials, uuid, timeout=3600)
+            return get_output_asset(credentials, task)
+        ```
+    """
+    policy = WaitPolicy.of(
+        timeout=timeout,
+        interval=interval,
+        max_interval=max_interval,
+        outage=outage,
+        retry=retry,
+        on_cancel=on_cancel,
+        on_timeout=on_timeout,
+    )
+    uuids = [checked_uuid("task", task)]
+    return run_to_completion(
+        _wait(
+            SYNC_MODE, credentials, uuids, policy, progress_bar, raise_on_failure, "wait-for-task"
+        )
+    )[0]
+
+
+@task(task_run_name=_wait_name, cache_policy=NO_CACHE)
+async def await_for_task(
+    credentials: GeoboxCredentials,
+    task: UuidLike,
+    *,
+    timeout: float | None = None,
+    interval: float = 1.0,
+    max_interval: float = 30.0,
+    outage: float = 300.0,
+    retry: int | None = None,
+    progress_bar: bool = True,
+    on_cancel: Action = "abort",
+    on_timeout: Action = "leave",
+    raise_on_failure: bool = True,
+) -> RemoteTask:
+    """Waits until a remote task has ended. Async twin of `wait_for_task`."""
+    policy = WaitPolicy.of(
+        timeout=timeout,
+        interval=interval,
+        max_interval=max_interval,
+        outage=outage,
+        retry=retry,
+        on_cancel=on_cancel,
+        on_timeout=on_timeout,
+    )
+    uuids = [checked_uuid("task", task)]
+    ended = await _wait(
+        ASYNC_MODE, credentials, uuids, policy, progress_bar, raise_on_failure, "wait-for-task"
+    )
+    return ended[0]
+
+
+@task(task_run_name=_wait_all_name, cache_policy=NO_CACHE)
+def wait_for_tasks(
+    credentials: GeoboxCredentials,
+    tasks: Sequence[UuidLike],
+    *,
+    timeout: float | None = None,
+    interval: float = 1.0,
+    max_interval: float = 30.0,
+    outage: float = 300.0,
+    retry: int | None = None,
+    progress_bar: bool = True,
+    on_cancel: Action = "abort",
+    on_timeout: Action = "leave",
+    raise_on_failure: bool = True,
+) -> list[RemoteTask]:
+    """Waits until several remote tasks have all ended. Arguments as in `wait_for_task`.
+
+    Returns:
+        The remote tasks in the order in which they were given.
+
+    Raises:
+        TaskFailedError: After all have ended: those that did not succeed, in `.tasks`.
+        GeoboxError: As `wait_for_task`.
+
+    Example:
+        ```python
+        tasks = wait_for_tasks(credentials, uuids, timeout=3600, raise_on_failure=False)
+        ```
+    """
+    policy = WaitPolicy.of(
+        timeout=timeout,
+        interval=interval,
+        max_interval=max_interval,
+        outage=outage,
+        retry=retry,
+        on_cancel=on_cancel,
+        on_timeout=on_timeout,
+    )
+    uuids = checked_uuids("tasks", tasks)
+    return run_to_completion(
+        _wait(
+            SYNC_MODE, credentials, uuids, policy, progress_bar, raise_on_failure, "wait-for-tasks"
+        )
+    )
+
+
+@task(task_run_name=_wait_all_name, cache_policy=NO_CACHE)
+async def await_for_tasks(
+    credentials: GeoboxCredentials,
+    tasks: Sequence[UuidLike],
+    *,
+    timeout: float | None = None,
+    interval: float = 1.0,
+    max_interval: float = 30.0,
+    outage: float = 300.0,
+    retry: int | None = None,
+    progress_bar: bool = True,
+    on_cancel: Action = "abort",
+    on_timeout: Action = "leave",
+    raise_on_failure: bool = True,
+) -> list[RemoteTask]:
+    """Waits until several remote tasks have all ended. Async twin of `wait_for_tasks`."""
+    policy = WaitPolicy.of(
+        timeout=timeout,
+        interval=interval,
+        max_interval=max_interval,
+        outage=outage,
+        retry=retry,
+        on_cancel=on_cancel,
+        on_timeout=on_timeout,
+    )
+    uuids = checked_uuids("tasks", tasks)
+    return await _wait(
+        ASYNC_MODE, credentials, uuids, policy, progress_bar, raise_on_failure, "wait-for-tasks"
+    )
+
+
+async def _wait(
+    mode: RunMode,
+    credentials: GeoboxCredentials,
+    uuids: Sequence[str],
+    policy: WaitPolicy,
+    show_progress: bool,
+    raise_on_failure: bool,
+    step: str,
+) -> list[RemoteTask]:
+    with open_client(credentials) as client:
+        return await wait_and_report(
+            mode,
+            client,
+            uuids,
+            policy,
+            step=step,
+            show_progress=show_progress,
+            raise_on_failure=raise_on_failure,
+        )
+
+
+@task(task_run_name=_abort_name, cache_policy=NO_CACHE)
+def abort_task(
+    credentials: GeoboxCredentials, task: UuidLike, *, confirm: float = 30.0
+) -> RemoteTask:
+    """Aborts a remote task and reads it until it has ended: `POST tasks/{uuid}/abort/`.
+
+    It may have ended in another way by then; that state is returned. Safe to repeat.
+
+    Args:
+        credentials: The account.
+        task: Its uuid, or an object with one.
+        confirm: Seconds to wait for the end; above 0.
+
+    Raises:
+        InvalidArgumentError: An argument makes no sense; nothing was sent.
+        TaskTimeoutError: It had not ended after `confirm` seconds.
+        GeoboxError: The abort or the read failed.
+
+    Example:
+        ```python
+        for task in list_tasks(credentials, state="PENDING"):
+            abort_task(credentials, task)
+        ```
+    """
+    return run_to_completion(_abort(SYNC_MODE, credentials, task, confirm))
+
+
+@task(task_run_name=_abort_name, cache_policy=NO_CACHE)
+async def aabort_task(
+    credentials: GeoboxCredentials, task: UuidLike, *, confirm: float = 30.0
+) -> RemoteTask:
+    """Aborts a remote task and confirms it. Async twin of `abort_task`."""
+    return await _abort(ASYNC_MODE, credentials, task, confirm)
+
+
+async def _abort(
+    mode: RunMode, credentials: GeoboxCredentials, task: UuidLike, confirm: float
+) -> RemoteTask:
+    known = task if isinstance(task, RemoteTask) else RemoteTask.unseen(checked_uuid("task", task))
+    with open_client(credentials) as client:
+        emit_task_event("abort-requested", known, client.settings.host)
+        ended = await mode.call(client.abort_task(task, confirm=confirm))
+    rename_task_run(f"abort-{ended.label}")
+    run_logger().info("Remote task %s (%s) ended: %s", ended.label, ended.uuid, ended.state_text)
+    return ended

@@ -1,0 +1,213 @@
+"""The one thread that does all HTTP: imports, forks, exits and misuse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import anyio
+import httpx
+import pytest
+
+from prefect_geobox.client import GeoboxClient
+from prefect_geobox.client.http.io_thread import io_thread, outlast
+from prefect_geobox.emulator import GeoboxEmulator
+
+from .kit import TASK, Wire, json_answer, task
+
+
+def run(script: str, *arguments: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+    """Runs a script in a fresh interpreter."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_import_brings_in_no_prefect() -> None:
+    """The client alone imports nothing of Prefect, and starts no thread."""
+    done = run(
+        "import json, sys, threading, prefect_geobox.client\n"
+        "print(json.dumps([sorted(sys.modules), threading.active_count()]))"
+    )
+    assert done.returncode == 0, done.stderr
+    modules, threads = json.loads(done.stdout)
+    assert "prefect_geobox.client.polling.poller" in modules
+    assert [name for name in modules if name.split(".")[0] == "prefect"] == []
+    assert threads == 1
+
+
+def test_all_requests_run_on_the_one_thread(blocking: GeoboxClient, wire: Wire) -> None:
+    """Whoever calls, the requests are sent on the same daemon thread."""
+    names: list[tuple[str, bool]] = []
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        names.append((threading.current_thread().name, threading.current_thread().daemon))
+        return json_answer(task())
+
+    wire.on("GET", f"tasks/{TASK}/", answer)
+    blocking.get_task(TASK)
+    caller = threading.Thread(target=blocking.get_task, args=(TASK,))
+    caller.start()
+    caller.join()
+    assert names == [("geobox-io", True)] * 2
+
+
+def test_blocking_call_on_the_thread_itself_is_refused(blocking: GeoboxClient) -> None:
+    """A blocking call on the I/O thread raises instead of waiting for itself for ever."""
+
+    async def misuse() -> None:
+        blocking.get_task(TASK)
+
+    with pytest.raises(RuntimeError, match="I/O thread"):
+        io_thread().run(misuse())
+
+
+USED = """
+import asyncio, contextlib, logging, sys
+# The development mode of asyncio tells of every slow step; what counts here are its errors.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
+from prefect_geobox.client import AsyncGeoboxClient, GeoboxClient
+
+url, key, uuid, way = sys.argv[1:]
+client = GeoboxClient(url, apikey=key)
+assert client.get_task(uuid).state == "PENDING"
+if way == "closed":
+    client.close()
+if way == "async":
+    async def main():
+        async with AsyncGeoboxClient(url, apikey=key) as other:
+            await other.get_task(uuid)
+    asyncio.run(main())
+if way == "waiting":
+    import threading
+    seen = threading.Event()
+    def wait():
+        # The end of the program cuts the wait off.
+        with contextlib.suppress(BaseException):
+            client.wait_for_task(uuid, interval=0.01, on_update=lambda _: seen.set())
+    threading.Thread(target=wait, daemon=True).start()
+    assert seen.wait(5)
+print("done")
+"""
+
+
+@pytest.mark.parametrize("way", ["open", "closed", "async", "waiting"])
+def test_exit_is_clean(geobox_emulator: GeoboxEmulator, way: str) -> None:
+    """A program ends at once and without a warning, whether or not it closed its clients."""
+    uuid = geobox_emulator.add_task(seconds=60, pending=1)
+    done = run(
+        USED,
+        geobox_emulator.url,
+        geobox_emulator.apikey,
+        uuid,
+        way,
+        options=("-X", "dev", "-W", "error::ResourceWarning"),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+FORKED = """
+import os, sys, warnings
+from prefect_geobox.client import GeoboxClient
+
+warnings.simplefilter("ignore", DeprecationWarning)
+url, key, uuid = sys.argv[1:]
+client = GeoboxClient(url, apikey=key)
+first = client.get_task(uuid).uuid
+child = os.fork()
+if child == 0:
+    fresh = GeoboxClient(url, apikey=key)
+    good = fresh.get_task(uuid).uuid == client.get_task(uuid).uuid == first
+    os._exit(0 if good else 1)
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), client.get_task(uuid).uuid == first)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_clients_survive_a_fork(geobox_emulator: GeoboxEmulator) -> None:
+    """After a fork both processes go on, with old and new clients."""
+    uuid = geobox_emulator.add_task()
+    done = run(FORKED, geobox_emulator.url, geobox_emulator.apikey, uuid)
+    assert (done.stdout, done.returncode) == ("0 True\n", 0), done.stderr
+
+
+async def test_last_acts_outlast_every_cancellation() -> None:
+    """Work that is under way ends, however often its caller is cancelled, and then says so."""
+    begun, done = asyncio.Event(), []
+
+    async def act() -> str:
+        await asyncio.sleep(0.2)
+        done.append(True)
+        return "done"
+
+    async def caller() -> str:
+        begun.set()
+        return await outlast(io_thread().submit(act()))
+
+    waiting = asyncio.create_task(caller())
+    await begun.wait()
+    for _ in range(5):
+        waiting.cancel()
+        await asyncio.sleep(0.01)
+    assert await waiting == "done"
+    assert done == [True]
+
+
+async def test_last_acts_of_gathered_coroutines_outlast_a_cancelled_scope() -> None:
+    """A scope cancels what is gathered in it again and again; the acts end all the same."""
+    done = []
+
+    async def act() -> None:
+        await asyncio.sleep(0.2)
+        done.append(True)
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True):
+                await outlast(io_thread().submit(act()))
+            raise
+
+    tasks = [asyncio.create_task(waits()) for _ in range(3)]
+    with anyio.move_on_after(0.05) as scope:
+        await asyncio.gather(*tasks)
+    assert scope.cancelled_caught
+    # What gathers them does not wait for the others once the first has ended.
+    await asyncio.wait(tasks, timeout=10)
+    assert done == [True] * 3
+
+
+def test_a_second_ctrl_c_does_not_wait_for_last_acts() -> None:
+    """The first Ctrl-C has them begin; the second ends the program though they are not done."""
+    done = run(
+        "import asyncio, os, signal, sys, time\n"
+        "from prefect_geobox.client.http.io_thread import io_thread, outlast\n"
+        "async def wait():\n"
+        "    try:\n"
+        "        await asyncio.sleep(60)\n"
+        "    except asyncio.CancelledError:\n"
+        "        await outlast(io_thread().submit(asyncio.sleep(60)))\n"
+        "        raise\n"
+        "async def main():\n"
+        "    loop = asyncio.get_running_loop()\n"
+        "    for delay in (0.1, 0.4):\n"
+        "        loop.call_later(delay, os.kill, os.getpid(), signal.SIGINT)\n"
+        "    await asyncio.gather(wait(), wait())\n"
+        "began = time.monotonic()\n"
+        "try:\n"
+        "    asyncio.run(main())\n"
+        "except KeyboardInterrupt:\n"
+        "    print(time.monotonic() - began)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert 0.3 < float(done.stdout) < 5

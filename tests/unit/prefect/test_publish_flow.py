@@ -1,0 +1,189 @@
+"""The flow `publish_layer` and its command line, as a user runs them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+CITIES = ROOT / "flows" / "data" / "cities.geojson"
+
+
+@pytest.fixture
+def command_line(monkeypatch, geobox_emulator, prefect_server):
+    """The flow's `main`, with the environment pointing at the emulator."""
+    monkeypatch.syspath_prepend(str(ROOT / "flows"))
+    monkeypatch.setenv("GEOBOX_HOST", geobox_emulator.url)
+    monkeypatch.setenv("GEOBOX_APIKEY", geobox_emulator.apikey)
+    from publish_layer import main
+
+    return main
+
+
+def test_publishing_twice_numbers_the_second_layer(command_line, capsys, credentials):
+    """A second run keeps the first layer, publishes as name_2, and says so in its summary."""
+    assert command_line([str(CITIES)]) == 0
+    first = capsys.readouterr().out
+    assert re.search(r"Layer +cities \(vector\), [0-9a-f-]{36}", first)
+    assert re.search(r"Features +243", first)
+    assert re.search(r"Extent +-?\d+, -?\d+, \d+, \d+ \(EPSG:3857\)", first)
+    assert re.search(r"Took +\d+\.\d s, \d+ requests", first)
+
+    assert command_line([str(CITIES)]) == 0
+    second = capsys.readouterr().out
+    assert re.search(r"Layer +cities_2 ", second)
+    assert "'cities' exists already and was left as it is" in second
+    with credentials.get_client() as client:
+        assert len(client.find_assets("vector", "cities")) == 1
+        assert len(client.find_assets("vector", "cities_2")) == 1
+
+
+def test_a_taken_name_can_fail_instead(command_line, capsys):
+    """With --if-exists fail, a taken name ends with exit code 1 and a way out."""
+    assert command_line([str(CITIES)]) == 0
+    capsys.readouterr()
+    assert command_line([str(CITIES), "--if-exists", "fail"]) == 1
+    err = capsys.readouterr().err
+    assert "'cities' exists already" in err
+    assert "Traceback" not in err
+
+
+def _unreadable(folder: Path) -> str:
+    broken = folder / "broken.geojson"
+    broken.write_text('{"type": "FeatureColl')
+    return str(broken)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "named"),
+    [
+        (["missing.geojson"], {}, "missing.geojson"),
+        ([str(ROOT / "flows")], {}, "is a folder"),
+        ([str(CITIES), "--block", "nobodys"], {}, "'nobodys'"),
+        ([str(CITIES)], {"GEOBOX_APIKEY": ""}, "GEOBOX_APIKEY"),
+        ([str(CITIES)], {"GEOBOX_APIKEY": "wrong-key-123456"}, "GEOBOX_APIKEY"),
+        ([str(CITIES)], {"GEOBOX_HOST": "http://127.0.0.1:9"}, "127.0.0.1:9 was not reached"),
+        ([str(CITIES)], {"GEOBOX_HOST": "gis.example.org"}, "https://gis.example.org"),
+        ([str(CITIES), "--timeout", "-1"], {}, "timeout"),
+        ([str(CITIES), "--srid", "-1"], {}, "input_srid"),
+        ([str(CITIES), "--name", " "], {}, "name must be"),
+        (["--serve", "--timeout", "-1"], {}, "timeout"),
+    ],
+)
+def test_bad_input_ends_with_one_paragraph(
+    command_line, capsys, monkeypatch, arguments, environment, named
+):
+    """Bad input ends with exit code 1 and one paragraph that names it, without a traceback."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert command_line(arguments) == 1
+
+    printed = capsys.readouterr()
+    paragraph = printed.err.strip().rpartition("\n\n")[2]
+    assert named in paragraph
+    assert "Traceback" not in printed.err + printed.out
+    assert "wrong-key-123456" not in printed.err + printed.out
+
+
+def test_a_file_that_the_server_cannot_read_shows_its_reason(command_line, capsys, tmp_path):
+    """A remote FAILURE ends with exit code 1 and the server's reason, without a traceback."""
+    assert command_line([_unreadable(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert "broken.geojson cannot be read" in printed.err
+    assert "Traceback" not in printed.err + printed.out
+
+
+def test_a_prefect_server_that_is_down_is_named(geobox_emulator):
+    """Where the Prefect server cannot be reached, one paragraph says so, without a traceback."""
+    environment = os.environ | {
+        "PREFECT_API_URL": "http://127.0.0.1:9/api",
+        "PREFECT_CLIENT_MAX_RETRIES": "0",
+        "GEOBOX_HOST": geobox_emulator.url,
+        "GEOBOX_APIKEY": geobox_emulator.apikey,
+    }
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "flows" / "publish_layer.py"), str(CITIES)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "PREFECT_API_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_file_argument_is_asked_for(command_line, capsys):
+    """Without a file the command line says what is missing."""
+    with pytest.raises(SystemExit) as caught:
+        command_line([])
+    assert caught.value.code == 2
+    assert "FILE is missing" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_demo_runs_by_itself_and_stays_in_its_folder(tmp_path):
+    """The demo publishes a user's file with servers of its own and touches no profile."""
+    home = tmp_path / "home"
+    home.mkdir()
+    data = tmp_path / "my cities.geojson"
+    data.write_bytes(CITIES.read_bytes())
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT)}
+
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "flows" / "demo.py"), str(data)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Layer +my_cities \(vector\)", done.stdout)
+    assert "Features  243" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_flow_can_be_served(geobox_emulator, credentials):
+    """Served as a deployment, the flow runs when the server schedules a run of it."""
+    import time
+
+    from prefect.client.orchestration import get_client
+    from prefect.deployments import run_deployment
+    from prefect.settings import PREFECT_API_URL
+
+    environment = os.environ | {
+        "PREFECT_API_URL": PREFECT_API_URL.value() or "",
+        "GEOBOX_HOST": geobox_emulator.url,
+        "GEOBOX_APIKEY": geobox_emulator.apikey,
+    }
+    command = [sys.executable, str(ROOT / "flows" / "publish_layer.py"), "--serve"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            deadline = time.monotonic() + 30
+            with get_client(sync_client=True) as client:
+                while not client.read_deployments() and time.monotonic() < deadline:
+                    time.sleep(0.2)
+            run = run_deployment(
+                "publish-layer/publish-layer",
+                parameters={"path": str(CITIES), "name": "served"},
+                timeout=60,
+            )
+        finally:
+            server.terminate()
+            server.wait(30)
+    assert run.state.is_completed(), run.state
+    with credentials.get_client() as client:
+        assert len(client.find_assets("vector", "served")) == 1
