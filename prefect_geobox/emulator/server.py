@@ -14,12 +14,12 @@ import uvicorn
 from typing_extensions import Self
 
 from prefect_geobox.client.models import TaskState
-from prefect_geobox.emulator.access import Access
 from prefect_geobox.emulator.app import make_app
-from prefect_geobox.emulator.exchange import FaultyProtocol
-from prefect_geobox.emulator.remote_tasks import Outcome
-from prefect_geobox.emulator.sources import Sources
-from prefect_geobox.emulator.state import CountShape, EmulatorState, TaskIdKind
+from prefect_geobox.emulator.http.access import Access
+from prefect_geobox.emulator.http.connection import FaultyProtocol
+from prefect_geobox.emulator.state.emulator_state import CountShape, EmulatorState, TaskIdKind
+from prefect_geobox.emulator.state.import_sources import Sources
+from prefect_geobox.emulator.state.remote_tasks import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from prefect_geobox.emulator.faults import Fault
-    from prefect_geobox.emulator.recording import RecordedRequest
+    from prefect_geobox.emulator.http.recording import RecordedRequest
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 10.0

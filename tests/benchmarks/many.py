@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from prefect_geobox.emulator import GeoboxEmulator
-from prefect_geobox.emulator.exchange import Exchange
 from prefect_geobox.emulator.faults import Fault, Plan, on, status
+from prefect_geobox.emulator.http.connection import Exchange
 
 SDK = "SDK 2.11.0"
 

@@ -19,7 +19,6 @@ from prefect_geobox.client import (
     TaskState,
 )
 from prefect_geobox.emulator import GeoboxEmulator
-from prefect_geobox.emulator.exchange import Exchange
 from prefect_geobox.emulator.faults import (
     Fault,
     always,
@@ -35,6 +34,7 @@ from prefect_geobox.emulator.faults import (
     share,
     status,
 )
+from prefect_geobox.emulator.http.connection import Exchange
 
 from .kit import SHORT, FakeClock, Reads, count, cutting_proxy, outcome, seen
 
