@@ -8,8 +8,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from prefect_geobox.emulator.faults.middleware import FaultMiddleware
 from prefect_geobox.emulator.http.access import Authentication
-from prefect_geobox.emulator.http.connection import FaultGate
 from prefect_geobox.emulator.http.errors import ApiError, api_error, http_error, server_error
 from prefect_geobox.emulator.http.recording import RequestLog
 from prefect_geobox.emulator.routes import (
@@ -66,4 +66,4 @@ def make_app(state: EmulatorState) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.emulator = state
-    return RequestLog(FaultGate(app, state.faults), state.requests, state.in_flight)
+    return RequestLog(FaultMiddleware(app, state.faults), state.requests, state.in_flight)

@@ -244,7 +244,7 @@ class GeoboxEmulator:
         if self._server is not None:
             return self
         self._socket = _listen(self._port)
-        self._state.faults.begin()
+        self._state.faults.start()
         self._port = self._socket.getsockname()[1]
         config = uvicorn.Config(
             make_app(self._state),
@@ -275,7 +275,7 @@ class GeoboxEmulator:
         """Stops the server; nothing happens where none runs."""
         if self._server is None or self._thread is None or self._socket is None:
             return
-        self._state.faults.end()
+        self._state.faults.stop()
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()

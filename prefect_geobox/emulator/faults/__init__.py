@@ -13,8 +13,8 @@ carried out and lets the fault befall the answer, as when a start succeeds and i
 Faults in the middle of an answer, and changes of it, need one: they always carry the request out.
 """
 
+from prefect_geobox.emulator.faults.fault import Fault
 from prefect_geobox.emulator.faults.kinds import (
-    Fault,
     body,
     changed,
     close,

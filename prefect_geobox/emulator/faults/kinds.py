@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from prefect_geobox.emulator.faults.fault import Fault
 from prefect_geobox.emulator.http.connection import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from prefect_geobox.emulator.http.connection import Exchange
+    from prefect_geobox.emulator.http.connection import Connection
 
 _HTML: Final = "<!doctype html><html><head><title>{0}</title></head><body>{0}</body></html>"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that goes wrong with one request. Made by the functions of this module.
-
-    Attributes:
-        name: What it is called in counts.
-        act: Does it.
-        carries_out: Whether the request is carried out first.
-    """
-
-    name: str
-    act: Callable[[Exchange], Awaitable[None]] = field(repr=False)
-    carries_out: bool = False
-
-    def after(self) -> Fault:
-        """The same fault, once the request has been carried out: only its answer is lost.
-
-        Example:
-            >>> status(502).after().name
-            'status 502 after'
-        """
-        return replace(self, name=f"{self.name} after", carries_out=True)
 
 
 def reset(*, in_body: bool = False) -> Fault:
@@ -48,11 +25,11 @@ def reset(*, in_body: bool = False) -> Fault:
         in_body: In the middle of the body of the real answer; else before any answer.
     """
 
-    async def act(exchange: Exchange) -> None:
+    async def act(connection: Connection) -> None:
         if in_body:
-            await _half(exchange)
-            await exchange.flush()
-        exchange.reset()
+            await _half(connection)
+            await connection.flush()
+        connection.reset()
 
     return Fault("reset in body" if in_body else "reset", act, in_body)
 
@@ -60,8 +37,8 @@ def reset(*, in_body: bool = False) -> Fault:
 def close() -> Fault:
     """The connection is closed without an answer."""
 
-    async def act(exchange: Exchange) -> None:
-        exchange.close()
+    async def act(connection: Connection) -> None:
+        connection.close()
 
     return Fault("close", act)
 
@@ -69,9 +46,9 @@ def close() -> Fault:
 def half_body() -> Fault:
     """The real answer promises its length, and the connection is closed after half of it."""
 
-    async def act(exchange: Exchange) -> None:
-        await _half(exchange)
-        exchange.close()
+    async def act(connection: Connection) -> None:
+        await _half(connection)
+        connection.close()
 
     return Fault("half body", act, carries_out=True)
 
@@ -83,10 +60,10 @@ def hang(*, in_body: bool = False) -> Fault:
         in_body: From the middle of the body of the real answer on; else before any answer.
     """
 
-    async def act(exchange: Exchange) -> None:
+    async def act(connection: Connection) -> None:
         if in_body:
-            await _half(exchange)
-        await exchange.pause()
+            await _half(connection)
+        await connection.pause()
 
     return Fault("hang in body" if in_body else "hang", act, in_body)
 
@@ -98,13 +75,13 @@ def drip(seconds: float = 1.0) -> Fault:
         seconds: Between two bytes.
     """
 
-    async def act(exchange: Exchange) -> None:
-        answer = await exchange.answer()
-        await exchange.begin(answer)
+    async def act(connection: Connection) -> None:
+        answer = await connection.answer()
+        await connection.begin(answer)
         for place in range(len(answer.body)):
-            await exchange.write(answer.body[place : place + 1])
-            await exchange.pause(seconds)
-        await exchange.end()
+            await connection.write(answer.body[place : place + 1])
+            await connection.pause(seconds)
+        await connection.end()
 
     return Fault("drip", act, carries_out=True)
 
@@ -116,9 +93,9 @@ def delay(seconds: float) -> Fault:
         seconds: How late.
     """
 
-    async def act(exchange: Exchange) -> None:
-        await exchange.pause(seconds)
-        await exchange.send(await exchange.answer())
+    async def act(connection: Connection) -> None:
+        await connection.pause(seconds)
+        await connection.send(await connection.answer())
 
     return Fault("delay", act)
 
@@ -188,8 +165,8 @@ def changed(change: Callable[[Any], Any]) -> Fault:
         >>> no_names = changed(lambda task: {**task, "name": None})
     """
 
-    async def act(exchange: Exchange) -> None:
-        await exchange.send((await exchange.answer()).changed(change))
+    async def act(connection: Connection) -> None:
+        await connection.send((await connection.answer()).changed(change))
 
     return Fault("changed", act, carries_out=True)
 
@@ -245,16 +222,16 @@ def without(uuid: str) -> Fault:
 
 
 def _answered(name: str, answer: Callable[[], Answer]) -> Fault:
-    async def act(exchange: Exchange) -> None:
-        await exchange.send(answer())
+    async def act(connection: Connection) -> None:
+        await connection.send(answer())
 
     return Fault(name, act)
 
 
-async def _half(exchange: Exchange) -> None:
-    answer = await exchange.answer()
-    await exchange.begin(answer)
-    await exchange.write(answer.body[: len(answer.body) // 2])
+async def _half(connection: Connection) -> None:
+    answer = await connection.answer()
+    await connection.begin(answer)
+    await connection.write(answer.body[: len(answer.body) // 2])
 
 
 def _when(retry_after: float | str | timedelta) -> str:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Union
 
 if TYPE_CHECKING:
-    from prefect_geobox.emulator.faults.kinds import Fault
+    from prefect_geobox.emulator.faults.fault import Fault
     from prefect_geobox.emulator.http.recording import RecordedRequest
 
 #: What may stand for a plan within a plan: a fault stands for itself, None for no fault.

@@ -1,4 +1,4 @@
-"""What a fault acts on: one request, its answer and the connection underneath."""
+"""The connection of one request down to the socket, which faults act on."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import Self
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from prefect_geobox.emulator.http.recording import mark_unanswered
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from prefect_geobox.emulator.faults import Fault
-    from prefect_geobox.emulator.http.recording import RecordedRequest
 
 _TRANSPORT: Final = "prefect_geobox.emulator.transport"
-_RECORD: Final = "prefect_geobox.emulator.record"
-_LOSE: Final = "prefect_geobox.emulator.lose"
 
-#: On, with no time to linger: closing sends a reset in place of a farewell.
+#: SO_LINGER on with zero seconds: closing sends a TCP reset instead of a FIN.
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
-#: Seconds for the part of an answer that was sent to leave before a reset would discard it.
-_FLUSH: Final = 0.002
+#: Seconds for sent bytes to leave the socket before a reset would discard them.
+_FLUSH_SECONDS: Final = 0.002
 
 
 class FaultyProtocol(H11Protocol):
@@ -46,8 +44,8 @@ class FaultyProtocol(H11Protocol):
         self.app = with_transport
 
 
-class _OverError(Exception):
-    """The client has gone, or the emulator stops: there is nobody left to answer."""
+class _NoClientError(Exception):
+    """The client has disconnected or the emulator stops: no client waits for the answer."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Answer:
         return cls(status, [("content-type", "application/json")], json.dumps(value).encode())
 
     def changed(self, change: Callable[[Any], Any]) -> Answer:
-        """The same answer after a change of its JSON; any other than a 200 of JSON stays."""
+        """The same answer with its JSON changed; an answer that is not a 200 of JSON stays."""
         if self.status != 200:
             return self
         try:
@@ -80,76 +78,10 @@ class Answer:
         return replace(self, body=json.dumps(change(value)).encode())
 
 
-class FaultSwitch:
-    """The plan of one emulator, and the end of all that hangs when it stops.
+class Connection:
+    """One request, its answer and the socket under both. A fault acts through it.
 
-    Attributes:
-        plan: Asked for each request; None for a server without faults.
-    """
-
-    def __init__(self) -> None:
-        self.plan: Callable[[RecordedRequest], Fault | None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping = asyncio.Event()
-
-    def begin(self) -> None:
-        """Readies it for a server that starts."""
-        self._loop, self._stopping = None, asyncio.Event()
-
-    def end(self) -> None:
-        """Ends what hangs. Called from another thread than the server's."""
-        if self._loop is None:
-            self._stopping.set()
-        else:
-            self._loop.call_soon_threadsafe(self._stopping.set)
-
-    def joined(self) -> asyncio.Event:
-        """The event that ends what hangs. Called in the server's thread."""
-        self._loop = asyncio.get_running_loop()
-        return self._stopping
-
-
-class FaultGate:
-    """ASGI middleware that asks the plan for each request and has its fault act.
-
-    Args:
-        app: The application.
-        switch: Holds the plan.
-    """
-
-    def __init__(self, app: ASGIApp, switch: FaultSwitch) -> None:
-        self._app = app
-        self._switch = switch
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on, or lets a fault act on it."""
-        stopping = self._switch.joined()
-        plan = self._switch.plan
-        fault = plan(scope[_RECORD]) if plan is not None and _RECORD in scope else None
-        if fault is None:
-            await self._app(scope, receive, send)
-            return
-        async with Exchange(self._app, scope, receive, send, stopping) as exchange:
-            if fault.carries_out:
-                await exchange.answer()
-            await fault.act(exchange)
-
-
-def remember(scope: Scope, record: RecordedRequest, lose: Callable[[], None]) -> None:
-    """Keeps what a fault needs of the log.
-
-    Args:
-        scope: The request.
-        record: What is known of it, for the plan.
-        lose: Records that it got no answer, unless it has got one.
-    """
-    scope[_RECORD], scope[_LOSE] = record, lose
-
-
-class Exchange:
-    """One request and its answer, down to the socket. A fault acts through it.
-
-    Leaving the context closes what was left open and waits until the connection is gone.
+    Leaving the context closes what is still open and waits until the connection has ended.
     """
 
     def __init__(
@@ -163,10 +95,10 @@ class Exchange:
         self._stopping = stopping
         self._answer: Answer | None = None
         self._is_complete = False
-        self._watches: list[asyncio.Task[Any]] = []
+        self._stop_tasks: list[asyncio.Task[Any]] = []
 
     async def answer(self) -> Answer:
-        """Has the emulator carry the request out, once, and keeps the answer back."""
+        """Carries the request out, once, and holds the answer back."""
         if self._answer is None:
             status, headers, parts = 500, [], []
 
@@ -202,43 +134,43 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": part, "more_body": True})
 
     async def end(self) -> None:
-        """Says that all of the body has been sent."""
+        """Ends the body: all of it has been sent."""
         await self._send({"type": "http.response.body", "body": b""})
         self._is_complete = True
 
     async def pause(self, seconds: float | None = None) -> None:
-        """Lets time pass; for ever where None. Ends early where nobody is left to answer."""
+        """Waits some seconds, or without limit where None. Ends early when no client waits."""
         if seconds is None:
-            self._scope[_LOSE]()
-        if not self._watches:
-            self._watches = [
-                asyncio.create_task(self._until_gone()),
+            mark_unanswered(self._scope)
+        if not self._stop_tasks:
+            self._stop_tasks = [
+                asyncio.create_task(self._until_disconnect()),
                 asyncio.create_task(self._stopping.wait()),
             ]
-        over, _ = await asyncio.wait(
-            self._watches, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        stopped, _ = await asyncio.wait(
+            self._stop_tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
         )
-        if over:
-            raise _OverError
+        if stopped:
+            raise _NoClientError
 
     async def flush(self) -> None:
-        """Gives what was written the time to leave."""
-        await self.pause(_FLUSH)
+        """Waits until what was written has left the socket."""
+        await self.pause(_FLUSH_SECONDS)
 
     def reset(self) -> None:
-        """Breaks the connection: the other side gets a TCP reset."""
-        self._scope[_LOSE]()
-        connection = self._transport.get_extra_info("socket")
-        if connection is not None and not self._transport.is_closing():
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        """Breaks the connection: the client gets a TCP reset."""
+        mark_unanswered(self._scope)
+        tcp_socket = self._transport.get_extra_info("socket")
+        if tcp_socket is not None and not self._transport.is_closing():
+            tcp_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self._transport.abort()
 
     def close(self) -> None:
         """Closes the connection once what was written has left."""
-        self._scope[_LOSE]()
+        mark_unanswered(self._scope)
         self._transport.close()
 
-    async def _until_gone(self) -> None:
+    async def _until_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
@@ -246,15 +178,15 @@ class Exchange:
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        is_over = isinstance(error, _OverError)
-        for watch in self._watches:
-            watch.cancel()
-        await asyncio.gather(*self._watches, return_exceptions=True)
-        if is_over:
+        has_no_client = isinstance(error, _NoClientError)
+        for task in self._stop_tasks:
+            task.cancel()
+        await asyncio.gather(*self._stop_tasks, return_exceptions=True)
+        if has_no_client:
             self._transport.abort()
         elif not self._is_complete:
             self._transport.close()
-        # The server takes an answer that was left open for a defect, until the client is gone.
+        # uvicorn logs an unfinished answer as an error unless the client has disconnected.
         if not self._is_complete:
-            await self._until_gone()
-        return is_over
+            await self._until_disconnect()
+        return has_no_client

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from prefect_geobox.emulator.http.recording import Body
+    from prefect_geobox.emulator.http.request_body import Body
 
 
 class ApiError(Exception):

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from prefect_geobox.client.models import TaskState
 from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
 from prefect_geobox.emulator.http.errors import ApiError, boolean
-from prefect_geobox.emulator.http.recording import body_of
+from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.state.emulator_state import state_of
 from prefect_geobox.emulator.state.remote_tasks import outcome_of
 

@@ -18,7 +18,7 @@ from prefect_geobox.emulator.state.layers import column_names
 from prefect_geobox.emulator.state.store import Asset
 
 if TYPE_CHECKING:
-    from prefect_geobox.emulator.http.recording import Body
+    from prefect_geobox.emulator.http.request_body import Body
     from prefect_geobox.emulator.state.remote_tasks import Outcome
     from prefect_geobox.emulator.state.store import Store
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.http.errors import invalid_parameter, not_found
-from prefect_geobox.emulator.http.recording import Body
+from prefect_geobox.emulator.http.request_body import Body
 from prefect_geobox.emulator.state.layers import split
 from prefect_geobox.emulator.state.store import Asset, OtherKind, Store
 

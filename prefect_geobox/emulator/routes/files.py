@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.http.errors import boolean, integer, invalid_parameter, required
-from prefect_geobox.emulator.http.recording import body_of
+from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.jobs.publishing import PUBLISH_AS, TASK_NAMES, PublishOrder, publish
 from prefect_geobox.emulator.routes.resources.assets import asset_of
 from prefect_geobox.emulator.routes.resources.layer_groups import export_group

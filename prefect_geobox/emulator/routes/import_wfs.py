@@ -17,7 +17,7 @@ from prefect_geobox.emulator.http.errors import (
     not_found,
     required,
 )
-from prefect_geobox.emulator.http.recording import Body, body_of
+from prefect_geobox.emulator.http.request_body import Body, body_of
 from prefect_geobox.emulator.jobs import edits
 from prefect_geobox.emulator.jobs.publishing import (
     PublishOrder,

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
 from prefect_geobox.emulator.http.errors import ApiError, invalid_parameter, not_found
-from prefect_geobox.emulator.http.recording import body_of
+from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.raster_tools.catalogue import ANALYSES
 from prefect_geobox.emulator.state.emulator_state import state_of
 from prefect_geobox.emulator.state.layers import split

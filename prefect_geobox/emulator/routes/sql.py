@@ -19,7 +19,7 @@ from prefect_geobox.emulator.http.errors import (
     required,
 )
 from prefect_geobox.emulator.http.list_query import ListQuery
-from prefect_geobox.emulator.http.recording import Body, body_of
+from prefect_geobox.emulator.http.request_body import Body, body_of
 from prefect_geobox.emulator.jobs.queries import (
     Query,
     answered,

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.geodata.table_files import read_rows
 from prefect_geobox.emulator.http.errors import boolean, invalid_parameter, required
-from prefect_geobox.emulator.http.recording import body_of
+from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.jobs import edits
 from prefect_geobox.emulator.jobs.exports import export_rows
 from prefect_geobox.emulator.jobs.start import started

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from prefect_geobox.client.models import AssetKind, TaskState
 from prefect_geobox.emulator.http.errors import invalid_parameter, not_found
-from prefect_geobox.emulator.http.recording import Body, body_of
+from prefect_geobox.emulator.http.request_body import Body, body_of
 from prefect_geobox.emulator.routes.resources.assets import asset_of
 from prefect_geobox.emulator.state.emulator_state import state_of
 from prefect_geobox.emulator.state.map_compositions import CompositionKind

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.http.errors import boolean, integer, invalid_parameter, required
-from prefect_geobox.emulator.http.recording import Body, body_of
+from prefect_geobox.emulator.http.request_body import Body, body_of
 from prefect_geobox.emulator.jobs import edits
 from prefect_geobox.emulator.jobs.exports import FORMATS, Picked, export
 from prefect_geobox.emulator.jobs.publishing import PublishOrder, make_layer, succeeded

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from prefect_geobox.emulator.http.connection import FaultSwitch
+from prefect_geobox.emulator.faults.middleware import FaultControl
 from prefect_geobox.emulator.http.recording import InFlight
 from prefect_geobox.emulator.state.import_sources import Sources
 from prefect_geobox.emulator.state.map_compositions import Compositions
@@ -56,7 +56,7 @@ class EmulatorState:
     sources: Sources = field(default_factory=lambda: Sources({}))
     requests: deque[RecordedRequest] = field(default_factory=lambda: deque(maxlen=_REQUESTS_KEPT))
     in_flight: InFlight = field(default_factory=InFlight)
-    faults: FaultSwitch = field(default_factory=FaultSwitch)
+    faults: FaultControl = field(default_factory=FaultControl)
     store: Store = field(default_factory=Store)
     compositions: Compositions = field(default_factory=Compositions)
     caches: dict[str, list[EmulatedTask]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from prefect_geobox.emulator.geodata.thumbnails import thumbnail
 from prefect_geobox.emulator.http.downloads import download_of
 from prefect_geobox.emulator.http.errors import boolean, invalid_parameter, not_found
 from prefect_geobox.emulator.http.list_query import ListQuery
-from prefect_geobox.emulator.http.recording import body_of
+from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.state.emulator_state import state_of
 from prefect_geobox.emulator.state.features import feature_collection
 from prefect_geobox.emulator.state.layers import (

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.http.errors import integer, invalid_parameter, required
-from prefect_geobox.emulator.http.recording import body_of
+from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.jobs.exports import Picked, export
 from prefect_geobox.emulator.jobs.start import created, started
 from prefect_geobox.emulator.routes.resources.assets import asset_of

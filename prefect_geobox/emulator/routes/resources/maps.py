@@ -12,7 +12,7 @@ from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.geodata.thumbnails import thumbnail
 from prefect_geobox.emulator.http.errors import boolean, invalid_parameter, not_found
 from prefect_geobox.emulator.http.list_query import ListQuery
-from prefect_geobox.emulator.http.recording import body_of
+from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.jobs.map_images import Frame, export_map, layers_of
 from prefect_geobox.emulator.state.emulator_state import EmulatorState, state_of
 from prefect_geobox.emulator.state.map_compositions import Composition, CompositionKind

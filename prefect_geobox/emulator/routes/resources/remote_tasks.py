@@ -10,7 +10,7 @@ from starlette.routing import Route
 from prefect_geobox.client.models import TaskState
 from prefect_geobox.emulator.http.errors import ApiError, boolean, invalid_parameter, not_found
 from prefect_geobox.emulator.http.list_query import ListQuery
-from prefect_geobox.emulator.http.recording import body_of
+from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.state.emulator_state import EmulatorState, state_of
 from prefect_geobox.emulator.state.remote_tasks import EmulatedTask
 
