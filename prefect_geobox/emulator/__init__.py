@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prefect_geobox.emulator.recording import RecordedRequest
+    from prefect_geobox.emulator.http.recording import RecordedRequest
     from prefect_geobox.emulator.server import GeoboxEmulator
 
 __all__ = ["GeoboxEmulator", "RecordedRequest"]
@@ -16,5 +16,5 @@ def __getattr__(name: str) -> Any:
     # Every pytest run of every user loads this package: the web server must cost them nothing.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = {"GeoboxEmulator": "server", "RecordedRequest": "recording"}[name]
+    module = {"GeoboxEmulator": "server", "RecordedRequest": "http.recording"}[name]
     return getattr(import_module(f"{__name__}.{module}"), name)

@@ -8,29 +8,31 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from prefect_geobox.emulator import (
-    asset_routes,
-    cache_routes,
-    group_routes,
-    import_routes,
-    job_routes,
-    map_routes,
-    query_routes,
-    raster_routes,
-    table_routes,
-    task_routes,
-    unbuilt_routes,
-    vector_routes,
+from prefect_geobox.emulator.faults.middleware import FaultMiddleware
+from prefect_geobox.emulator.http.access import Authentication
+from prefect_geobox.emulator.http.errors import ApiError, api_error, http_error, server_error
+from prefect_geobox.emulator.http.recording import RequestLog
+from prefect_geobox.emulator.routes import (
+    files,
+    import_wfs,
+    raster_tools,
+    sql,
+    tables,
+    tile_caches,
+    vector_edit,
 )
-from prefect_geobox.emulator.access import Authentication
-from prefect_geobox.emulator.answers import ApiError, api_error, http_error, server_error
-from prefect_geobox.emulator.exchange import FaultGate
-from prefect_geobox.emulator.recording import RequestLog
+from prefect_geobox.emulator.routes.resources import (
+    assets,
+    layer_groups,
+    maps,
+    not_implemented,
+    remote_tasks,
+)
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from prefect_geobox.emulator.state import EmulatorState
+    from prefect_geobox.emulator.state.emulator_state import EmulatorState
 
 
 def make_app(state: EmulatorState) -> ASGIApp:
@@ -42,18 +44,18 @@ def make_app(state: EmulatorState) -> ASGIApp:
     app = Starlette(
         # The routes of assets take any collection, so they come last.
         routes=[
-            *task_routes.ROUTES,
-            *cache_routes.ROUTES,
-            *map_routes.ROUTES,
-            *query_routes.ROUTES,
-            *raster_routes.ROUTES,
-            *unbuilt_routes.ROUTES,
-            *import_routes.ROUTES,
-            *job_routes.ROUTES,
-            *vector_routes.ROUTES,
-            *table_routes.ROUTES,
-            *group_routes.ROUTES,
-            *asset_routes.ROUTES,
+            *remote_tasks.ROUTES,
+            *tile_caches.ROUTES,
+            *maps.ROUTES,
+            *sql.ROUTES,
+            *raster_tools.ROUTES,
+            *not_implemented.ROUTES,
+            *import_wfs.ROUTES,
+            *files.ROUTES,
+            *vector_edit.ROUTES,
+            *tables.ROUTES,
+            *layer_groups.ROUTES,
+            *assets.ROUTES,
         ],
         middleware=[Middleware(Authentication, access=state.access)],
         exception_handlers={
@@ -64,4 +66,4 @@ def make_app(state: EmulatorState) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.emulator = state
-    return RequestLog(FaultGate(app, state.faults), state.requests, state.in_flight)
+    return RequestLog(FaultMiddleware(app, state.faults), state.requests, state.in_flight)

@@ -14,12 +14,12 @@ import uvicorn
 from typing_extensions import Self
 
 from prefect_geobox.client.model.tasks import TaskState
-from prefect_geobox.emulator.access import Access
 from prefect_geobox.emulator.app import make_app
-from prefect_geobox.emulator.exchange import FaultyProtocol
-from prefect_geobox.emulator.remote_tasks import Outcome
-from prefect_geobox.emulator.sources import Sources
-from prefect_geobox.emulator.state import CountShape, EmulatorState, TaskIdKind
+from prefect_geobox.emulator.http.access import Access
+from prefect_geobox.emulator.http.connection import FaultyProtocol
+from prefect_geobox.emulator.state.emulator_state import CountShape, EmulatorState, TaskIdKind
+from prefect_geobox.emulator.state.import_sources import Sources
+from prefect_geobox.emulator.state.remote_tasks import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from prefect_geobox.emulator.faults import Fault
-    from prefect_geobox.emulator.recording import RecordedRequest
+    from prefect_geobox.emulator.http.recording import RecordedRequest
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 10.0
@@ -244,7 +244,7 @@ class GeoboxEmulator:
         if self._server is not None:
             return self
         self._socket = _listen(self._port)
-        self._state.faults.begin()
+        self._state.faults.start()
         self._port = self._socket.getsockname()[1]
         config = uvicorn.Config(
             make_app(self._state),
@@ -275,7 +275,7 @@ class GeoboxEmulator:
         """Stops the server; nothing happens where none runs."""
         if self._server is None or self._thread is None or self._socket is None:
             return
-        self._state.faults.end()
+        self._state.faults.stop()
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()

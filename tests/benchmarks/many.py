@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from prefect_geobox.emulator import GeoboxEmulator
-from prefect_geobox.emulator.exchange import Exchange
 from prefect_geobox.emulator.faults import Fault, Plan, on, status
+from prefect_geobox.emulator.http.connection import Connection
 
 SDK = "SDK 2.11.0"
 
@@ -50,11 +50,11 @@ def refused() -> Plan:
 def ignored() -> Plan:
     """A server that pays no heed to the filter of its list."""
 
-    async def act(exchange: Exchange) -> None:
-        pairs = parse_qsl(exchange._scope["query_string"].decode())
+    async def act(connection: Connection) -> None:
+        pairs = parse_qsl(connection._scope["query_string"].decode())
         kept = [(name, value) for name, value in pairs if name != "q"]
-        exchange._scope["query_string"] = urlencode(kept).encode()
-        await exchange.send(await exchange.answer())
+        connection._scope["query_string"] = urlencode(kept).encode()
+        await connection.send(await connection.answer())
 
     fault = Fault("filter ignored", act)
     return Plan(lambda request: fault if "q" in dict(request.query) else None)

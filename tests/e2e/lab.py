@@ -34,7 +34,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixe
 
 from prefect_geobox import GeoboxClient
 from prefect_geobox.emulator import GeoboxEmulator
-from prefect_geobox.emulator.remote_tasks import failure
+from prefect_geobox.emulator.state.remote_tasks import failure
 
 HERE = Path(__file__).parent
 

@@ -13,7 +13,7 @@ from prefect_geobox.client import GeoboxClient, GeoboxError, operations
 from prefect_geobox.client.operations._operation import DEFAULTS
 from prefect_geobox.client.operations._vector_tool_catalogue import VECTOR_TOOLS
 from prefect_geobox.emulator import GeoboxEmulator
-from prefect_geobox.emulator.recording import RecordedRequest
+from prefect_geobox.emulator.http.recording import RecordedRequest
 
 pytest.importorskip("geobox")
 pytest.importorskip("aiohttp")

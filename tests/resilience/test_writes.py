@@ -19,7 +19,6 @@ from prefect_geobox.client import (
     TaskState,
 )
 from prefect_geobox.emulator import GeoboxEmulator
-from prefect_geobox.emulator.exchange import Exchange
 from prefect_geobox.emulator.faults import (
     Fault,
     always,
@@ -35,6 +34,7 @@ from prefect_geobox.emulator.faults import (
     share,
     status,
 )
+from prefect_geobox.emulator.http.connection import Connection
 
 from .kit import SHORT, FakeClock, Reads, count, cutting_proxy, outcome, seen
 
@@ -260,9 +260,9 @@ async def test_lists_that_failed_before_the_start_make_a_loss_ambiguous(
 def late(fault: Fault, seconds: float) -> Fault:
     """The same fault a little later, so that several requests are under way at once."""
 
-    async def act(exchange: Exchange) -> None:
-        await exchange.pause(seconds)
-        await fault.act(exchange)
+    async def act(connection: Connection) -> None:
+        await connection.pause(seconds)
+        await fault.act(connection)
 
     return Fault(f"late {fault.name}", act, fault.carries_out)
 

@@ -214,7 +214,7 @@ def test_defects_are_500_in_json(
     geobox: GeoboxEmulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A defect of the emulator is a 500 in JSON that gives nothing away."""
-    from prefect_geobox.emulator.remote_tasks import RemoteTasks
+    from prefect_geobox.emulator.state.remote_tasks import RemoteTasks
 
     def broken(*_: Any) -> None:
         raise RuntimeError("inner detail")

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from prefect_geobox.emulator import GeoboxEmulator, RecordedRequest, fault_plans, faults
+from prefect_geobox.emulator import GeoboxEmulator, RecordedRequest, faults
 from prefect_geobox.emulator.faults import (
     Fault,
     Plan,
@@ -36,7 +36,9 @@ from prefect_geobox.emulator.faults import (
     half_body,
     hang,
     json_body,
+    kinds as fault_kinds,
     on,
+    plans,
     progress,
     repeated,
     reset,
@@ -387,7 +389,7 @@ def test_a_function_is_a_plan_and_other_things_are_not(
     assert plan.given == {"status 418": 1}
 
 
-@pytest.mark.parametrize("module", [faults, fault_plans])
+@pytest.mark.parametrize("module", [faults, fault_kinds, plans])
 def test_examples_of_the_docstrings(module: Any) -> None:
     """The examples run and show what comes out."""
     attempted, failed = 0, 0

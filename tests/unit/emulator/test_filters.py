@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from prefect_geobox.emulator.filters import FilterError, parse_filter
+from prefect_geobox.emulator.http.filters import FilterError, parse_filter
 
 RECORDS = [
     {"id": 1, "name": "import:a", "state": "PENDING", "at": "2024-01-01T00:00:00.000000"},

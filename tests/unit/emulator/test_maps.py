@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prefect_geobox.emulator.map_images import BACKGROUND
+from prefect_geobox.emulator.jobs.map_images import BACKGROUND
 
 from .plain_api import Api, geojson, new_name, point
 

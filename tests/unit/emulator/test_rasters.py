@@ -23,8 +23,8 @@ from geobox.enums import (
 from geobox.exception import NotFoundError, ValidationError
 from geobox.raster_analysis import RasterAnalysis
 
-from prefect_geobox.emulator.raster_analysis.catalogue import ANALYSES
-from prefect_geobox.emulator.raster_analysis.parameters import REQUIRED
+from prefect_geobox.emulator.raster_tools.catalogue import ANALYSES
+from prefect_geobox.emulator.raster_tools.parameters import REQUIRED
 
 from .geotiff import (
     BUMPS,

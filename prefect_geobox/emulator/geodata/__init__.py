@@ -1,0 +1,1 @@
+"""Geometries, reference systems and files."""

@@ -1,0 +1,1 @@
+"""HTTP: requests read and recorded, connections, errors, parameters of lists."""

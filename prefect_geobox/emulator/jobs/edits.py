@@ -1,0 +1,191 @@
+"""Changes of what a layer or table holds: calculated, deleted, imported, updated.
+
+Each reads at once what the request picks, computes in a thread, and changes the layer when its
+remote task ends well: one that was aborted has changed nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from prefect_geobox.emulator.geodata import geometry
+from prefect_geobox.emulator.geodata.reprojection import epsg
+from prefect_geobox.emulator.geodata.vector_files import VectorSource, read_vector
+from prefect_geobox.emulator.jobs.publishing import PublishOrder, nothing_usable, sound_features
+from prefect_geobox.emulator.sql.database import evaluate
+from prefect_geobox.emulator.state.layers import fields_of, layer_of, record, rows_of
+from prefect_geobox.emulator.state.remote_tasks import Outcome
+
+if TYPE_CHECKING:
+    from prefect_geobox.emulator.state.store import Asset
+
+Rows = list[dict[str, Any]]
+
+# The results of these tasks are not known, and no client needs them; that they count is a guess.
+
+
+def calculate(asset: Asset, rows: Rows, target: str, expression: str) -> Outcome:
+    """Gives a field of these features or rows the value of an expression.
+
+    What the API's expressions may say is not known; a guess: what SQL says of the columns, of
+    `geom`, and with the functions that users' SQL has.
+
+    Raises:
+        JobFailed: The expression is wrong.
+    """
+    values = evaluate(expression, asset, rows)
+    layer = layer_of(asset)
+
+    def apply() -> None:
+        layer.rows = [
+            _with(row, {target: values[row["id"]]}) if row["id"] in values else row
+            for row in layer.rows
+        ]
+
+    return Outcome({"updated": len(values)}, apply=apply)
+
+
+def delete(asset: Asset, rows: Rows) -> Outcome:
+    """Deletes these features."""
+    layer, gone = layer_of(asset), {row["id"] for row in rows}
+
+    def apply() -> None:
+        _replace(layer, [row for row in layer.rows if row["id"] not in gone])
+
+    return Outcome({"deleted": len(gone)}, apply=apply)
+
+
+def source_of(file: Asset, order: PublishOrder, target: Asset) -> tuple[Rows, Rows]:
+    """The features of a file that fit into a layer, and an entry for each that does not.
+
+    Raises:
+        JobFailed: The file cannot be read, or nothing in it fits.
+    """
+    source = read_vector(
+        file.name,
+        file.content,
+        dataset=order.dataset,
+        layer=order.layer,
+        encoding=order.encoding,
+    )
+    return fitting(source, file.name, order.srid, target)
+
+
+def fitting(source: VectorSource, name: str, srid: int, target: Asset) -> tuple[Rows, Rows]:
+    """The features of any source that fit into a layer, and an entry for each that does not.
+
+    Raises:
+        JobFailed: Nothing in it fits.
+    """
+    kind = str(target.details["layer_type"])
+    features, errors = sound_features(source, kind, source.crs or epsg(srid))
+    if errors and not features:
+        raise nothing_usable(name, errors)
+    return features, errors
+
+
+def append(asset: Asset, features: Rows, errors: Rows, *, report_errors: bool) -> Outcome:
+    """Adds features to a layer. Columns that the layer does not have are left out; a guess."""
+    layer = layer_of(asset)
+
+    def apply() -> None:
+        _replace(layer, layer.rows + _numbered(layer, features))
+
+    result: dict[str, Any] = {"imported": len(features)}
+    if errors and report_errors:
+        result["errors"] = errors
+    return Outcome(result, apply=apply)
+
+
+@dataclass(frozen=True)
+class UpdateOrder:
+    """What a request to update a layer by another asks for.
+
+    Attributes:
+        common_field: The column that says which feature is which.
+        fields: The columns to take over; all that both have where empty.
+        update_geometry: Whether to take over geometries.
+        delete_unmatched: Whether to delete the features that the source does not have.
+        insert_missing: Whether to add those that only the source has.
+    """
+
+    common_field: str
+    fields: tuple[str, ...]
+    update_geometry: bool
+    delete_unmatched: bool
+    insert_missing: bool
+
+
+def update(asset: Asset, source: Rows, order: UpdateOrder) -> Outcome:
+    """Updates a layer by the features of another or of a file.
+
+    Where several features of the source have the same value in the common field, the last one
+    counts; where several of the layer have it, all are updated. Both are guesses.
+    """
+    layer, key = layer_of(asset), order.common_field
+    known = {field.name for field in fields_of(asset)} - {key}
+    names = set(order.fields) or known
+    by_key = {record(row).get(key): row for row in source if record(row).get(key) is not None}
+    shown = rows_of(asset)
+    present = {record(row).get(key) for row in shown}
+    ids = {row["id"] for row in shown}
+    missing = [row for value, row in by_key.items() if value not in present]
+    matched = {
+        row["id"]: by_key[record(row)[key]] for row in shown if record(row).get(key) in by_key
+    }
+    doomed = ids - matched.keys() if order.delete_unmatched else set()
+
+    def updated(row: dict[str, Any]) -> dict[str, Any]:
+        other = matched[row["id"]]
+        changes = {k: v for k, v in other["properties"].items() if k in names & known}
+        changed = _with(row, changes)
+        return {**changed, "geometry": other["geometry"]} if order.update_geometry else changed
+
+    def apply() -> None:
+        kept = [
+            updated(row) if row["id"] in matched else row
+            for row in layer.rows
+            if row["id"] not in doomed
+        ]
+        added = _numbered(layer, missing) if order.insert_missing else []
+        _replace(layer, kept + added)
+
+    inserted = len(missing) if order.insert_missing else 0
+    result = {"updated": len(matched), "inserted": inserted, "deleted": len(doomed)}
+    return Outcome(result, apply=apply)
+
+
+def append_rows(table: Asset, rows: Rows) -> Outcome:
+    """Adds rows to a table. Columns that it does not have are left out; a guess."""
+    names = [field.name for field in table.fields]
+
+    def apply() -> None:
+        last = max((row["id"] for row in table.rows), default=0)
+        table.rows = table.rows + [
+            {"id": number, **{name: row.get(name) for name in names}}
+            for number, row in enumerate(rows, start=last + 1)
+        ]
+
+    return Outcome({"imported": len(rows)}, apply=apply)
+
+
+def _with(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    if "properties" in row:
+        return {**row, "properties": {**row["properties"], **changes}}
+    return {**row, **changes}
+
+
+def _numbered(layer: Asset, features: Rows) -> Rows:
+    names = [field.name for field in layer.fields]
+    last = max((row["id"] for row in layer.rows), default=0)
+    return [
+        {**row, "id": number, "properties": {name: row["properties"].get(name) for name in names}}
+        for number, row in enumerate(features, start=last + 1)
+    ]
+
+
+def _replace(layer: Asset, rows: Rows) -> None:
+    layer.rows = rows
+    layer.details["feature_count"] = len(rows)
+    layer.details["extent"] = geometry.extent(row["geometry"] for row in rows)

@@ -1,0 +1,202 @@
+"""Analyses that make new cells of cells: calculator, reclassify, resample, constant, and more."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rasterio.fill import fillnodata
+
+from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.raster_tools import grids
+
+if TYPE_CHECKING:
+    from prefect_geobox.emulator.raster_tools.expressions import Expression
+    from prefect_geobox.emulator.raster_tools.grids import Array, Extent, Grid
+    from prefect_geobox.emulator.raster_tools.parameters import Rules
+    from prefect_geobox.emulator.state.store import Asset
+
+# How far GDAL looks for values where it is not told.
+_FILL_DISTANCE = 100.0
+_NODATA = -9999.0
+# Of the search for the nearest cell; takes a few seconds.
+_MOST_STEPS = 2_000_000_000
+_LEFT_CLOSED = ("left", "both")
+_RIGHT_CLOSED = ("right", "both")
+
+
+def calculator(
+    *,
+    variables: dict[str, tuple[Asset, int]],
+    expr: Expression,
+    match_raster: Asset | None,
+    resample: str,
+    out_dtype: str,
+    dst_nodata: float,
+) -> Grid:
+    """The value of an expression in each cell, none where any variable has none."""
+    read = {name: (grids.read(raster), band) for name, (raster, band) in variables.items()}
+    first = next(iter(read.values()))[0]
+    frame = first.frame if match_raster is None else grids.read(match_raster).frame
+    values = {
+        name: grids.aligned(grid, band, frame, resample) for name, (grid, band) in read.items()
+    }
+    result = expr.evaluate(values, frame.shape)
+    unknown = np.any([np.isnan(values[name]) for name in values], axis=0)
+    return grids.made([np.where(unknown, np.nan, result)], frame, out_dtype, dst_nodata)
+
+
+def reclassify(
+    *,
+    raster: Asset,
+    rules: Rules,
+    mode: str,
+    default_value: float | None,
+    nodata_in: float | None,
+    nodata_out: float,
+    out_dtype: str,
+    inclusive: str,
+) -> Grid:
+    """Other values for values, or for ranges of them; the first rule that fits decides."""
+    grid = grids.read(raster)
+    old = grid.band(1)
+    if nodata_in is not None:
+        old[old == nodata_in] = np.nan
+    # Values without a rule have none afterwards, unless there is a default; a guess.
+    new = np.full(old.shape, np.nan if default_value is None else default_value)
+    new[np.isnan(old)] = np.nan
+    for low, high, value in reversed(rules):
+        if mode == "exact":
+            found = old == low
+        else:
+            above = old >= low if inclusive in _LEFT_CLOSED else old > low
+            found = above & (old <= high if inclusive in _RIGHT_CLOSED else old < high)
+        new[found] = value
+    return grids.made([new], grid.frame, out_dtype, nodata_out)
+
+
+def resample(
+    *,
+    raster: Asset,
+    out_res: tuple[float, float] | None,
+    scale_factor: float | None,
+    match_raster: Asset | None,
+    resample_method: str,
+    dst_nodata: float,
+) -> Grid:
+    """The same raster with other cells: of a size, so many times finer, or those of another."""
+    grid = grids.read(raster)
+    if out_res is not None:
+        west, _, _, north = extent = grid.frame.extent
+        # As GDAL counts: a cell more where at least half of it is covered.
+        width = max(1, math.floor((extent[2] - west) / out_res[0] + 0.5))
+        height = max(1, math.floor((north - extent[1]) / out_res[1] + 0.5))
+        covered = (west, north - height * out_res[1], west + width * out_res[0], north)
+        frame = grids.frame_of(covered, out_res, grid.frame.crs)
+    elif scale_factor is not None:
+        width, height = (max(1, round(n * scale_factor)) for n in grid.frame.shape[::-1])
+        frame = grids.scaled(grid.frame, width, height)
+    else:
+        assert match_raster is not None  # noqa: S101
+        frame = grids.read(match_raster).frame
+    numbers = range(1, len(grid.bands) + 1)
+    bands = [grids.aligned(grid, number, frame, resample_method) for number in numbers]
+    return grids.made(bands, frame, grids.roomy(grid.bands.dtype, dst_nodata), dst_nodata)
+
+
+def constant(
+    *,
+    extent: Extent,
+    value: float,
+    pixel_size: float,
+    dtype: str,
+    nodata: float,
+    align_to: tuple[float, float] | None,
+) -> Grid:
+    """A raster of one value, in EPSG:3857; a guess, as no parameter names a reference system."""
+    if align_to is not None:
+        # Outwards, so that the extent stays covered.
+        x, y = align_to
+        west, south = (
+            origin + math.floor((edge - origin) / pixel_size) * pixel_size
+            for origin, edge in ((x, extent[0]), (y, extent[1]))
+        )
+        east, north = (
+            origin + math.ceil((edge - origin) / pixel_size) * pixel_size
+            for origin, edge in ((x, extent[2]), (y, extent[3]))
+        )
+        extent = (west, south, east, north)
+    frame = grids.frame_of(extent, (pixel_size, pixel_size))
+    return grids.made([np.full(frame.shape, value)], frame, dtype, nodata)
+
+
+def fill(
+    *,
+    raster: Asset,
+    band: int | None,
+    nodata: float | None,
+    max_search_dist: float | None,
+    smoothing_iterations: int | None,
+    mask_raster: Asset | None,
+) -> Grid:
+    """Values where there were none, from those around; a band, or all where it is None."""
+    grid = grids.read(raster)
+    if nodata is not None:
+        grid = grids.Grid(grid.bands, grid.frame, nodata)
+    numbers = range(1, len(grid.bands) + 1) if band is None else [band]
+    filled = []
+    for number in numbers:
+        values = grid.band(number)
+        known = ~np.isnan(values)
+        if mask_raster is not None:
+            known &= grids.aligned(grids.read(mask_raster), 1, grid.frame, "near") > 0
+        around = fillnodata(
+            np.where(known, values, 0).astype("float32"),
+            mask=known.astype("uint8"),
+            max_search_distance=max_search_dist or _FILL_DISTANCE,
+            smoothing_iterations=smoothing_iterations or 0,
+        )
+        # What is farther from any value than was searched still has none.
+        reached = fillnodata(
+            known.astype("float32"),
+            mask=known.astype("uint8"),
+            max_search_distance=max_search_dist or _FILL_DISTANCE,
+        )
+        filled.append(np.where(known, values, np.where(reached > 0, around, np.nan)))
+    dtype, nodata = grid.bands.dtype, grid.nodata
+    if nodata is not None:
+        return grids.made(filled, grid.frame, str(dtype), nodata)
+    if np.isfinite(filled).all():
+        return grids.Grid(np.stack(filled).astype(dtype), grid.frame, None)
+    # What a mask made missing needs a value that says so.
+    return grids.made(filled, grid.frame, grids.roomy(dtype, _NODATA), _NODATA)
+
+
+def proximity(*, raster: Asset, dist_units: str, burn_value: float, nodata: float) -> Grid:
+    """How far it is from the middle of each cell to that of the nearest with a value.
+
+    Exact, where GDAL's own sweep is now and then a little off.
+    """
+    grid = grids.read(raster)
+    if grid.frame.width**2 * grid.frame.height > _MOST_STEPS:
+        reason = "the raster is too large for the emulator's search for the nearest cell"
+        raise JobFailed(reason, "geobox.RasterTooLargeError")
+    is_target = grid.band(1) == burn_value
+    width, height = grid.frame.cell if dist_units == "GEO" else (1.0, 1.0)
+    squared = _to_nearest(is_target, height) ** 2
+    columns = np.arange(grid.frame.width) * width
+    across = (columns[:, None] - columns[None, :]) ** 2
+    # Of each row: the nearest target of all columns, by way of each column's nearest.
+    distances = np.sqrt(np.stack([(across + row).min(axis=1) for row in squared]))
+    return grids.made([distances], grid.frame, "float32", nodata)
+
+
+def _to_nearest(is_target: Array, step: float) -> Array:
+    """How far it is from each cell to the nearest target of its column; inf where it has none."""
+    distances = np.where(is_target, 0.0, np.inf)
+    for row in range(1, len(distances)):
+        distances[row] = np.minimum(distances[row], distances[row - 1] + step)
+    for row in range(len(distances) - 2, -1, -1):
+        distances[row] = np.minimum(distances[row], distances[row + 1] + step)
+    return distances

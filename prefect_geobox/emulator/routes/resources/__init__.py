@@ -1,0 +1,1 @@
+"""Endpoints that no operation covers."""

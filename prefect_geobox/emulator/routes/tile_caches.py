@@ -1,0 +1,138 @@
+"""The caches of tiles: seeded and updated by remote tasks, measured and cleared at once."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.client.model.tasks import TaskState
+from prefect_geobox.emulator.http.errors import invalid_parameter, not_found
+from prefect_geobox.emulator.http.request_body import Body, body_of
+from prefect_geobox.emulator.routes.resources.assets import asset_of
+from prefect_geobox.emulator.state.emulator_state import state_of
+from prefect_geobox.emulator.state.map_compositions import CompositionKind
+from prefect_geobox.emulator.state.remote_tasks import Outcome
+from prefect_geobox.emulator.state.store import OtherKind
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+# What the official SDK lets through.
+_WORKERS = (1, 2, 4, 8, 12, 16, 20, 24)
+_ZOOMS = range(25)
+_DEFAULT_TO_ZOOM = 14
+# How large a tile is in the emulator's imagination.
+_TILE_BYTES = 256
+_TILES_FOR_DOUBLE_TIME = 1_000_000_000
+_WITH_TILES = (AssetKind.VECTOR, OtherKind.VIEW, AssetKind.RASTER)
+
+
+async def seed_cache(request: Request) -> Response:
+    """`POST {collection}/{uuid}/cache/seed/`: tasks without an output."""
+    return _start(request, "cache:seed")
+
+
+async def update_cache(request: Request) -> Response:
+    """`POST tilesets/{uuid}/cache/update/` and `POST maps/{uuid}/cache/update/`."""
+    if request.path_params["collection"] not in {"tilesets", "maps"}:
+        raise not_found("endpoint", request.url.path)
+    return _start(request, "cache:update")
+
+
+async def clear_cache(request: Request) -> Response:
+    """`POST {collection}/{uuid}/cache/clear/`."""
+    state_of(request).caches.pop(_key(request), None)
+    # Clients read no answer; a guess.
+    return JSONResponse({"success": True})
+
+
+async def cache_size(request: Request) -> Response:
+    """`POST {collection}/{uuid}/cache/size/`: a bare number."""
+    seeded = state_of(request).caches.get(_key(request), [])
+    tiles = sum(task.units or 0 for task in seeded if task.state == TaskState.SUCCESS.value)
+    # The unit is not known; bytes are a guess.
+    return JSONResponse(tiles * _TILE_BYTES)
+
+
+def _start(request: Request, name: str) -> Response:
+    state, key, body = state_of(request), _key(request), body_of(request)
+    tiles = _tiles(body)
+    collection = request.path_params["collection"]
+    answers: list[dict[str, Any]] = []
+    for _ in range(2 if collection == "tilesets" else 1):
+        seconds = state.seconds * (1 + min(tiles / _TILES_FOR_DOUBLE_TIME, 1))
+        task = state.tasks.start(name, seconds, lambda: Outcome({}), units=tiles)
+        state.caches.setdefault(key, []).append(task)
+        answers.append({"task_id": state.task_id(task)})
+    # The shapes that the SDK's own tests have: a bare object where a map is seeded, and a status
+    # beside the task where a map is updated; a list everywhere else, of two for a tileset.
+    if collection == "maps" and name == "cache:seed":
+        return JSONResponse(answers[0])
+    if collection == "maps":
+        return JSONResponse([{**answers[0], "status": "started"}])
+    return JSONResponse(answers)
+
+
+def _key(request: Request) -> str:
+    """The uuid of what has the cache.
+
+    Raises:
+        ApiError: It does not exist, or has no tiles.
+    """
+    collection, key = request.path_params["collection"], request.path_params["asset"]
+    if collection in {kind.value for kind in CompositionKind}:
+        found = state_of(request).compositions.find(CompositionKind(collection), key)
+        if found is None:
+            raise not_found(f"{collection} resource", key)
+        return found.uuid
+    return asset_of(request, *_WITH_TILES).uuid
+
+
+def _tiles(body: Body) -> int:
+    """How many tiles a request asks for, if the whole world is covered."""
+    first = _zoom(body, "from_zoom", 0)
+    last = _zoom(body, "to_zoom", max(first, _DEFAULT_TO_ZOOM))
+    if last < first:
+        raise invalid_parameter("body", "to_zoom", "is less than from_zoom")
+    if body.get("workers") is not None and body.get("workers") not in _WORKERS:
+        message = f"is none of {', '.join(map(str, _WORKERS))}"
+        raise invalid_parameter("body", "workers", message, "type_error.enum")
+    for name in ("extent", "extents"):
+        value = body.get(name)
+        extents = value if name == "extents" and isinstance(value, list) else [value]
+        # The SDK sends an empty extent for that of a whole tileset.
+        if not all(extent is None or extent == [] or _is_extent(extent) for extent in extents):
+            raise invalid_parameter("body", name, "value is not four numbers", "type_error.list")
+    return int(sum(4**zoom for zoom in range(first, last + 1)))
+
+
+def _zoom(body: Body, name: str, default: int) -> int:
+    value = body.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or value not in _ZOOMS:
+        message = f"value is not an integer from {_ZOOMS[0]} to {_ZOOMS[-1]}"
+        raise invalid_parameter("body", name, message, "type_error.integer")
+    return value
+
+
+def _is_extent(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 4
+        and all(isinstance(v, (int, float)) and math.isfinite(v) for v in value)
+    )
+
+
+_CACHE = "/v1/{collection}/{asset}/cache"
+
+ROUTES = [
+    Route(f"{_CACHE}/seed", seed_cache, methods=["POST"]),
+    Route(f"{_CACHE}/update", update_cache, methods=["POST"]),
+    Route(f"{_CACHE}/clear", clear_cache, methods=["POST"]),
+    Route(f"{_CACHE}/size", cache_size, methods=["POST"]),
+]

@@ -1,0 +1,1 @@
+"""What a running emulator holds: assets, remote tasks, sources, recorded requests."""
