@@ -62,13 +62,15 @@ def has_z(geometry: dict[str, Any]) -> bool:
     return any(len(position) > 2 for position in _positions(geometry["coordinates"]))
 
 
-def moved(geometry: dict[str, Any], move: Callable[[float, float], Position]) -> dict[str, Any]:
-    """A sound geometry with each position moved, heights kept."""
+def reproject(
+    geometry: dict[str, Any], transform: Callable[[float, float], Position]
+) -> dict[str, Any]:
+    """A valid geometry with each position transformed; heights stay."""
 
     def walk(node: Any) -> Any:
         if isinstance(node[0], (list, tuple)):
             return [walk(child) for child in node]
-        return [*move(node[0], node[1]), *node[2:]]
+        return [*transform(node[0], node[1]), *node[2:]]
 
     return {"type": geometry["type"], "coordinates": walk(geometry["coordinates"])}
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.geometry import Position
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.optional_libraries import library
 
 Transform = Callable[[float, float], Position]
 
@@ -30,7 +31,7 @@ _NAME = re.compile(
 )
 
 
-class OutsideError(JobFailed):
+class OutsideError(JobError):
     """A position outside of its reference system."""
 
     def __init__(self) -> None:
@@ -43,18 +44,18 @@ def epsg(code: int) -> str:
     """The reference system of an EPSG code.
 
     Raises:
-        JobFailed: There is no such code.
+        JobError: There is no such code.
     """
     if code in _EPSG_CODES:
         return f"EPSG:{code}"
-    raise JobFailed(f"{code} is not the code of a reference system", "geobox.InvalidSRIDError")
+    raise JobError(f"{code} is not the code of a reference system", "geobox.InvalidSRIDError")
 
 
 def named(name: str) -> str:
     """The reference system that a GeoJSON names in its `crs`.
 
     Raises:
-        JobFailed: The name is unknown.
+        JobError: The name is unknown.
     """
     match = _NAME.fullmatch(name.strip())
     if match is not None:
@@ -63,7 +64,7 @@ def named(name: str) -> str:
             return WGS84
         if match["authority"].upper() == "EPSG" and code.isdigit():
             return epsg(int(code))
-    raise JobFailed(f"the reference system {name!r} is unknown", "geobox.InvalidSRIDError")
+    raise JobError(f"the reference system {name!r} is unknown", "geobox.InvalidSRIDError")
 
 
 def to_web_mercator(crs: str) -> Transform:
@@ -76,7 +77,7 @@ def to_web_mercator(crs: str) -> Transform:
         A function that raises `OutsideError` for a position outside of the reference system.
 
     Raises:
-        JobFailed: The reference system is unknown, or pyproj is needed and not installed.
+        JobError: The reference system is unknown, or pyproj is needed and not installed.
     """
     if crs == WGS84:
         return _from_wgs84
@@ -89,7 +90,7 @@ def from_web_mercator(code: int) -> Transform:
     """What moves positions from Web Mercator into the reference system of an EPSG code.
 
     Raises:
-        JobFailed: As `to_web_mercator`.
+        JobError: As `to_web_mercator`.
     """
     crs = epsg(code)
     if crs == WGS84:
@@ -132,14 +133,14 @@ def transformer(source: str, target: str) -> Callable[[float, float], Any]:
     """What moves positions, or arrays of them, between two reference systems, unchecked.
 
     Raises:
-        JobFailed: One of them is unknown, or pyproj is missing.
+        JobError: One of them is unknown, or pyproj is missing.
     """
     pyproj = library("pyproj", f"the reference system {_short(source, target)}")
     try:
         transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
     except pyproj.exceptions.ProjError:
         reason = f"the reference system {_short(source, target)} is unknown"
-        raise JobFailed(reason, "geobox.InvalidSRIDError") from None
+        raise JobError(reason, "geobox.InvalidSRIDError") from None
     move: Callable[[float, float], Any] = transformer.transform
     return move
 

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import WGS84, named
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def read_vector(
         encoding: The encoding of a text.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     suffix = PurePosixPath(name).suffix.lower()
     if suffix == ".zip":
@@ -67,7 +68,7 @@ def read_vector(
             dataset = dataset if dataset in archive.namelist() else dataset_in(archive)
             if dataset is None:
                 reason = f"{name} holds no file that the emulator can publish"
-                raise JobFailed(reason, "geobox.InvalidFileError")
+                raise JobError(reason, "geobox.InvalidFileError")
             if PurePosixPath(dataset).suffix.lower() != ".shp":
                 inner = archive.read(dataset)
                 return read_vector(dataset, inner, dataset=None, layer=layer, encoding=encoding)
@@ -78,7 +79,7 @@ def read_vector(
         return _read_csv(name, content, encoding)
     if suffix in {".gpkg", ".kml", ".gpx", ".dxf"}:
         return read_through_pyogrio(name, content, "", layer)
-    raise JobFailed(f"{name} is of no format that is a layer", "geobox.InvalidFileError")
+    raise JobError(f"{name} is of no format that is a layer", "geobox.InvalidFileError")
 
 
 def dataset_in(archive: ZipFile) -> str | None:
@@ -108,7 +109,7 @@ def read_csv(
         names: The columns of a file without a header.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     try:
         # A BOM is no part of the first column's name.
@@ -133,7 +134,7 @@ def open_zip(name: str, content: bytes) -> ZipFile:
     """Opens a zip.
 
     Raises:
-        JobFailed: It is broken.
+        JobError: It is broken.
     """
     try:
         return ZipFile(io.BytesIO(content))
@@ -192,7 +193,7 @@ def _read_csv(name: str, content: bytes, encoding: str) -> VectorSource:
         return VectorSource(None, _rows_of_wkt(rows, columns["wkt"]))
     if rows and pair is None:
         reason = f"{name} has no columns longitude and latitude, x and y, or wkt"
-        raise JobFailed(reason, "geobox.InvalidFileError")
+        raise JobError(reason, "geobox.InvalidFileError")
     if pair is None:
         return VectorSource(None, [])
     east, north = (columns[column] for column in pair)
@@ -223,7 +224,7 @@ def read_through_pyogrio(name: str, content: bytes, within: str, layer: str | No
         layer: The layer; the first where None.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     purpose = f"reading {name}"
     pyogrio, shapely = library("pyogrio", purpose), library("shapely", purpose)
@@ -235,7 +236,7 @@ def read_through_pyogrio(name: str, content: bytes, within: str, layer: str | No
                 # Of other formats than GPKG the upload told no real names.
                 if layer is not None and name.lower().endswith(".gpkg"):
                     reason = f"{name} has no layer {layer!r}"
-                    raise JobFailed(reason, "geobox.InvalidFileError")
+                    raise JobError(reason, "geobox.InvalidFileError")
                 layer = next(iter(layers), None)
             meta, _, geometries, columns = pyogrio.raw.read(source, layer=layer)
         except (RuntimeError, ValueError) as error:
@@ -329,5 +330,5 @@ def _value(text: Any) -> Any:
     return text
 
 
-def _broken(name: str, why: object) -> JobFailed:
-    return JobFailed(f"{name} cannot be read: {why}", "geobox.InvalidFileError")
+def _broken(name: str, why: object) -> JobError:
+    return JobError(f"{name} cannot be read: {why}", "geobox.InvalidFileError")

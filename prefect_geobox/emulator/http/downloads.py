@@ -16,7 +16,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _MEDIA_TYPE = "application/octet-stream"
 
 
-def download_of(headers: Headers, name: str, content: bytes) -> Response:
+def download_response(headers: Headers, name: str, content: bytes) -> Response:
     """The answer to a request for content: all of it, a part (206), or none (416).
 
     That the API sends parts is a guess. Several parts in one request are not sent: such a request

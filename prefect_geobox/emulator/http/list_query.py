@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from prefect_geobox.emulator.http.errors import ApiError, boolean, integer, invalid_parameter
+from prefect_geobox.emulator.http.errors import ApiError, invalid_parameter
 from prefect_geobox.emulator.http.filters import Filter, FilterError, parse_filter
+from prefect_geobox.emulator.http.parameters import boolean, integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 from prefect_geobox.emulator.geodata import geometry
 from prefect_geobox.emulator.geodata.reprojection import epsg
 from prefect_geobox.emulator.geodata.vector_files import VectorSource, read_vector
-from prefect_geobox.emulator.jobs.publishing import PublishOrder, nothing_usable, sound_features
+from prefect_geobox.emulator.jobs.publishing import (
+    PublishOptions,
+    no_valid_features_error,
+    valid_features,
+)
 from prefect_geobox.emulator.sql.database import evaluate
 from prefect_geobox.emulator.state.layers import fields_of, layer_of, record, rows_of
 from prefect_geobox.emulator.state.remote_tasks import Outcome
@@ -32,7 +36,7 @@ def calculate(asset: Asset, rows: Rows, target: str, expression: str) -> Outcome
     `geom`, and with the functions that users' SQL has.
 
     Raises:
-        JobFailed: The expression is wrong.
+        JobError: The expression is wrong.
     """
     values = evaluate(expression, asset, rows)
     layer = layer_of(asset)
@@ -56,32 +60,34 @@ def delete(asset: Asset, rows: Rows) -> Outcome:
     return Outcome({"deleted": len(gone)}, apply=apply)
 
 
-def source_of(file: Asset, order: PublishOrder, target: Asset) -> tuple[Rows, Rows]:
+def read_features(file: Asset, options: PublishOptions, target: Asset) -> tuple[Rows, Rows]:
     """The features of a file that fit into a layer, and an entry for each that does not.
 
     Raises:
-        JobFailed: The file cannot be read, or nothing in it fits.
+        JobError: The file cannot be read, or nothing in it fits.
     """
     source = read_vector(
         file.name,
         file.content,
-        dataset=order.dataset,
-        layer=order.layer,
-        encoding=order.encoding,
+        dataset=options.dataset,
+        layer=options.layer,
+        encoding=options.encoding,
     )
-    return fitting(source, file.name, order.srid, target)
+    return features_for_layer(source, file.name, options.srid, target)
 
 
-def fitting(source: VectorSource, name: str, srid: int, target: Asset) -> tuple[Rows, Rows]:
+def features_for_layer(
+    source: VectorSource, name: str, srid: int, target: Asset
+) -> tuple[Rows, Rows]:
     """The features of any source that fit into a layer, and an entry for each that does not.
 
     Raises:
-        JobFailed: Nothing in it fits.
+        JobError: Nothing in it fits.
     """
     kind = str(target.details["layer_type"])
-    features, errors = sound_features(source, kind, source.crs or epsg(srid))
+    features, errors = valid_features(source, kind, source.crs or epsg(srid))
     if errors and not features:
-        raise nothing_usable(name, errors)
+        raise no_valid_features_error(name, errors)
     return features, errors
 
 
@@ -99,7 +105,7 @@ def append(asset: Asset, features: Rows, errors: Rows, *, report_errors: bool) -
 
 
 @dataclass(frozen=True)
-class UpdateOrder:
+class UpdateOptions:
     """What a request to update a layer by another asks for.
 
     Attributes:
@@ -117,15 +123,15 @@ class UpdateOrder:
     insert_missing: bool
 
 
-def update(asset: Asset, source: Rows, order: UpdateOrder) -> Outcome:
+def update(asset: Asset, source: Rows, options: UpdateOptions) -> Outcome:
     """Updates a layer by the features of another or of a file.
 
     Where several features of the source have the same value in the common field, the last one
     counts; where several of the layer have it, all are updated. Both are guesses.
     """
-    layer, key = layer_of(asset), order.common_field
+    layer, key = layer_of(asset), options.common_field
     known = {field.name for field in fields_of(asset)} - {key}
-    names = set(order.fields) or known
+    names = set(options.fields) or known
     by_key = {record(row).get(key): row for row in source if record(row).get(key) is not None}
     shown = rows_of(asset)
     present = {record(row).get(key) for row in shown}
@@ -134,13 +140,13 @@ def update(asset: Asset, source: Rows, order: UpdateOrder) -> Outcome:
     matched = {
         row["id"]: by_key[record(row)[key]] for row in shown if record(row).get(key) in by_key
     }
-    doomed = ids - matched.keys() if order.delete_unmatched else set()
+    doomed = ids - matched.keys() if options.delete_unmatched else set()
 
     def updated(row: dict[str, Any]) -> dict[str, Any]:
         other = matched[row["id"]]
         changes = {k: v for k, v in other["properties"].items() if k in names & known}
         changed = _with(row, changes)
-        return {**changed, "geometry": other["geometry"]} if order.update_geometry else changed
+        return {**changed, "geometry": other["geometry"]} if options.update_geometry else changed
 
     def apply() -> None:
         kept = [
@@ -148,10 +154,10 @@ def update(asset: Asset, source: Rows, order: UpdateOrder) -> Outcome:
             for row in layer.rows
             if row["id"] not in doomed
         ]
-        added = _numbered(layer, missing) if order.insert_missing else []
+        added = _numbered(layer, missing) if options.insert_missing else []
         _replace(layer, kept + added)
 
-    inserted = len(missing) if order.insert_missing else 0
+    inserted = len(missing) if options.insert_missing else 0
     result = {"updated": len(matched), "inserted": inserted, "deleted": len(doomed)}
     return Outcome(result, apply=apply)
 

@@ -11,11 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import from_web_mercator
-from prefect_geobox.emulator.jobs.publishing import succeeded
-from prefect_geobox.emulator.state.features import collection, moved
+from prefect_geobox.emulator.state.features import collection, reproject_feature
 from prefect_geobox.emulator.state.layers import record
+from prefect_geobox.emulator.state.new_assets import asset_outcome
 from prefect_geobox.emulator.state.uploaded_files import make_file
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _NUMPY_TYPES = {"Integer": "int64", "Long": "int64", "Float": "float64"}
 
 
 @dataclass(frozen=True)
-class Picked:
+class ExportedLayer:
     """Features of a layer that go into a file.
 
     Attributes:
@@ -63,8 +64,8 @@ class Picked:
     rows: list[dict[str, Any]]
 
 
-def export(
-    layers: list[Picked], filename: str, out_format: str, srid: int, *, zipped: bool
+def export_layers(
+    layers: list[ExportedLayer], filename: str, out_format: str, srid: int, *, zipped: bool
 ) -> Outcome:
     """Does the work of a task that exports layers into one file.
 
@@ -79,14 +80,20 @@ def export(
         zipped: Whether to zip it.
 
     Raises:
-        JobFailed: The reference system is unknown, or a library is missing.
+        JobError: The reference system is unknown, or a library is missing.
     """
     suffix, driver = FORMATS[out_format]
     srid = _KML_SRID if out_format == "KML" else srid
-    move = from_web_mercator(srid)
+    transform = from_web_mercator(srid)
     stem = _stem(filename, suffix)
     layers = [
-        Picked(p.name, p.layer_type, p.has_z, p.fields, [moved(row, move) for row in p.rows])
+        ExportedLayer(
+            p.name,
+            p.layer_type,
+            p.has_z,
+            p.fields,
+            [reproject_feature(row, transform) for row in p.rows],
+        )
         for p in layers
     ]
     with tempfile.TemporaryDirectory(prefix="geobox-emulator-") as folder:
@@ -106,7 +113,7 @@ def export(
         return _file(f"{stem}.zip", _zip({path.name: path.read_bytes() for path in written}))
 
 
-def export_rows(
+def export_table(
     rows: list[dict[str, Any]], fields: list[Field], filename: str, *, zipped: bool
 ) -> Outcome:
     """Does the work of a task that exports rows of a table as CSV."""
@@ -118,7 +125,7 @@ def export_rows(
 
 
 def _file(name: str, content: bytes) -> Outcome:
-    return succeeded(make_file(name, content, scan_archive=True))
+    return asset_outcome(make_file(name, content, scan_archive=True))
 
 
 def _stem(filename: str, suffix: str) -> str:
@@ -135,7 +142,7 @@ def _zip(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _geojson(layer: Picked, srid: int) -> str:
+def _geojson(layer: ExportedLayer, srid: int) -> str:
     names = [field.name for field in layer.fields]
     rows = [{**row, "properties": _properties(row, names)} for row in layer.rows]
     return json.dumps(collection(rows, srid))
@@ -146,7 +153,7 @@ def _properties(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
     return {name: values.get(name) for name in names}
 
 
-def _csv_of_features(layer: Picked) -> bytes:
+def _csv_of_features(layer: ExportedLayer) -> bytes:
     # How the API writes geometries into a CSV is not known; a guess: as WKT in a last column.
     shapely = library("shapely", "writing geometries into a CSV")
     names = [field.name for field in layer.fields]
@@ -166,7 +173,7 @@ def _csv(names: list[str], rows: Iterable[dict[str, Any]]) -> bytes:
 
 
 def _write_through_pyogrio(
-    layer: Picked, path: Path, driver: str, srid: int, layer_name: str
+    layer: ExportedLayer, path: Path, driver: str, srid: int, layer_name: str
 ) -> None:
     purpose = f"writing {path.suffix.removeprefix('.').upper()}"
     pyogrio, shapely = library("pyogrio", purpose), library("shapely", purpose)
@@ -203,4 +210,4 @@ def _write_through_pyogrio(
         )
     except (RuntimeError, ValueError) as error:
         text = str(error).replace(str(path), path.name)
-        raise JobFailed(f"{path.name} cannot be written: {text}", "geobox.ExportError") from None
+        raise JobError(f"{path.name} cannot be written: {text}", "geobox.ExportError") from None

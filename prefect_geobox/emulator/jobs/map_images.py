@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import WGS84, to_web_mercator
-from prefect_geobox.emulator.jobs.publishing import succeeded
+from prefect_geobox.emulator.state.new_assets import asset_outcome
 from prefect_geobox.emulator.state.uploaded_files import make_file
 
 if TYPE_CHECKING:
@@ -64,17 +64,17 @@ def export_map(name: str, layers: list[Asset], frame: Frame) -> Outcome:
         frame: What the picture shows.
 
     Raises:
-        JobFailed: Pillow is missing.
+        JobError: Pillow is missing.
     """
     content = draw(layers, frame)
-    return succeeded(make_file(f"{name}.png", content, scan_archive=False))
+    return asset_outcome(make_file(f"{name}.png", content, scan_archive=False))
 
 
 def draw(layers: list[Asset], frame: Frame) -> bytes:
     """A PNG of layers in Web Mercator.
 
     Raises:
-        JobFailed: Pillow is missing.
+        JobError: Pillow is missing.
     """
     pictures = library("PIL.Image", "the picture of a map")
     drawing = library("PIL.ImageDraw", "the picture of a map")

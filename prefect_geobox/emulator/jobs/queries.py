@@ -1,4 +1,4 @@
-"""Queries: a vector tool's or users' SQL, run and kept as a layer, a table, or only answered."""
+"""Queries: a vector tool's or users' SQL, run and kept as a layer, a table, or only run_query."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.geodata import geometry
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.vector_files import datatypes, plain
-from prefect_geobox.emulator.jobs.publishing import make_layer, make_table, succeeded
 from prefect_geobox.emulator.sql.database import select
 from prefect_geobox.emulator.state.layers import fields_of
+from prefect_geobox.emulator.state.new_assets import asset_outcome, make_layer, make_table
 from prefect_geobox.emulator.state.store import Field, OtherKind
 from prefect_geobox.emulator.vector_tools.catalogue import TOOLS
 from prefect_geobox.emulator.vector_tools.inputs import Inputs, Piece
@@ -28,7 +29,7 @@ _DIMENSIONS = {"Point": 0, "MultiPoint": 0, "Polyline": 1, "Polygon": 2}
 
 @dataclass(frozen=True)
 class Query:
-    """A query whose parameters are resolved.
+    """A query whose parameters are resolve_query.
 
     Attributes:
         sql: The SQL.
@@ -51,10 +52,10 @@ class Query:
         """Runs it.
 
         Raises:
-            JobFailed: A parameter is missing or makes no sense, or the SQL is wrong.
+            JobError: A parameter is missing or makes no sense, or the SQL is wrong.
         """
         for uuid in self.missing:
-            raise JobFailed(f"layer or table {uuid!r} not found", "geobox.NotFoundError")
+            raise JobError(f"layer or table {uuid!r} not found", "geobox.NotFoundError")
         tool = _TOOLS.get(self.sql)
         if tool is None:
             return self._select()
@@ -62,11 +63,11 @@ class Query:
             found = self.assets if kind in _ASSET_TYPES else self.values
             if found.get(name) is None:
                 reason = f"{tool.name} needs a value for {name!r}"
-                raise JobFailed(reason, "geobox.MissingParameterError")
+                raise JobError(reason, "geobox.MissingParameterError")
             is_table = kind == "Layer" and self.assets[name].kind is AssetKind.TABLE
             if is_table or (kind == "Table" and self.assets[name].kind is not AssetKind.TABLE):
                 reason = f"{tool.name} wants a {kind.lower()} as {name!r}"
-                raise JobFailed(reason, "geobox.InvalidParameterError")
+                raise JobError(reason, "geobox.InvalidParameterError")
         return tool.work(Inputs(tool.name, self.assets, self.values))
 
     def known_fields(self) -> dict[str, Field]:
@@ -80,7 +81,7 @@ class Query:
         return [Piece(shape, row) for shape, row in zip(shapes, found.rows, strict=True)]
 
 
-def resolved(store: Store, sql: str, params: list[dict[str, Any]]) -> Query:
+def resolve_query(store: Store, sql: str, params: list[dict[str, Any]]) -> Query:
     """A query with the layers and tables that its parameters name by uuid."""
     assets: dict[str, Asset] = {}
     values: dict[str, Any] = {}
@@ -119,7 +120,7 @@ def save_as_layer(query: Query, name: str, layer_type: str | None, *, temporary:
         temporary: Whether it is temporary.
 
     Raises:
-        JobFailed: As `Query.run`, or nothing has a geometry.
+        JobError: As `Query.run`, or nothing has a geometry.
     """
     pieces = [piece for piece in query.run() if piece.shape is not None]
     kind, shapes = _fitted(pieces, layer_type)
@@ -128,23 +129,23 @@ def save_as_layer(query: Query, name: str, layer_type: str | None, *, temporary:
         for number, (shape, properties) in enumerate(shapes, start=1)
     ]
     fields = _fields(query, [properties for _, properties in shapes])
-    return succeeded(make_layer(name, kind, features, fields, temporary=temporary))
+    return asset_outcome(make_layer(name, kind, features, fields, temporary=temporary))
 
 
 def save_as_table(query: Query, name: str) -> Outcome:
     """Does the work of a task that keeps what a query finds as a table, without geometries.
 
     Raises:
-        JobFailed: As `Query.run`.
+        JobError: As `Query.run`.
     """
-    return succeeded(make_table(name, [piece.properties for piece in query.run()]))
+    return asset_outcome(make_table(name, [piece.properties for piece in query.run()]))
 
 
-def answered(query: Query, *, geometries: bool) -> tuple[list[Field], list[dict[str, Any]]]:
+def run_query(query: Query, *, geometries: bool) -> tuple[list[Field], list[dict[str, Any]]]:
     """What a query finds, as columns and as features; those without a shape have null for it.
 
     Raises:
-        JobFailed: As `Query.run`.
+        JobError: As `Query.run`.
     """
     pieces = query.run()
     features = []
@@ -174,7 +175,7 @@ def _fitted(
     solid = [piece for piece in pieces if not piece.shape.is_empty]
     if layer_type is None and not solid:
         # What the API makes of nothing is not known; a guess: a failure, as a layer has a type.
-        raise JobFailed("the query makes nothing that has a geometry", "geobox.NoFeaturesError")
+        raise JobError("the query makes nothing that has a geometry", "geobox.NoFeaturesError")
     if layer_type is not None:
         dimension = _DIMENSIONS[layer_type]
     else:

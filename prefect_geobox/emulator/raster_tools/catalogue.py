@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.geodata.optional_libraries import library
-from prefect_geobox.emulator.http.errors import ApiError, boolean, invalid_parameter
+from prefect_geobox.emulator.http.errors import ApiError, invalid_parameter
 from prefect_geobox.emulator.http.filters import parse_filter
-from prefect_geobox.emulator.jobs.publishing import make_content, succeeded
+from prefect_geobox.emulator.http.parameters import boolean
 from prefect_geobox.emulator.raster_tools import parameters as p
 from prefect_geobox.emulator.raster_tools.expressions import Expression
 from prefect_geobox.emulator.state.layers import column_names
+from prefect_geobox.emulator.state.new_assets import asset_outcome, make_content
 from prefect_geobox.emulator.state.store import Asset
 
 if TYPE_CHECKING:
@@ -81,17 +82,17 @@ class Analysis:
         """Does the work of a task.
 
         Raises:
-            JobFailed: It cannot be done, or a library is missing.
+            JobError: It cannot be done, or a library is missing.
         """
         for needed in _LIBRARIES:
             library(needed, f"the analysis {self.name}")
         module = import_module(f"prefect_geobox.emulator.raster_tools.{self.module}")
         work = getattr(module, self.name)
         if self.name == "polygonize":
-            return succeeded(work(output_layer_name=name, **values))
+            return asset_outcome(work(output_layer_name=name, **values))
         grids = import_module("prefect_geobox.emulator.raster_tools.grids")
         content = grids.write(work(**values))
-        return succeeded(make_content(AssetKind.RASTER, name, content))
+        return asset_outcome(make_content(AssetKind.RASTER, name, content))
 
 
 def _one_size(values: Values) -> None:
@@ -287,7 +288,7 @@ _ALL = (
     ),
     Analysis(
         "proximity",
-        "cell_values",
+        "terrain",
         (
             _RASTER,
             Parameter("dist_units", p.choice("GEO", "PIXEL"), "GEO"),

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rasterio.fill import fillnodata
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
 from prefect_geobox.emulator.raster_tools import grids
 
 if TYPE_CHECKING:
     from prefect_geobox.emulator.raster_tools.expressions import Expression
-    from prefect_geobox.emulator.raster_tools.grids import Array, Extent, Grid
+    from prefect_geobox.emulator.raster_tools.grids import Extent, Grid
     from prefect_geobox.emulator.raster_tools.parameters import Rules
     from prefect_geobox.emulator.state.store import Asset
 
 # How far GDAL looks for values where it is not told.
 _FILL_DISTANCE = 100.0
 _NODATA = -9999.0
-# Of the search for the nearest cell; takes a few seconds.
-_MOST_STEPS = 2_000_000_000
 _LEFT_CLOSED = ("left", "both")
 _RIGHT_CLOSED = ("right", "both")
 
@@ -171,32 +168,3 @@ def fill(
         return grids.Grid(np.stack(filled).astype(dtype), grid.frame, None)
     # What a mask made missing needs a value that says so.
     return grids.made(filled, grid.frame, grids.roomy(dtype, _NODATA), _NODATA)
-
-
-def proximity(*, raster: Asset, dist_units: str, burn_value: float, nodata: float) -> Grid:
-    """How far it is from the middle of each cell to that of the nearest with a value.
-
-    Exact, where GDAL's own sweep is now and then a little off.
-    """
-    grid = grids.read(raster)
-    if grid.frame.width**2 * grid.frame.height > _MOST_STEPS:
-        reason = "the raster is too large for the emulator's search for the nearest cell"
-        raise JobFailed(reason, "geobox.RasterTooLargeError")
-    is_target = grid.band(1) == burn_value
-    width, height = grid.frame.cell if dist_units == "GEO" else (1.0, 1.0)
-    squared = _to_nearest(is_target, height) ** 2
-    columns = np.arange(grid.frame.width) * width
-    across = (columns[:, None] - columns[None, :]) ** 2
-    # Of each row: the nearest target of all columns, by way of each column's nearest.
-    distances = np.sqrt(np.stack([(across + row).min(axis=1) for row in squared]))
-    return grids.made([distances], grid.frame, "float32", nodata)
-
-
-def _to_nearest(is_target: Array, step: float) -> Array:
-    """How far it is from each cell to the nearest target of its column; inf where it has none."""
-    distances = np.where(is_target, 0.0, np.inf)
-    for row in range(1, len(distances)):
-        distances[row] = np.minimum(distances[row], distances[row - 1] + step)
-    for row in range(len(distances) - 2, -1, -1):
-        distances[row] = np.minimum(distances[row], distances[row + 1] + step)
-    return distances

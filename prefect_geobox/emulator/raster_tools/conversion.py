@@ -13,7 +13,7 @@ from rasterio import features
 from rasterio.warp import transform
 
 from prefect_geobox.emulator.geodata import geometry
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.reprojection import WEB_MERCATOR
 from prefect_geobox.emulator.raster_tools import grids
 from prefect_geobox.emulator.state.layers import record, rows_of
@@ -50,7 +50,7 @@ def rasterize(
     ]
     if not shapes:
         reason = f"no feature has a number in {burn_attribute!r}"
-        raise JobFailed(reason, "geobox.NoFeaturesError")
+        raise JobError(reason, "geobox.NoFeaturesError")
     burnt = features.rasterize(
         shapes, frame.shape, fill=np.nan, transform=frame.transform, dtype="float64"
     )
@@ -119,11 +119,11 @@ def clip(
     grid = grids.read(raster)
     rows = [row for row in rows_of(layer) if where is None or where.matches(record(row))]
     if not rows:
-        raise JobFailed("no feature of the layer passes `where`", "geobox.NoFeaturesError")
-    shapes = [grids.moved(row["geometry"], grid.frame) for row in rows]
+        raise JobError("no feature of the layer passes `where`", "geobox.NoFeaturesError")
+    shapes = [grids.geometry_in_frame(row["geometry"], grid.frame) for row in rows]
     outside = features.geometry_mask(shapes, grid.frame.shape, grid.frame.transform)
     if outside.all():
-        raise JobFailed("the raster and the layer do not overlap", "geobox.NoOverlapError")
+        raise JobError("the raster and the layer do not overlap", "geobox.NoOverlapError")
     numbers = range(1, len(grid.bands) + 1)
     bands = [np.where(outside, np.nan, grid.band(number)) for number in numbers]
     dtype = grids.roomy(grid.bands.dtype, dst_nodata)
@@ -154,7 +154,7 @@ def idw(
     rows = [row for row in rows_of(layer) if _number(row, z_field) is not None]
     if not rows or any(row["geometry"]["type"] != "Point" for row in rows):
         reason = f"{layer.name} is no layer of points with numbers in {z_field!r}"
-        raise JobFailed(reason, "geobox.NoFeaturesError")
+        raise JobError(reason, "geobox.NoFeaturesError")
     if match_raster is not None:
         frame = grids.read(match_raster).frame
     else:
@@ -197,7 +197,7 @@ def _weighted(
 def _extent(rows: list[dict[str, Any]]) -> Extent:
     found = geometry.extent([row["geometry"] for row in rows])
     if found is None:
-        raise JobFailed("the layer has no features", "geobox.NoFeaturesError")
+        raise JobError("the layer has no features", "geobox.NoFeaturesError")
     west, south, east, north = found
     return west, south, east, north
 

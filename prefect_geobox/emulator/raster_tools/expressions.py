@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 
 # numpy's name of each function that an expression may call.
 _FUNCTIONS = frozenset(
@@ -77,7 +77,7 @@ class Expression:
             shape: Rows and columns of the result, whatever the expression gives.
 
         Raises:
-            JobFailed: It cannot be computed, as where a function gets too few arguments.
+            JobError: It cannot be computed, as where a function gets too few arguments.
         """
         import numpy as np
 
@@ -106,7 +106,7 @@ class Expression:
                 return np.broadcast_to(result, shape)
         except (TypeError, ValueError, OverflowError) as error:
             reason = f"the expression cannot be computed: {error}"
-            raise JobFailed(reason, "geobox.InvalidExpressionError") from None
+            raise JobError(reason, "geobox.InvalidExpressionError") from None
 
     def _check(self, node: ast.AST) -> None:
         match node:

@@ -15,7 +15,7 @@ from rasterio.io import MemoryFile
 from rasterio.transform import array_bounds, from_origin
 from rasterio.warp import reproject, transform_geom
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.reprojection import WEB_MERCATOR
 
 if TYPE_CHECKING:
@@ -97,11 +97,11 @@ class Grid:
         """A band, counted from 1, as float64 with NaN where it has no value.
 
         Raises:
-            JobFailed: There is no such band.
+            JobError: There is no such band.
         """
         if not 1 <= number <= len(self.bands):
             reason = f"the raster has no band {number}, but {len(self.bands)}"
-            raise JobFailed(reason, "geobox.InvalidParameterError")
+            raise JobError(reason, "geobox.InvalidParameterError")
         values: Array = self.bands[number - 1].astype("float64")
         if self.nodata is not None:
             values[self.bands[number - 1] == self.nodata] = np.nan
@@ -112,7 +112,7 @@ def read(raster: Asset) -> Grid:
     """Reads a raster asset.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     try:
         with MemoryFile(raster.content) as memory, memory.open() as source:
@@ -123,7 +123,7 @@ def read(raster: Asset) -> Grid:
             return Grid(source.read(), frame, source.nodata)
     except (RasterioError, CRSError, ValueError) as error:
         reason = f"the raster {raster.name} cannot be read: {type(error).__name__}"
-        raise JobFailed(reason, "geobox.InvalidRasterError") from None
+        raise JobError(reason, "geobox.InvalidRasterError") from None
 
 
 def write(grid: Grid) -> bytes:
@@ -148,7 +148,7 @@ def frame_of(extent: Extent, cell: tuple[float, float], crs: Any = WEB_MERCATOR)
     """A frame with its origin in the north west, as large as needed to cover an extent.
 
     Raises:
-        JobFailed: It would have too many cells.
+        JobError: It would have too many cells.
     """
     west, south, east, north = extent
     # What rounding adds to a whole number of cells makes no further one.
@@ -164,7 +164,7 @@ def scaled(frame: Frame, width: int, height: int) -> Frame:
     """A frame of the same extent with other numbers of cells.
 
     Raises:
-        JobFailed: It would have too many cells.
+        JobError: It would have too many cells.
     """
     t, x, y = frame.transform, frame.width / width, frame.height / height
     finer = Frame(Affine(t.a * x, t.b * y, t.c, t.d * x, t.e * y, t.f), width, height, frame.crs)
@@ -211,11 +211,11 @@ def made(bands: list[Array], frame: Frame, dtype: str, nodata: float) -> Grid:
         nodata: What stands where there is no value.
 
     Raises:
-        JobFailed: The type cannot hold the nodata value. That the API fails then is a guess.
+        JobError: The type cannot hold the nodata value. That the API fails then is a guess.
     """
     if not fits(nodata, dtype):
         reason = f"the type {dtype} cannot hold the nodata value {nodata:g}"
-        raise JobFailed(reason, "geobox.InvalidParameterError")
+        raise JobError(reason, "geobox.InvalidParameterError")
     values = np.stack(bands)
     missing = ~np.isfinite(values)
     values = np.where(missing, nodata, values)
@@ -244,7 +244,7 @@ def roomy(dtype: Any, nodata: float) -> str:
     return str(np.promote_types(dtype, other))
 
 
-def moved(shape: dict[str, Any], frame: Frame) -> dict[str, Any]:
+def geometry_in_frame(shape: dict[str, Any], frame: Frame) -> dict[str, Any]:
     """The geometry of a feature, which is in EPSG:3857, in the reference system of a frame."""
     if frame.crs == CRS.from_string(WEB_MERCATOR):
         return shape
@@ -258,4 +258,4 @@ def _check_size(frame: Frame) -> None:
             f"the raster would have {frame.width} x {frame.height} cells; "
             f"the emulator makes none with more than {_MOST_CELLS:,}"
         )
-        raise JobFailed(reason, "geobox.RasterTooLargeError")
+        raise JobError(reason, "geobox.RasterTooLargeError")

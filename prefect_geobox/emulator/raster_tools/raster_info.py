@@ -19,7 +19,7 @@ def info(raster: Asset) -> dict[str, Any]:
     """Its frame and type. No source tells the keys that the API has; guesses.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     grid = grids.read(raster)
     frame = grid.frame
@@ -47,7 +47,7 @@ def statistics(raster: Asset, indexes: list[int]) -> dict[str, dict[str, float |
         indexes: The bands, counted from 1; all where there are none.
 
     Raises:
-        JobFailed: It cannot be read, or has no such band.
+        JobError: It cannot be read, or has no such band.
     """
     grid = grids.read(raster)
     found: dict[str, dict[str, float | int | None]] = {}
@@ -66,7 +66,7 @@ def value_at(raster: Asset, latitude: float, longitude: float) -> float | None:
     """The value of its first band at a place; None where it has none, also outside of it.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     grid = grids.read(raster)
     [x], [y] = transform(WGS84, grid.frame.crs, [longitude], [latitude])

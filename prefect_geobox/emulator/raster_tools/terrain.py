@@ -1,4 +1,4 @@
-"""Slope and aspect of an elevation model."""
+"""Slope and aspect of an elevation model, and distances to the nearest cell with a value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.raster_tools import grids
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # The weights of the neighbours beside the cell and at its corners, in either direction.
 _WEIGHTS = {"Horn": (2.0, 1.0), "ZevenbergenThorne": (1.0, 0.0)}
+# Of the search for the nearest cell; takes a few seconds.
+_MOST_STEPS = 2_000_000_000
 
 
 def slope(
@@ -53,12 +55,31 @@ def aspect(
     return grids.made([values], grid.frame, "float32", nodata_out)
 
 
+def proximity(*, raster: Asset, dist_units: str, burn_value: float, nodata: float) -> Grid:
+    """How far it is from the middle of each cell to that of the nearest with a value.
+
+    Exact, where GDAL's own sweep is now and then a little off.
+    """
+    grid = grids.read(raster)
+    if grid.frame.width**2 * grid.frame.height > _MOST_STEPS:
+        reason = "the raster is too large for the emulator's search for the nearest cell"
+        raise JobError(reason, "geobox.RasterTooLargeError")
+    is_target = grid.band(1) == burn_value
+    width, height = grid.frame.cell if dist_units == "GEO" else (1.0, 1.0)
+    squared = _to_nearest(is_target, height) ** 2
+    columns = np.arange(grid.frame.width) * width
+    across = (columns[:, None] - columns[None, :]) ** 2
+    # Of each row: the nearest target of all columns, by way of each column's nearest.
+    distances = np.sqrt(np.stack([(across + row).min(axis=1) for row in squared]))
+    return grids.made([distances], grid.frame, "float32", nodata)
+
+
 def _gradient(grid: Grid, algorithm: str, *, compute_edges: bool) -> tuple[Array, Array]:
     """How much the ground rises to the east and to the north, NaN where that is unknown."""
     heights = grid.band(1)
     if min(heights.shape) < 2:
         reason = "the raster has fewer than two rows or columns"
-        raise JobFailed(reason, "geobox.InvalidRasterError")
+        raise JobError(reason, "geobox.InvalidRasterError")
     # Beyond the edge the ground goes on as it came, which is GDAL's way too.
     padded = np.pad(heights, 1, mode="reflect", reflect_type="odd")
     rows, columns = heights.shape
@@ -88,3 +109,13 @@ def _gradient(grid: Grid, algorithm: str, *, compute_edges: bool) -> tuple[Array
 def _window_sum(padded: Array, rows: int, columns: int) -> Array:
     windows = (padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3))
     return np.asarray(sum(windows))
+
+
+def _to_nearest(is_target: Array, step: float) -> Array:
+    """How far it is from each cell to the nearest target of its column; inf where it has none."""
+    distances = np.where(is_target, 0.0, np.inf)
+    for row in range(1, len(distances)):
+        distances[row] = np.minimum(distances[row], distances[row - 1] + step)
+    for row in range(len(distances) - 2, -1, -1):
+        distances[row] = np.minimum(distances[row], distances[row + 1] + step)
+    return distances

@@ -11,11 +11,15 @@ from starlette.routing import Route
 from prefect_geobox.client.models import AssetKind, TaskState
 from prefect_geobox.emulator.http.errors import invalid_parameter, not_found
 from prefect_geobox.emulator.http.request_body import Body, body_of
-from prefect_geobox.emulator.routes.resources.assets import asset_of
 from prefect_geobox.emulator.state.emulator_state import state_of
+from prefect_geobox.emulator.state.lookup import (
+    LAYER_KINDS,
+    collection_of,
+    requested_asset,
+    requested_composition,
+)
 from prefect_geobox.emulator.state.map_compositions import CompositionKind
 from prefect_geobox.emulator.state.remote_tasks import Outcome
-from prefect_geobox.emulator.state.store import OtherKind
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,7 +31,7 @@ _DEFAULT_TO_ZOOM = 14
 # How large a tile is in the emulator's imagination.
 _TILE_BYTES = 256
 _TILES_FOR_DOUBLE_TIME = 1_000_000_000
-_WITH_TILES = (AssetKind.VECTOR, OtherKind.VIEW, AssetKind.RASTER)
+_KINDS_WITH_TILES = (*LAYER_KINDS, AssetKind.RASTER)
 
 
 async def seed_cache(request: Request) -> Response:
@@ -37,7 +41,7 @@ async def seed_cache(request: Request) -> Response:
 
 async def update_cache(request: Request) -> Response:
     """`POST tilesets/{uuid}/cache/update/` and `POST maps/{uuid}/cache/update/`."""
-    if request.path_params["collection"] not in {"tilesets", "maps"}:
+    if collection_of(request) not in {"tilesets", "maps"}:
         raise not_found("endpoint", request.url.path)
     return _start(request, "cache:update")
 
@@ -60,7 +64,7 @@ async def cache_size(request: Request) -> Response:
 def _start(request: Request, name: str) -> Response:
     state, key, body = state_of(request), _key(request), body_of(request)
     tiles = _tiles(body)
-    collection = request.path_params["collection"]
+    collection = collection_of(request)
     answers: list[dict[str, Any]] = []
     for _ in range(2 if collection == "tilesets" else 1):
         seconds = state.seconds * (1 + min(tiles / _TILES_FOR_DOUBLE_TIME, 1))
@@ -82,13 +86,9 @@ def _key(request: Request) -> str:
     Raises:
         ApiError: It does not exist, or has no tiles.
     """
-    collection, key = request.path_params["collection"], request.path_params["asset"]
-    if collection in {kind.value for kind in CompositionKind}:
-        found = state_of(request).compositions.find(CompositionKind(collection), key)
-        if found is None:
-            raise not_found(f"{collection} resource", key)
-        return found.uuid
-    return asset_of(request, *_WITH_TILES).uuid
+    if collection_of(request) in {kind.value for kind in CompositionKind}:
+        return requested_composition(request).uuid
+    return requested_asset(request, *_KINDS_WITH_TILES).uuid
 
 
 def _tiles(body: Body) -> int:

@@ -11,7 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.sql.geometry_functions import register
 from prefect_geobox.emulator.state.layers import fields_of, record, rows_of
 
@@ -60,7 +61,7 @@ def select(sql: str, tables: dict[str, Asset], values: dict[str, Any]) -> Select
         values: The other parameters by name.
 
     Raises:
-        JobFailed: It is no SELECT, it is wrong, or it takes too long.
+        JobError: It is no SELECT, it is wrong, or it takes too long.
     """
     for name in values:
         sql = sql.replace("{{" + name + "}}", f":{name}")
@@ -86,7 +87,7 @@ def evaluate(expression: str, asset: Asset, rows: list[dict[str, Any]]) -> dict[
         The values by the `id` of the feature or row.
 
     Raises:
-        JobFailed: The expression is wrong.
+        JobError: The expression is wrong.
     """
     with closing(sqlite3.connect(":memory:")) as database:
         reasons = register(database)
@@ -97,11 +98,11 @@ def evaluate(expression: str, asset: Asset, rows: list[dict[str, Any]]) -> dict[
         except (sqlite3.Error, sqlite3.Warning) as error:
             why = reasons[0] if reasons else error
             reason = f"the expression {expression!r} cannot be evaluated: {why}"
-            raise JobFailed(reason, "geobox.InvalidExpressionError") from None
+            raise JobError(reason, "geobox.InvalidExpressionError") from None
     values = dict(found)
     if any(isinstance(value, bytes) for value in values.values()):
         reason = f"the expression {expression!r} is a geometry, which no field can hold"
-        raise JobFailed(reason, "geobox.InvalidExpressionError")
+        raise JobError(reason, "geobox.InvalidExpressionError")
     return values
 
 
@@ -176,5 +177,5 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _refused(reason: str) -> JobFailed:
-    return JobFailed(f"the query cannot be run: {reason}", "geobox.InvalidQueryError")
+def _refused(reason: str) -> JobError:
+    return JobError(f"the query cannot be run: {reason}", "geobox.InvalidQueryError")

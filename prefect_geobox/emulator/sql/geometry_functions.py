@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import WEB_MERCATOR, transformer
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def register(database: sqlite3.Connection) -> list[str]:
     reasons: list[str] = []
     try:
         shapely = library("shapely", "SQL over layers")
-    except JobFailed:
+    except JobError:
         return reasons
     for name, (geometries, arguments, function) in _functions(shapely).items():
         called = _explained(name, reasons, _on_wkb(shapely, geometries, function))
@@ -58,7 +59,7 @@ def combined(shapely: Any, shapes: list[Any], how: str) -> Any:
         how: `collect`, `union`, `extent` or `makeline`.
 
     Raises:
-        JobFailed: There is no such way, or the geometries are no points to make a line of.
+        JobError: There is no such way, or the geometries are no points to make a line of.
     """
     if how == "union":
         return shapely.union_all(shapes)
@@ -66,15 +67,15 @@ def combined(shapely: Any, shapes: list[Any], how: str) -> Any:
         return shapely.box(*shapely.total_bounds(shapes))
     if how == "makeline":
         if any(shape.geom_type not in {"Point", "LineString"} for shape in shapes):
-            raise JobFailed("a line is made of points or lines", "geobox.InvalidGeometryTypeError")
+            raise JobError("a line is made of points or lines", "geobox.InvalidGeometryTypeError")
         positions = [position for shape in shapes for position in shape.coords]
         if len(positions) < 2:
-            raise JobFailed("one point makes no line", "geobox.InvalidGeometryTypeError")
+            raise JobError("one point makes no line", "geobox.InvalidGeometryTypeError")
         return shapely.LineString(positions)
     if how == "collect":
         return _collected(shapely, shapes)
     ways = "collect, union, extent, makeline"
-    raise JobFailed(f"{how!r} is none of {ways}", "geobox.InvalidParameterError")
+    raise JobError(f"{how!r} is none of {ways}", "geobox.InvalidParameterError")
 
 
 def _collected(shapely: Any, shapes: list[Any]) -> Any:
@@ -142,7 +143,7 @@ def transformed(shapely: Any, shape: Any, srid: int, *, inverse: bool = False) -
     """A geometry moved from Web Mercator into another reference system, or back.
 
     Raises:
-        JobFailed: The reference system is unknown, or pyproj is missing.
+        JobError: The reference system is unknown, or pyproj is missing.
     """
     crs = f"EPSG:{srid}"
     move = transformer(crs, WEB_MERCATOR) if inverse else transformer(WEB_MERCATOR, crs)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from starlette.responses import JSONResponse
 
 from prefect_geobox.emulator.faults.middleware import FaultControl
 from prefect_geobox.emulator.http.recording import InFlight
@@ -14,6 +16,8 @@ from prefect_geobox.emulator.state.remote_tasks import EmulatedTask, RemoteTasks
 from prefect_geobox.emulator.state.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from prefect_geobox.emulator.http.access import Access
@@ -24,6 +28,8 @@ _FEATURES_FOR_DOUBLE_TIME = 5000
 
 # An emulator that is left running must not fill the memory.
 _REQUESTS_KEPT = 200_000
+
+Item = TypeVar("Item")
 
 TaskIdKind = Literal["uuid", "id"]
 CountShape = Literal["int", "object"]
@@ -78,6 +84,19 @@ class EmulatorState:
     def task_id(self, task: EmulatedTask) -> str | int:
         """The identifier of a task that the answer to a start carries."""
         return task.id if self.task_id_kind == "id" else task.uuid
+
+    def list_response(
+        self, found: list[Item] | int, describe: Callable[[Item], Any]
+    ) -> JSONResponse:
+        """The answer to a request for a list.
+
+        Args:
+            found: The items, or their number where only that is wanted.
+            describe: An item as the API describes it.
+        """
+        if isinstance(found, int):
+            return JSONResponse(self.count(found))
+        return JSONResponse([describe(item) for item in found])
 
     def count(self, number: int) -> int | dict[str, int]:
         """The answer to a request for a count."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import epsg
 from prefect_geobox.emulator.geodata.vector_files import read_through_pyogrio
 
@@ -32,14 +33,14 @@ class Source:
         """What there is to import, in the API's own shape.
 
         Raises:
-            JobFailed: The file cannot be read.
+            JobError: The file cannot be read.
         """
         pyogrio = library("pyogrio", f"reading {self.address}")
         try:
             names = [str(name) for name, _ in pyogrio.list_layers(self.path)]
             infos = {name: pyogrio.read_info(self.path, layer=name) for name in names}
         except (RuntimeError, ValueError) as error:
-            raise JobFailed(f"{self.address} cannot be read: {error}", _UNREADABLE) from None
+            raise JobError(f"{self.address} cannot be read: {error}", _UNREADABLE) from None
         return [
             {
                 "name": name,
@@ -59,10 +60,10 @@ class Source:
             srid: Its reference system where that is not to be the table's own; None for that.
 
         Raises:
-            JobFailed: There is no such table, or the file cannot be read.
+            JobError: There is no such table, or the file cannot be read.
         """
         if table not in [known["name"] for known in self.tables()]:
-            raise JobFailed(f"{self.address} has no {table!r}", "geobox.NotFoundError")
+            raise JobError(f"{self.address} has no {table!r}", "geobox.NotFoundError")
         found = read_through_pyogrio(self.path.name, self.path.read_bytes(), "", table)
         return found if srid is None else replace(found, crs=epsg(srid))
 
@@ -88,14 +89,14 @@ class Sources:
         """The source of this address.
 
         Raises:
-            JobFailed: The emulator has none; it never asks another machine.
+            JobError: The emulator has none; it never asks another machine.
         """
         plain = _plain(address)
         path = self._files.get(plain)
         if path is None:
             known = ", ".join(self._files) or "none"
             reason = f"{plain} cannot be reached; the emulator was started with sources: {known}"
-            raise JobFailed(reason, "geobox.ConnectionError")
+            raise JobError(reason, "geobox.ConnectionError")
         return Source(plain, path)
 
 

@@ -6,11 +6,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.emulator.geodata import geometry
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.reprojection import to_web_mercator
-from prefect_geobox.emulator.http.errors import ApiError, integer, invalid_parameter
+from prefect_geobox.emulator.http.errors import ApiError, invalid_parameter
 from prefect_geobox.emulator.http.filters import FilterError, parse_filter
 from prefect_geobox.emulator.http.list_query import ListQuery
+from prefect_geobox.emulator.http.parameters import integer
 from prefect_geobox.emulator.state.store import Asset, OtherKind, View
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def record(row: dict[str, Any]) -> dict[str, Any]:
     return {"id": row["id"], **row["properties"]} if "properties" in row else row
 
 
-def picked(asset: Asset, params: QueryParams) -> list[dict[str, Any]]:
+def selected_rows(asset: Asset, params: QueryParams) -> list[dict[str, Any]]:
     """The features or rows that the filters of a request pick, in its order; all without filters.
 
     Reads `q`, `search`, `search_fields` and `order_by`, of layers also `bbox`, `bbox_srid` and
@@ -114,13 +115,13 @@ def picked(asset: Asset, params: QueryParams) -> list[dict[str, Any]]:
         ApiError: A parameter makes no sense.
     """
     query = ListQuery.read(params, column_names(asset), sys.maxsize)
-    found = query.select(narrowed(asset, params), record)
+    found = query.select(rows_by_id_and_box(asset, params), record)
     if isinstance(found, int):
         raise ApiError(422, "return_count makes no sense here")
     return found
 
 
-def narrowed(asset: Asset, params: QueryParams) -> list[dict[str, Any]]:
+def rows_by_id_and_box(asset: Asset, params: QueryParams) -> list[dict[str, Any]]:
     """The features or rows of these identifiers and within this box."""
     ids = {*split(params.getlist("feature_ids")), *split(params.getlist("row_ids"))}
     rows = [row for row in rows_of(asset) if not ids or str(row["id"]) in ids]
@@ -142,7 +143,7 @@ def box_of(values: list[str], srid: str | None) -> Box | None:
         west, south, east, north = (float(number) for number in numbers)
         move = to_web_mercator(f"EPSG:{crs}")
         return (*move(west, south), *move(east, north))
-    except (ValueError, JobFailed):
+    except (ValueError, JobError):
         raise invalid_parameter("query", "bbox", "is no west,south,east,north") from None
 
 
@@ -159,7 +160,7 @@ def column_names(asset: Asset) -> list[str]:
     return ["id", *(field.name for field in fields_of(asset))]
 
 
-def selected(asset: Asset, params: QueryParams, name: str, without: str) -> list[Field]:
+def selected_fields(asset: Asset, params: QueryParams, name: str, without: str) -> list[Field]:
     """The columns that a request wants: all, or those it names.
 
     Args:

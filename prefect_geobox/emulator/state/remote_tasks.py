@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from prefect_geobox.client.models import TaskState
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.state.store import Asset, timestamp
 
 _FINAL = frozenset(state.value for state in TaskState if state.is_final)
@@ -150,7 +150,7 @@ class RemoteTasks:
     """All remote tasks. Safe to use from several threads.
 
     Args:
-        commit: Makes the asset of a task that succeeded appear; may raise `JobFailed`.
+        commit: Makes the asset of a task that asset_outcome appear; may raise `JobError`.
     """
 
     def __init__(self, commit: Callable[[Asset], None]) -> None:
@@ -243,7 +243,7 @@ class RemoteTasks:
                 self._commit(outcome.asset)
             if outcome.apply is not None:
                 outcome.apply()
-        except JobFailed as error:
+        except JobError as error:
             return failure(str(error), error.kind)
         return outcome
 
@@ -264,7 +264,7 @@ def outcome_of(work: Work) -> Outcome:
     """Does work; what it leaves behind, or the failure that it ended in."""
     try:
         return work()
-    except JobFailed as error:
+    except JobError as error:
         return failure(str(error), error.kind)
     except Exception as error:
         _logger.exception("a defect of the emulator ended a remote task")

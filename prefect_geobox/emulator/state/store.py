@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from prefect_geobox.client.models import AssetKind
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,7 +150,7 @@ class Store:
         """Adds an asset.
 
         Raises:
-            JobFailed: Another asset of the kind has its name. Files may share a name.
+            JobError: Another asset of the kind has its name. Files may share a name.
         """
         with self._lock:
             taken = any(
@@ -159,7 +159,7 @@ class Store:
             )
             if taken and asset.kind in _DUPLICATE:
                 reason = f"a {asset.kind} named {asset.name!r} exists already"
-                raise JobFailed(reason, _DUPLICATE[asset.kind])
+                raise JobError(reason, _DUPLICATE[asset.kind])
             self._assets[asset.uuid] = asset
 
     def find(self, kind: Kind, key: str) -> Asset | None:

@@ -9,7 +9,8 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from prefect_geobox.client.models import AssetKind
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.vector_files import dataset_in, on_disk
 from prefect_geobox.emulator.state.store import Asset
 
@@ -128,7 +129,7 @@ def _gpkg_layers(content: bytes, default: list[str]) -> tuple[list[str], int]:
         with on_disk("upload.gpkg", content) as path:
             names = [str(row[0]) for row in pyogrio.list_layers(path)]
             return names, sum(int(pyogrio.read_info(path, layer=n)["features"]) for n in names)
-    except (JobFailed, RuntimeError, ValueError):
+    except (JobError, RuntimeError, ValueError):
         return default, 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.reprojection import WGS84, OutsideError, to_web_mercator
 from prefect_geobox.emulator.sql.geometry_functions import transformed
 from prefect_geobox.emulator.vector_tools.inputs import Piece
@@ -111,5 +111,5 @@ def _from_text(inputs: Inputs, parameter: str, srid: int, read: Callable[..., An
             made.append(Piece(moved, piece.properties))
     if not made:
         reason = f"{inputs.tool}: no value of {column} is a geometry"
-        raise JobFailed(reason, "geobox.NoFeaturesError")
+        raise JobError(reason, "geobox.NoFeaturesError")
     return made

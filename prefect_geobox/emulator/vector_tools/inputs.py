@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.state.layers import fields_of, record, rows_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Inputs:
         """The library.
 
         Raises:
-            JobFailed: It is not installed.
+            JobError: It is not installed.
         """
         return library("shapely", self.tool)
 
@@ -69,7 +70,7 @@ class Inputs:
         """The value of a parameter as a number.
 
         Raises:
-            JobFailed: It is none.
+            JobError: It is none.
         """
         try:
             number = float(self.values[name])
@@ -83,7 +84,7 @@ class Inputs:
         """The value of a parameter as a number above zero.
 
         Raises:
-            JobFailed: It is none.
+            JobError: It is none.
         """
         number = self.number(name)
         if number <= 0:
@@ -94,7 +95,7 @@ class Inputs:
         """The value of a parameter as the name of a column.
 
         Raises:
-            JobFailed: The layer has no such column.
+            JobError: The layer has no such column.
         """
         column = self.text(name)
         if column not in {"id", *(field.name for field in fields_of(self.assets[layer]))}:
@@ -109,13 +110,13 @@ class Inputs:
         """The value of a parameter as one of a few words, in the case that they have here.
 
         Raises:
-            JobFailed: It is none of them.
+            JobError: It is none of them.
         """
         for choice in choices:
             if self.text(name).lower() == choice.lower():
                 return choice
         raise self.wrong(name, f"{self.text(name)!r} is none of {', '.join(choices)}")
 
-    def wrong(self, name: str, reason: str) -> JobFailed:
+    def wrong(self, name: str, reason: str) -> JobError:
         """The failure of a run whose parameter makes no sense."""
-        return JobFailed(f"{self.tool}: {name}: {reason}", "geobox.InvalidParameterError")
+        return JobError(f"{self.tool}: {name}: {reason}", "geobox.InvalidParameterError")

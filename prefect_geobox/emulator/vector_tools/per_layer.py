@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.sql.geometry_functions import combined
 from prefect_geobox.emulator.vector_tools.inputs import Piece
 from prefect_geobox.emulator.vector_tools.per_feature import box_text
@@ -169,7 +169,7 @@ def _collected(inputs: Inputs) -> Any:
 def _some_shapes(inputs: Inputs) -> list[Any]:
     shapes = inputs.shapes()
     if not shapes:
-        raise JobFailed(f"{inputs.tool}: the layer has no features", "geobox.NoFeaturesError")
+        raise JobError(f"{inputs.tool}: the layer has no features", "geobox.NoFeaturesError")
     return shapes
 
 
