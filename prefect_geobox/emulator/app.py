@@ -1,4 +1,4 @@
-"""The web application: who may in, which route, which error."""
+"""The web application: its middleware, its routes, its error handlers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def make_app(state: EmulatorState) -> ASGIApp:
     """Makes the application that serves a state.
 
     Args:
-        state: What the emulator knows; the application keeps nothing else.
+        state: The state of the emulator; the application has no other.
     """
     app = Starlette(
         # `vector_export`, `vector_edit` and `assets` take any collection, so they come last.

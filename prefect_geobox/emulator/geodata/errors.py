@@ -1,4 +1,4 @@
-"""Why the work of a remote task cannot be done."""
+"""The error of work that cannot be done."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ class JobError(Exception):
     """The work of a remote task cannot be done; becomes its FAILURE.
 
     Args:
-        message: The reason, for people.
-        kind: Its type. The names are guesses in the style of the API's own.
+        message: The reason.
+        kind: Its type. The names are guesses in the style of the API.
     """
 
     def __init__(self, message: str, kind: str) -> None:

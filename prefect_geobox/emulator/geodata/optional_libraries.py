@@ -1,4 +1,4 @@
-"""The geospatial libraries, which only the extra `emulator` brings."""
+"""The geospatial libraries, which only the extra `emulator` installs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def library(name: str, purpose: str) -> Any:
 
     Args:
         name: The module.
-        purpose: What it is needed for, as the subject of a sentence.
+        purpose: What needs it, as the subject of a sentence.
 
     Raises:
         JobError: It is not installed.

@@ -18,11 +18,11 @@ WEB_MERCATOR = "EPSG:3857"
 
 _RADIUS = 6378137.0
 _HALF_WORLD = math.pi * _RADIUS
-# Where Web Mercator ends. What the API does with a pole is not known; that it is moved here
-# instead of refused is a guess, without which no map of the world could be published.
+# The limit of Web Mercator. What the API does with positions beyond it is not known; a guess: they
+# are moved here instead of refused, because otherwise no map of the world could be published.
 _LAST_LATITUDE = 85.0511287798066
 _TOLERANCE = 1e-6
-# The codes that EPSG gives out.
+# The codes that EPSG assigns.
 _EPSG_CODES = range(1024, 32768)
 _NAME = re.compile(
     r"(?:urn:ogc:def:crs:|https?://www\.opengis\.net/def/crs/)?"
@@ -32,7 +32,7 @@ _NAME = re.compile(
 
 
 class OutsideError(JobError):
-    """A position outside of its reference system."""
+    """A position is outside its reference system."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -68,13 +68,13 @@ def named(name: str) -> str:
 
 
 def to_web_mercator(crs: str) -> Transform:
-    """What moves positions from a reference system into Web Mercator.
+    """The transformation of positions from a reference system to Web Mercator.
 
     Args:
-        crs: `EPSG:…` or a text in WKT. The first coordinate is always the one to the east.
+        crs: `EPSG:…` or WKT. The first coordinate is always the easting or longitude.
 
     Returns:
-        A function that raises `OutsideError` for a position outside of the reference system.
+        A function that raises `OutsideError` for a position outside the reference system.
 
     Raises:
         JobError: The reference system is unknown, or pyproj is needed and not installed.
@@ -87,14 +87,14 @@ def to_web_mercator(crs: str) -> Transform:
 
 
 def from_web_mercator(code: int) -> Transform:
-    """What moves positions from Web Mercator into the reference system of an EPSG code.
+    """The transformation of positions from Web Mercator to the reference system of an EPSG code.
 
     Raises:
         JobError: As `to_web_mercator`.
     """
     crs = epsg(code)
     if crs == WGS84:
-        return _into_wgs84
+        return _to_wgs84
     if crs == WEB_MERCATOR:
         return lambda x, y: (x, y)
     return _checked(transformer(WEB_MERCATOR, crs))
@@ -107,9 +107,9 @@ def _from_wgs84(x: float, y: float) -> Position:
     return _RADIUS * math.radians(x), _RADIUS * math.asinh(math.tan(latitude))
 
 
-def _into_wgs84(x: float, y: float) -> Position:
+def _to_wgs84(x: float, y: float) -> Position:
     east, north = math.degrees(x / _RADIUS), math.degrees(math.atan(math.sinh(y / _RADIUS)))
-    # A tenth of a millimetre: what the way there and back changed must not show.
+    # To a tenth of a millimetre, so that rounding errors of the round trip disappear.
     return round(east, 9), round(north, 9)
 
 
@@ -119,18 +119,18 @@ def _within_web_mercator(x: float, y: float) -> Position:
     return x, y
 
 
-def _checked(move: Callable[[float, float], Any]) -> Transform:
-    def moved(x: float, y: float) -> Position:
-        east, north = move(x, y)[:2]
+def _checked(unchecked: Callable[[float, float], Any]) -> Transform:
+    def transform(x: float, y: float) -> Position:
+        east, north = unchecked(x, y)[:2]
         if not (math.isfinite(east) and math.isfinite(north)):
             raise OutsideError
         return float(east), float(north)
 
-    return moved
+    return transform
 
 
 def transformer(source: str, target: str) -> Callable[[float, float], Any]:
-    """What moves positions, or arrays of them, between two reference systems, unchecked.
+    """The transformation of positions, or arrays of them, between two systems, unchecked.
 
     Raises:
         JobError: One of them is unknown, or pyproj is missing.
@@ -141,8 +141,8 @@ def transformer(source: str, target: str) -> Callable[[float, float], Any]:
     except pyproj.exceptions.ProjError:
         reason = f"the reference system {_short(source, target)} is unknown"
         raise JobError(reason, "geobox.InvalidSRIDError") from None
-    move: Callable[[float, float], Any] = transformer.transform
-    return move
+    transform: Callable[[float, float], Any] = transformer.transform
+    return transform
 
 
 def _short(source: str, target: str) -> str:

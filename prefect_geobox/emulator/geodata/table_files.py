@@ -1,4 +1,4 @@
-"""Reading tables: CSV by hand, XLSX through pyogrio."""
+"""Reads tables: CSV directly, XLSX through pyogrio."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def read_rows(
     """Reads the rows of a file, or of one within a zip.
 
     Args:
-        name: The file's name; its ending tells the format.
+        name: The file's name; its suffix determines the format.
         content: Its bytes.
         encoding: The encoding of a text.
-        dataset: The file within a zip; its first table where None or not there.
-        layer: The sheet of an XLSX; its first where None or not there.
+        dataset: The file within a zip; the first table if None or missing.
+        layer: The sheet of an XLSX; the first if None or missing.
         delimiter: What separates the values of a CSV.
         names: The columns of a CSV without a header.
 

@@ -1,4 +1,4 @@
-"""Writing layers and tables into files."""
+"""Writes layers and tables into files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prefect_geobox.emulator.state.remote_tasks import Outcome
     from prefect_geobox.emulator.state.store import Field
 
-# The endings of the formats, and their names in GDAL.
+# The suffixes of the formats, and their names in GDAL.
 FORMATS = {
     "GeoJSON": (".geojson", "GeoJSON"),
     "GPKG": (".gpkg", "GPKG"),
@@ -34,7 +34,7 @@ FORMATS = {
     "KML": (".kml", "KML"),
     "DXF": (".dxf", "DXF"),
 }
-# KML knows no other reference system.
+# KML has no other reference system.
 _KML_SRID = 4326
 _GDAL_TYPES = {
     "Point": "Point",
@@ -47,12 +47,12 @@ _NUMPY_TYPES = {"Integer": "int64", "Long": "int64", "Float": "float64"}
 
 @dataclass(frozen=True)
 class ExportedLayer:
-    """Features of a layer that go into a file.
+    """A layer to be written into a file.
 
     Attributes:
         name: The name of the layer.
         layer_type: Its type.
-        has_z: Whether it has heights.
+        has_z: Whether its geometries have heights.
         fields: The columns to write.
         rows: The features, in EPSG:3857.
     """
@@ -69,12 +69,12 @@ def export_layers(
 ) -> Outcome:
     """Does the work of a task that exports layers into one file.
 
-    Several layers become one GPKG of them or, in any other format, a zip with a file for each. A
-    Shapefile is always zipped, as it is several files; a guess.
+    Several layers become one GPKG or, in any other format, a zip with a file for each. A Shapefile
+    is always zipped, because it consists of several files; a guess.
 
     Args:
-        layers: What to write.
-        filename: The name of the file, with or without its ending.
+        layers: The layers.
+        filename: The name of the file, with or without its suffix.
         out_format: One of `FORMATS`.
         srid: The EPSG code of the reference system.
         zipped: Whether to zip it.
@@ -129,7 +129,7 @@ def _file(name: str, content: bytes) -> Outcome:
 
 
 def _stem(filename: str, suffix: str) -> str:
-    # Only a name: the file must not land in another folder.
+    # Without folders, so that the file cannot be written elsewhere.
     name = PurePosixPath(filename.replace("\\", "/")).name
     return name.removesuffix(".zip").removesuffix(suffix) or "export"
 
@@ -154,7 +154,7 @@ def _properties(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def _csv_of_features(layer: ExportedLayer) -> bytes:
-    # How the API writes geometries into a CSV is not known; a guess: as WKT in a last column.
+    # How the API writes geometries into a CSV is not known; a guess: as WKT in the last column.
     shapely = library("shapely", "writing geometries into a CSV")
     names = [field.name for field in layer.fields]
     rows = [
@@ -179,7 +179,7 @@ def _write_through_pyogrio(
     pyogrio, shapely = library("pyogrio", purpose), library("shapely", purpose)
     numpy = library("numpy", purpose)
     shapes = [shapely.geometry.shape(row["geometry"]) for row in layer.rows]
-    # A DXF has no columns of its own.
+    # A DXF has no columns.
     fields = [] if driver == "DXF" else layer.fields
     columns, masks = [], []
     for field in fields:

@@ -96,7 +96,7 @@ async def import_into_layer(request: Request, task_name: str, address: str, tabl
 
 
 def table_reader(request: Request, address: str, table: str) -> Callable[[], VectorSource]:
-    """A function that reads a table; it raises `JobError` where that fails."""
+    """A function that reads a table; it raises `JobError` if that fails."""
     text = body_of(request).text("input_srid")
     srid = integer(text, "body", "input_srid", BASE_SRID) if text else None
     sources = state_of(request).sources

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.client.models import AssetKind
@@ -30,7 +31,7 @@ from prefect_geobox.emulator.state.store import Asset, Field
 if TYPE_CHECKING:
     from prefect_geobox.emulator.http.request_body import Body
 
-# The names of the first three are known; the others are guesses after them.
+# The first three names are known; the others are guesses modelled on them.
 TASK_NAMES = {
     AssetKind.VECTOR: "import:publish-file-to-vector-layer",
     AssetKind.RASTER: "import:publish-file-to-raster-dataset",
@@ -76,11 +77,11 @@ class PublishOptions:
         name: The name of the asset.
         dataset: The file within a zip.
         layer: The layer within the file.
-        geometry_type: The type of geometry, such as `POINT`; that of the first feature where None.
-        srid: The reference system of a file that names none. A guess: clients send 3857 with any
-            file, so that the file's own must win.
+        geometry_type: The type of geometry, such as `POINT`; that of the first feature if None.
+        srid: The EPSG code of a file that names no reference system. A guess: clients send 3857
+            with any file, so the file's own reference system takes precedence.
         encoding: The encoding of a text file.
-        report_errors: Whether the result tells what was left out.
+        report_errors: Whether the result reports the features that were left out.
     """
 
     kind: AssetKind
@@ -99,7 +100,7 @@ def read_publish_options(body: Body, kind: AssetKind, name: str = "") -> Publish
     Args:
         body: The body.
         kind: What to publish it as.
-        name: The name of the asset; empty where the features go into a layer that exists.
+        name: The name of the asset; empty if the features go into a layer that exists.
 
     Raises:
         ApiError: A parameter is invalid.
@@ -129,7 +130,11 @@ def publish(file: Asset, options: PublishOptions) -> Outcome:
     if not file.content:
         raise _empty(file)
     if not file.name.lower().endswith(_SUFFIXES[options.kind]):
-        reason = f"{file.name} is of no format that is a {options.kind}"
+        suffix = PurePosixPath(file.name).suffix or "without a suffix"
+        reason = (
+            f"{file.name} cannot be published as a {options.kind}: "
+            f"the format {suffix} is not supported"
+        )
         raise JobError(reason, "geobox.InvalidFileError")
     if not file.content.startswith(_MAGIC[options.kind]):
         raise JobError(f"{file.name} cannot be read", "geobox.InvalidFileError")
@@ -139,7 +144,7 @@ def publish(file: Asset, options: PublishOptions) -> Outcome:
 def _publish_vector(file: Asset, options: PublishOptions) -> Outcome:
     if not file.content:
         raise _empty(file)
-    # A wrong code is an error even where the file's own reference system wins.
+    # An unknown code is an error even if the file names its own reference system.
     epsg(options.srid)
     source = read_vector(
         file.name,
@@ -152,25 +157,25 @@ def _publish_vector(file: Asset, options: PublishOptions) -> Outcome:
 
 
 def publish_source(source: VectorSource, name: str, options: PublishOptions) -> Outcome:
-    """Makes a layer of what was read of a file, or of something like it.
+    """Makes a layer of the features of a file, map server or database.
 
     Args:
-        source: What was read.
-        name: What it was read of, for people.
-        options: What was asked for.
+        source: The features.
+        name: The name of the file or table, for error messages.
+        options: What the request asks for.
 
     Raises:
-        JobError: Nothing of it can be used.
+        JobError: No feature can be used.
     """
     if not source.rows:
         raise JobError(f"{name} has no features", "geobox.NoFeaturesError")
-    kind = _wanted_type(source, options)
-    features, errors = valid_features(source, kind, source.crs or epsg(options.srid))
+    layer_type = _layer_type(source, options)
+    features, errors = valid_features(source, layer_type, source.crs or epsg(options.srid))
     if not features:
         raise no_valid_features_error(name, errors)
     types = source.datatypes or datatypes(row.properties for row in source.rows)
     fields = [Field(name, datatype) for name, datatype in types.items()]
-    layer = make_layer(options.name, kind, features, fields, temporary=False)
+    layer = make_layer(options.name, layer_type, features, fields, temporary=False)
     return asset_outcome(layer, errors if options.report_errors else None)
 
 
@@ -183,64 +188,64 @@ def _publish_table(file: Asset, options: PublishOptions) -> Outcome:
     return asset_outcome(make_table(options.name, rows))
 
 
-def _wanted_type(source: VectorSource, options: PublishOptions) -> str:
+def _layer_type(source: VectorSource, options: PublishOptions) -> str:
     if options.geometry_type:
         wanted = options.geometry_type.upper()
         kind = _GEOMETRY_TYPES.get(wanted.removesuffix("Z"))
         if kind is None:
             raise JobError(f"unknown geometry type {wanted!r}", "geobox.InvalidGeometryTypeError")
         return kind
-    sound = (row.geometry for row in source.rows if geometry.problem(row.geometry) is None)
-    first = next(sound, None)
+    valid = (row.geometry for row in source.rows if geometry.problem(row.geometry) is None)
+    first = next(valid, None)
     return geometry.layer_type(first) if first else "Point"
 
 
 def valid_features(
-    source: VectorSource, kind: str, crs: str
+    source: VectorSource, layer_type: str, crs: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The features of a source that fit into a layer, and why others do not.
+    """The features of a source that a layer can hold, and why it cannot hold the others.
 
     Args:
-        source: What was read.
-        kind: The type of the layer.
+        source: The features.
+        layer_type: The type of the layer.
         crs: The reference system of the source.
 
     Returns:
-        The features, numbered and in EPSG:3857, and an entry for each that was left out.
+        The features, numbered and in EPSG:3857, and an error for each that was left out.
     """
     transform = to_web_mercator(crs)
     features: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for number, row in enumerate(source.rows, start=1):
-        reason = geometry.problem(row.geometry) or _type_mismatch(row, kind)
+        reason = geometry.problem(row.geometry) or _type_mismatch(row, layer_type)
         if reason is not None:
-            errors.append(_left_out(number, reason, "geobox.InvalidGeometryError"))
+            errors.append(_feature_error(number, reason, "geobox.InvalidGeometryError"))
             continue
         try:
             shape = geometry.reproject(row.geometry, transform)
         except OutsideError as error:
-            errors.append(_left_out(number, str(error), error.kind))
+            errors.append(_feature_error(number, str(error), error.kind))
             continue
         feature = {"id": len(features) + 1, "geometry": shape, "properties": row.properties}
         features.append({"type": "Feature", **feature})
     return features, errors
 
 
-def _type_mismatch(row: Row, kind: str) -> str | None:
+def _type_mismatch(row: Row, layer_type: str) -> str | None:
     own = geometry.layer_type(row.geometry)
-    # The one case where a geometry fits into a layer of another type.
-    if own == kind or (own, kind) == ("Point", "MultiPoint"):
+    # Points are the only geometries that a layer of another type can hold.
+    if own == layer_type or (own, layer_type) == ("Point", "MultiPoint"):
         return None
-    return f"the geometry is a {row.geometry['type']} and the layer's type is {kind}"
+    return f"the geometry is a {row.geometry['type']} and the layer's type is {layer_type}"
 
 
-def _left_out(number: int, reason: str, kind: str) -> dict[str, Any]:
-    # That the API tells `errors` is known; the shape of one is a guess.
+def _feature_error(number: int, reason: str, kind: str) -> dict[str, Any]:
+    # That a result has `errors` is known; the shape of an entry is a guess.
     return {"feature": number, "msg": reason, "type": kind}
 
 
 def no_valid_features_error(name: str, errors: list[dict[str, Any]]) -> JobError:
-    """The failure of reading a file, or something like it, of which no feature is sound."""
+    """The failure of an import without a valid feature."""
     first = errors[0]
     reason = f"no feature of {name} can be used: {first['msg']} (feature {first['feature']})"
     return JobError(reason, first["type"])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Parameter = p.Parameter
 Values = dict[str, Any]
 
-# Those of all analyses, so that none gets half of what it needs.
+# The libraries of all analyses, so that each has all that it needs or fails at once.
 _LIBRARIES = ("numpy", "rasterio", "shapely", "pyogrio")
 _NODATA = -9999.0
 _DTYPE = p.choice("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
@@ -50,11 +50,11 @@ class Analysis:
     """A raster analysis.
 
     Attributes:
-        name: Its name, that of its endpoint and of the function that does the work.
-        module: Where that function is.
-        parameters: What a request may set. `raster_uuid` becomes the argument `raster`.
+        name: Its name, which is also that of its endpoint and of the function that does the work.
+        module: The module of that function.
+        parameters: The parameters of a request. `raster_uuid` becomes the argument `raster`.
         output: The parameter that names the output.
-        check: Looks at what no parameter shows alone; raises `ApiError`. May replace values.
+        check: Checks parameters together; raises `ApiError`. May replace values.
     """
 
     name: str
@@ -67,12 +67,12 @@ class Analysis:
         """The name of the output and the arguments of the work.
 
         Raises:
-            ApiError: A parameter is missing or makes no sense, or names what does not exist.
+            ApiError: A parameter is missing or invalid, or names an asset that does not exist.
         """
-        source = p.Source(store, boolean(body.text("is_view")))
-        name: str = Parameter(self.output, p.text).value(body, source)
+        assets = p.AssetLookup(store, boolean(body.text("is_view")))
+        name: str = Parameter(self.output, p.text).value(body, assets)
         values = {
-            parameter.name.removesuffix("_uuid"): parameter.value(body, source)
+            parameter.name.removesuffix("_uuid"): parameter.value(body, assets)
             for parameter in self.parameters
         }
         self.check(values)
@@ -170,8 +170,8 @@ _ALL = (
         (
             _RASTER,
             _LAYER,
-            # The filter's language is a guess: that of lists. The SDK's example, `VEG=forest`,
-            # has no quotes, which this refuses.
+            # The filter language is a guess: that of lists. The SDK's example, `VEG=forest`, lacks
+            # the quotes that it needs.
             Parameter("where", lambda text, _: parse_filter(text), None),
             _DST_NODATA,
             Parameter("crop", p.flag, default=True),

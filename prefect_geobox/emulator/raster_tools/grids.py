@@ -1,4 +1,4 @@
-"""Rasters in memory: read from GeoTIFF, brought onto another grid, written as GeoTIFF."""
+"""Rasters in memory: read from GeoTIFF, aligned to another grid, written as GeoTIFF."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 Extent = tuple[float, float, float, float]
 
-# A pixel of 10 metres is the default everywhere; of a country that would be too many.
+# Pixels of 10 metres are the default; a raster of a country would have too many.
 _MOST_CELLS = 16_000_000
-# The names of the API where rasterio has others.
+# The names of the API that differ from those of rasterio.
 _METHODS = {"near": "nearest", "cubicspline": "cubic_spline"}
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the cells of a raster lie.
+    """The position and size of a raster's cells.
 
     Attributes:
         transform: From column and row to coordinates.
@@ -66,13 +66,13 @@ class Frame:
         return west, south, east, north
 
     def part(self, down: int, right: int, height: int, width: int) -> Frame:
-        """The frame of some of the rows and columns."""
+        """The frame of a part of the rows and columns."""
         t = self.transform
         west, north = t.a * right + t.b * down + t.c, t.d * right + t.e * down + t.f
         return Frame(Affine(t.a, t.b, west, t.d, t.e, north), width, height, self.crs)
 
-    def middles(self) -> Array:
-        """The coordinates of the middle of each cell, row by row."""
+    def cell_centres(self) -> Array:
+        """The coordinates of the centre of each cell, row by row."""
         right, down = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
         t = self.transform
         east, north = t.a * right + t.b * down + t.c, t.d * right + t.e * down + t.f
@@ -85,8 +85,8 @@ class Grid:
 
     Attributes:
         bands: The values: bands, rows, columns.
-        frame: Where they lie.
-        nodata: What stands where there is no value; None where there is one everywhere.
+        frame: Their position.
+        nodata: The value of cells without a value; None if every cell has one.
     """
 
     bands: Array
@@ -116,7 +116,7 @@ def read(raster: Asset) -> Grid:
     """
     try:
         with MemoryFile(raster.content) as memory, memory.open() as source:
-            # A guess: what names no reference system is in that of the layers.
+            # A guess: a raster without a reference system is in that of the layers.
             crs = source.crs or CRS.from_string(WEB_MERCATOR)
             frame = Frame(source.transform, source.width, source.height, crs)
             _check_size(frame)
@@ -145,13 +145,13 @@ def write(grid: Grid) -> bytes:
 
 
 def frame_of(extent: Extent, cell: tuple[float, float], crs: Any = WEB_MERCATOR) -> Frame:
-    """A frame with its origin in the north west, as large as needed to cover an extent.
+    """A frame with its origin in the north west, large enough to cover an extent.
 
     Raises:
         JobError: It would have too many cells.
     """
     west, south, east, north = extent
-    # What rounding adds to a whole number of cells makes no further one.
+    # A rounding error must not add a further cell.
     width = max(1, math.ceil((east - west) / cell[0] - 1e-9))
     height = max(1, math.ceil((north - south) / cell[1] - 1e-9))
     system = CRS.from_user_input(crs)
@@ -172,14 +172,14 @@ def scaled(frame: Frame, width: int, height: int) -> Frame:
     return finer
 
 
-def aligned(grid: Grid, number: int, frame: Frame, method: str) -> Array:
-    """A band brought onto a frame, as float64 with NaN where it has no value there.
+def aligned_band(grid: Grid, number: int, frame: Frame, method: str) -> Array:
+    """A band resampled to a frame, as float64 with NaN where it has no value.
 
     Args:
         grid: The raster.
         number: The band, counted from 1.
-        frame: Where the values are wanted.
-        method: How to resample, by the API's name.
+        frame: The frame.
+        method: The resampling method, by the API's name.
     """
     values = grid.band(number)
     if frame == grid.frame:
@@ -199,16 +199,16 @@ def aligned(grid: Grid, number: int, frame: Frame, method: str) -> Array:
     return target
 
 
-def made(bands: list[Array], frame: Frame, dtype: str, nodata: float) -> Grid:
-    """A raster of values, those that are not finite replaced by nodata.
+def to_grid(bands: list[Array], frame: Frame, dtype: str, nodata: float) -> Grid:
+    """A raster of values; values that are not finite become nodata.
 
-    Integers are rounded and kept within the range of their type, as GDAL does.
+    Integers are rounded and clipped to the range of their type, as GDAL does.
 
     Args:
         bands: The values.
-        frame: Where they lie.
+        frame: Their position.
         dtype: The type of the raster.
-        nodata: What stands where there is no value.
+        nodata: The value of cells without a value.
 
     Raises:
         JobError: The type cannot hold the nodata value. That the API fails then is a guess.
@@ -233,10 +233,10 @@ def fits(value: float, dtype: str) -> bool:
     return float(value).is_integer() and limits.min <= value <= limits.max
 
 
-def roomy(dtype: Any, nodata: float) -> str:
+def type_for_nodata(dtype: Any, nodata: float) -> str:
     """The type of a raster, or the smallest larger one that also holds a nodata value.
 
-    A guess: where a request names no type and its nodata value does not fit, as -9999 into bytes.
+    A guess, for requests that name no type and a nodata value out of range, as -9999 for bytes.
     """
     if fits(nodata, str(dtype)):
         return str(dtype)
@@ -245,7 +245,7 @@ def roomy(dtype: Any, nodata: float) -> str:
 
 
 def geometry_in_frame(shape: dict[str, Any], frame: Frame) -> dict[str, Any]:
-    """The geometry of a feature, which is in EPSG:3857, in the reference system of a frame."""
+    """The geometry of a feature, from EPSG:3857 to the reference system of a frame."""
     if frame.crs == CRS.from_string(WEB_MERCATOR):
         return shape
     found: dict[str, Any] = transform_geom(WEB_MERCATOR, frame.crs, shape)
@@ -256,6 +256,6 @@ def _check_size(frame: Frame) -> None:
     if frame.width * frame.height > _MOST_CELLS:
         reason = (
             f"the raster would have {frame.width} x {frame.height} cells; "
-            f"the emulator makes none with more than {_MOST_CELLS:,}"
+            f"the emulator makes at most {_MOST_CELLS:,}"
         )
         raise JobError(reason, "geobox.RasterTooLargeError")

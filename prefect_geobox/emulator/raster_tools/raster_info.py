@@ -1,4 +1,4 @@
-"""What a raster tells of itself: its frame, its statistics, its value at a place."""
+"""Information about a raster: its frame, its statistics, its value at a position."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def info(raster: Asset) -> dict[str, Any]:
-    """Its frame and type. No source tells the keys that the API has; guesses.
+    """Its frame and type. The keys of the API are not known; guesses.
 
     Raises:
         JobError: It cannot be read.
@@ -37,14 +37,14 @@ def info(raster: Asset) -> dict[str, Any]:
 
 
 def statistics(raster: Asset, indexes: list[int]) -> dict[str, dict[str, float | int | None]]:
-    """Figures of its bands.
+    """Statistics of its bands.
 
     That the bands are named `band1` and so on, and have `min` and `max`, is known; the other
-    figures are guesses.
+    statistics are guesses.
 
     Args:
         raster: The raster.
-        indexes: The bands, counted from 1; all where there are none.
+        indexes: The bands, counted from 1; all if empty.
 
     Raises:
         JobError: It cannot be read, or has no such band.
@@ -63,7 +63,7 @@ def statistics(raster: Asset, indexes: list[int]) -> dict[str, dict[str, float |
 
 
 def value_at(raster: Asset, latitude: float, longitude: float) -> float | None:
-    """The value of its first band at a place; None where it has none, also outside of it.
+    """The value of its first band at a position; None if it has none there.
 
     Raises:
         JobError: It cannot be read.

@@ -30,12 +30,12 @@ _LAST_LATITUDE = 85.0
 
 async def export_map_image(request: Request) -> Response:
     """`POST maps/{uuid}/export/`: a task that draws the map into a PNG."""
-    state, made = state_of(request), requested_composition(request)
+    state, composition = state_of(request), requested_composition(request)
     width, height = _side(request, "width"), _side(request, "height")
     frame = Frame(_bbox(request), width, height)
-    layers = layers_of(made.style, state.store)
+    layers = layers_of(composition.style, state.store)
     features = sum(len(layer.rows) for layer in layers)
-    work = partial(export_map, made.name, layers, frame)
+    work = partial(export_map, composition.name, layers, frame)
     # The name of the task is a guess.
     return JSONResponse(state.start("export:map-to-image", work, features))
 

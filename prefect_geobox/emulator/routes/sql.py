@@ -66,7 +66,7 @@ async def save_query_as_layer(request: Request) -> Response:
     query = _query(request)
     temporary = boolean(body.text("temporary"))
     work = partial(save_as_layer, query, name, layer_type, temporary=temporary)
-    return await start_job(request, "query:save-as-vector-layer", work, query.features)
+    return await start_job(request, "query:save-as-vector-layer", work, query.feature_count)
 
 
 async def save_query_as_table(request: Request) -> Response:
@@ -74,7 +74,7 @@ async def save_query_as_table(request: Request) -> Response:
     name = required(body_of(request), "table_name")
     query = _query(request)
     work = partial(save_as_table, query, name)
-    return await start_job(request, "query:save-as-table", work, query.features)
+    return await start_job(request, "query:save-as-table", work, query.feature_count)
 
 
 async def execute_query(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The caches of tiles: seeded and updated by remote tasks, measured and cleared at once."""
+"""Tile caches: seeded and updated by remote tasks, measured and cleared at once."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from prefect_geobox.emulator.state.remote_tasks import Outcome
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-# What the official SDK lets through.
+# The numbers of workers that the official SDK accepts.
 _WORKERS = (1, 2, 4, 8, 12, 16, 20, 24)
 _ZOOMS = range(25)
 _DEFAULT_TO_ZOOM = 14
-# How large a tile is in the emulator's imagination.
+# The assumed size of a tile.
 _TILE_BYTES = 256
 _TILES_FOR_DOUBLE_TIME = 1_000_000_000
 _KINDS_WITH_TILES = (*LAYER_KINDS, AssetKind.RASTER)
@@ -48,21 +48,21 @@ async def update_cache(request: Request) -> Response:
 
 async def clear_cache(request: Request) -> Response:
     """`POST {collection}/{uuid}/cache/clear/`."""
-    state_of(request).caches.pop(_key(request), None)
+    state_of(request).caches.pop(_cache_owner(request), None)
     # Clients read no answer; a guess.
     return JSONResponse({"success": True})
 
 
 async def cache_size(request: Request) -> Response:
     """`POST {collection}/{uuid}/cache/size/`: a bare number."""
-    seeded = state_of(request).caches.get(_key(request), [])
+    seeded = state_of(request).caches.get(_cache_owner(request), [])
     tiles = sum(task.units or 0 for task in seeded if task.state == TaskState.SUCCESS.value)
     # The unit is not known; bytes are a guess.
     return JSONResponse(tiles * _TILE_BYTES)
 
 
 def _start(request: Request, name: str) -> Response:
-    state, key, body = state_of(request), _key(request), body_of(request)
+    state, key, body = state_of(request), _cache_owner(request), body_of(request)
     tiles = _tiles(body)
     collection = collection_of(request)
     answers: list[dict[str, Any]] = []
@@ -71,8 +71,8 @@ def _start(request: Request, name: str) -> Response:
         task = state.tasks.start(name, seconds, lambda: Outcome({}), units=tiles)
         state.caches.setdefault(key, []).append(task)
         answers.append({"task_id": state.task_id(task)})
-    # The shapes that the SDK's own tests have: a bare object where a map is seeded, and a status
-    # beside the task where a map is updated; a list everywhere else, of two for a tileset.
+    # The shapes in the SDK's own tests: an object for the seed of a map, a list of one with a
+    # status for its update, a list of two for a tileset, a list of one for all others.
     if collection == "maps" and name == "cache:seed":
         return JSONResponse(answers[0])
     if collection == "maps":
@@ -80,8 +80,8 @@ def _start(request: Request, name: str) -> Response:
     return JSONResponse(answers)
 
 
-def _key(request: Request) -> str:
-    """The uuid of what has the cache.
+def _cache_owner(request: Request) -> str:
+    """The uuid of the asset or composition that has the cache.
 
     Raises:
         ApiError: It does not exist, or has no tiles.
@@ -92,7 +92,7 @@ def _key(request: Request) -> str:
 
 
 def _tiles(body: Body) -> int:
-    """How many tiles a request asks for, if the whole world is covered."""
+    """The number of tiles that a request asks for, if they cover the whole world."""
     first = _zoom(body, "from_zoom", 0)
     last = _zoom(body, "to_zoom", max(first, _DEFAULT_TO_ZOOM))
     if last < first:

@@ -1,4 +1,4 @@
-"""Layers and views: edited by remote tasks, and views of layers made at once."""
+"""Layers and views: edited by remote tasks, and views of layers created at once."""
 
 from __future__ import annotations
 

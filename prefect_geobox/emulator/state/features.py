@@ -27,10 +27,10 @@ _DEFAULT_LIMIT = 100
 
 
 def feature_collection(layer: Asset, params: QueryParams) -> dict[str, Any] | int:
-    """The answer to `GET vectorLayers/{uuid}/features/`, or the number of features that pass.
+    """The answer to `GET vectorLayers/{uuid}/features/`, or the number of matching features.
 
     Raises:
-        ApiError: A parameter makes no sense.
+        ApiError: A parameter is invalid.
     """
     query = ListQuery.read(params, column_names(layer), _DEFAULT_LIMIT)
     found = query.select(rows_by_id_and_box(layer, params), record)
@@ -58,7 +58,7 @@ def reproject_feature(feature: dict[str, Any], transform: Transform) -> dict[str
 
 
 def collection(features: list[dict[str, Any]], srid: int) -> dict[str, Any]:
-    """Features as one GeoJSON object, which names the reference system."""
+    """A GeoJSON object of features that names the reference system."""
     return {
         "type": "FeatureCollection",
         "crs": {"type": "name", "properties": {"name": f"EPSG:{srid}"}},

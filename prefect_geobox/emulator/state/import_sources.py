@@ -1,4 +1,4 @@
-"""Other servers and databases to import from, as far as the emulator can: files in their place."""
+"""Sources of imports: files that replace other map servers and databases."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """A file that stands for a server or database.
+    """A file that replaces a map server or database.
 
     Attributes:
-        address: The address that it answers under.
+        address: The address of the server or database.
         path: The file.
     """
 
@@ -30,7 +30,7 @@ class Source:
     path: Path
 
     def tables(self) -> list[dict[str, Any]]:
-        """What there is to import, in the API's own shape.
+        """The tables that it has, in the API's own shape.
 
         Raises:
             JobError: The file cannot be read.
@@ -57,7 +57,7 @@ class Source:
 
         Args:
             table: Its name.
-            srid: Its reference system where that is not to be the table's own; None for that.
+            srid: The reference system to use instead of the table's own; None for its own.
 
         Raises:
             JobError: There is no such table, or the file cannot be read.
@@ -69,14 +69,14 @@ class Source:
 
 
 class Sources:
-    """The files that stand for servers and databases.
+    """The files that replace map servers and databases.
 
     Args:
         files: The files by address: of a WFS its URL without a query, of a database
             `host:port/name`.
 
     Raises:
-        ValueError: A file is not there.
+        ValueError: A file does not exist.
     """
 
     def __init__(self, files: Mapping[str, str | Path]) -> None:
@@ -89,7 +89,7 @@ class Sources:
         """The source of this address.
 
         Raises:
-            JobError: The emulator has none; it never asks another machine.
+            JobError: The emulator has none; it never connects to another machine.
         """
         plain = _plain(address)
         path = self._files.get(plain)

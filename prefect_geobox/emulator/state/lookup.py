@@ -1,4 +1,4 @@
-"""Finds what the path or the body of a request names."""
+"""Finds the assets and compositions that the path or the body of a request names."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def requested_asset(request: Request, *kinds: Kind) -> Asset:
 
     Args:
         request: The request.
-        *kinds: The kinds that the endpoint is for; any where none is given.
+        *kinds: The kinds that the endpoint is for; any if none is given.
 
     Raises:
         ApiError: There is no such asset.
@@ -57,7 +57,7 @@ def requested_composition(request: Request) -> Composition:
     """The map, tileset or mosaic in the path of a request.
 
     Raises:
-        ApiError: There is no such one.
+        ApiError: There is no such composition.
     """
     kind, uuid = CompositionKind(collection_of(request)), request.path_params["asset"]
     found = state_of(request).compositions.find(kind, uuid)

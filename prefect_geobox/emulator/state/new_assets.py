@@ -6,13 +6,11 @@ from typing import Any
 
 from prefect_geobox.client.models import AssetKind
 from prefect_geobox.emulator.geodata import geometry
-from prefect_geobox.emulator.geodata.vector_files import (
-    datatypes,
-)
+from prefect_geobox.emulator.geodata.vector_files import datatypes
 from prefect_geobox.emulator.state.remote_tasks import Outcome
 from prefect_geobox.emulator.state.store import Asset, Field, Kind
 
-# The key of a task's result that names its asset.
+# The key of a task's result that holds the uuid of its asset.
 RESULT_KEYS: dict[Kind, str] = {
     AssetKind.VECTOR: "layer_uuid",
     AssetKind.RASTER: "raster_uuid",
@@ -24,7 +22,7 @@ RESULT_KEYS: dict[Kind, str] = {
 
 
 def asset_outcome(asset: Asset, errors: list[dict[str, Any]] | None = None) -> Outcome:
-    """The outcome of work that made an asset, and what of the input it left out."""
+    """The outcome of work that made an asset, with an error for each feature it left out."""
     result: dict[str, Any] = {RESULT_KEYS[asset.kind]: asset.uuid}
     if errors:
         result["errors"] = errors
@@ -32,18 +30,23 @@ def asset_outcome(asset: Asset, errors: list[dict[str, Any]] | None = None) -> O
 
 
 def make_layer(
-    name: str, kind: str, features: list[dict[str, Any]], fields: list[Field], *, temporary: bool
+    name: str,
+    layer_type: str,
+    features: list[dict[str, Any]],
+    fields: list[Field],
+    *,
+    temporary: bool,
 ) -> Asset:
     """A vector layer of features in EPSG:3857."""
     geometries = [feature["geometry"] for feature in features]
     details = {
-        "layer_type": kind,
+        "layer_type": layer_type,
         "display_name": name,
         "description": None,
         "temporary": temporary,
         "is_shared": False,
         "has_z": any(geometry.has_z(shape) for shape in geometries),
-        # Guesses: no source tells these two of a layer, and no client needs them.
+        # Guesses: whether a layer has these two is not known, and no client needs them.
         "extent": geometry.extent(geometries),
         "feature_count": len(features),
     }
@@ -57,7 +60,7 @@ def make_content(kind: AssetKind, name: str, content: bytes) -> Asset:
 
 
 def make_table(name: str, rows: list[dict[str, Any]]) -> Asset:
-    """A table of rows, which get numbers of their own as `id`."""
+    """A table of rows, which are numbered by `id`."""
     details: dict[str, Any] = {
         "display_name": name,
         "description": None,

@@ -34,7 +34,7 @@ from prefect_geobox.emulator.state.store import Asset, Kind
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-# Layers, files and tables have none.
+# Layers, files and tables have no thumbnail.
 _KINDS_WITH_THUMBNAIL = {AssetKind.RASTER, AssetKind.MODEL, AssetKind.TILES3D}
 _LIST_LIMITS: dict[Kind, int] = {AssetKind.RASTER: 100}
 _DEFAULT_LIMIT = 10

@@ -1,4 +1,4 @@
-"""Groups of layers: made, their layers listed, added and removed."""
+"""Groups of layers: created; their layers listed, added and removed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def create_group(request: Request) -> Response:
     body = body_of(request)
     name = required(body, "name")
     listed = body.get("layers")
-    members = [_member(request, one) for one in (listed if isinstance(listed, list) else [])]
+    members = [_member(request, entry) for entry in (listed if isinstance(listed, list) else [])]
     details = {
         "display_name": body.text("display_name") or name,
         "description": body.text("description"),
@@ -39,15 +39,15 @@ async def create_group(request: Request) -> Response:
 async def list_layers(request: Request) -> Response:
     """`GET groupLayers/{uuid}/layers`."""
     members = requested_asset(request, OtherKind.GROUP).members
-    return JSONResponse([{"is_view": one.source is not None, **one.view()} for one in members])
+    return JSONResponse(
+        [{"is_view": member.source is not None, **member.view()} for member in members]
+    )
 
 
 async def add_layer(request: Request) -> Response:
     """`POST groupLayers/{uuid}/layers`."""
-    group, member = (
-        requested_asset(request, OtherKind.GROUP),
-        _member(request, dict(body_of(request).params())),
-    )
+    group = requested_asset(request, OtherKind.GROUP)
+    member = _member(request, dict(body_of(request).params()))
     if member not in group.members:
         group.members.append(member)
     return JSONResponse(group.view())
@@ -55,11 +55,9 @@ async def add_layer(request: Request) -> Response:
 
 async def remove_layer(request: Request) -> Response:
     """`DELETE groupLayers/{uuid}/layers`."""
-    group, member = (
-        requested_asset(request, OtherKind.GROUP),
-        _member(request, dict(body_of(request).params())),
-    )
-    group.members = [one for one in group.members if one.uuid != member.uuid]
+    group = requested_asset(request, OtherKind.GROUP)
+    member = _member(request, dict(body_of(request).params()))
+    group.members = [other for other in group.members if other.uuid != member.uuid]
     return JSONResponse(group.view())
 
 

@@ -1,4 +1,4 @@
-"""Maps, tilesets and mosaics: made, listed, changed, deleted."""
+"""Maps, tilesets and mosaics: created, listed, changed, deleted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _FIELDS = ("id", "uuid", "name", "display_name", "description", "created_at", "last_edit_at")
 _LIST_LIMITS = {CompositionKind.MOSAIC: 100}
 _DEFAULT_LIMIT = 10
-# What a request may set, by kind.
+# The details that a request may set, by kind.
 _DETAILS: dict[CompositionKind, tuple[str, ...]] = {
     CompositionKind.MAP: ("display_name", "description", "extent", "thumbnail"),
     CompositionKind.MOSAIC: ("display_name", "description", "pixel_selection", "min_zoom"),
@@ -42,29 +42,26 @@ async def create(request: Request) -> Response:
     name = required(body, "name")
     details = {field: body.get(field) for field in _DETAILS[kind]}
     details["display_name"] = details["display_name"] or name
-    made = Composition(kind, name, details)
+    composition = Composition(kind, name, details)
     if kind is CompositionKind.MAP:
-        made.style = _style(body.get("style"))
+        composition.style = _style(body.get("style"))
     if kind is CompositionKind.TILESET:
         layers = body.get("layers")
         for layer in layers if isinstance(layers, list) else []:
             key = layer.get("layer_uuid") if isinstance(layer, dict) else None
-            made.members.append(_layer(state, key).uuid)
-    state.compositions.add(made)
-    return JSONResponse(made.view())
+            composition.members.append(_layer(state, key).uuid)
+    state.compositions.add(composition)
+    return JSONResponse(composition.view())
 
 
 async def list_all(request: Request) -> Response:
     """`GET maps/`, `GET mosaics/` and `GET tilesets/`."""
-    state, kind, params = (
-        state_of(request),
-        CompositionKind(collection_of(request)),
-        request.query_params,
-    )
+    state, params = state_of(request), request.query_params
+    kind = CompositionKind(collection_of(request))
     query = ListQuery.read(params, _FIELDS, _LIST_LIMITS.get(kind, _DEFAULT_LIMIT))
     # The emulator has one user: nothing is shared with it.
-    made = [] if boolean(params.get("shared")) else state.compositions.all(kind)
-    return state.list_response(query.select(made, Composition.view), Composition.view)
+    compositions = [] if boolean(params.get("shared")) else state.compositions.all(kind)
+    return state.list_response(query.select(compositions, Composition.view), Composition.view)
 
 
 async def get_one(request: Request) -> Response:
@@ -74,21 +71,21 @@ async def get_one(request: Request) -> Response:
 
 async def change(request: Request) -> Response:
     """`PUT {collection}/{uuid}/`."""
-    made, body = requested_composition(request), body_of(request)
-    made.name = body.text("name") or made.name
-    for field in _DETAILS[made.kind]:
+    composition, body = requested_composition(request), body_of(request)
+    composition.name = body.text("name") or composition.name
+    for field in _DETAILS[composition.kind]:
         if body.get(field) is not None:
-            made.details[field] = body.get(field)
-    if made.kind is CompositionKind.MAP and body.get("style") is not None:
-        made.style = _style(body.get("style"))
-    return JSONResponse(made.view())
+            composition.details[field] = body.get(field)
+    if composition.kind is CompositionKind.MAP and body.get("style") is not None:
+        composition.style = _style(body.get("style"))
+    return JSONResponse(composition.view())
 
 
 async def delete(request: Request) -> Response:
     """`DELETE {collection}/{uuid}/`."""
-    made, state = requested_composition(request), state_of(request)
-    state.compositions.remove(made)
-    state.caches.pop(made.uuid, None)
+    composition, state = requested_composition(request), state_of(request)
+    state.compositions.remove(composition)
+    state.caches.pop(composition.uuid, None)
     return Response(status_code=204)
 
 
@@ -136,7 +133,7 @@ async def list_rasters(request: Request) -> Response:
 
 
 async def add_rasters(request: Request) -> Response:
-    """`POST mosaics/{uuid}/rasters/`; rasters are named by their numbers here."""
+    """`POST mosaics/{uuid}/rasters/`; it names rasters by their `id`."""
     mosaic, body = requested_composition(request), body_of(request)
     asked = [value for key, value in body.pairs if key == "raster_ids"]
     for raster in _rasters(request, "body", asked):
@@ -148,11 +145,9 @@ async def add_rasters(request: Request) -> Response:
 async def remove_rasters(request: Request) -> Response:
     """`DELETE mosaics/{uuid}/rasters/?raster_ids=`."""
     mosaic = requested_composition(request)
-    gone = {
-        raster.uuid
-        for raster in _rasters(request, "query", split(request.query_params.getlist("raster_ids")))
-    }
-    mosaic.members = [key for key in mosaic.members if key not in gone]
+    asked = split(request.query_params.getlist("raster_ids"))
+    removed = {raster.uuid for raster in _rasters(request, "query", asked)}
+    mosaic.members = [key for key in mosaic.members if key not in removed]
     return Response(status_code=204)
 
 
@@ -173,9 +168,9 @@ def _layer(state: EmulatorState, key: Any) -> Asset:
     return layer
 
 
-def _members(state: EmulatorState, made: Composition, kind: AssetKind) -> Iterable[Asset]:
-    # A guess: what was deleted is no longer a member.
-    found = (state.store.find(kind, key) for key in made.members)
+def _members(state: EmulatorState, composition: Composition, kind: AssetKind) -> Iterable[Asset]:
+    # A guess: a deleted asset stops being a member.
+    found = (state.store.find(kind, key) for key in composition.members)
     return (asset for asset in found if asset is not None)
 
 

@@ -1,4 +1,4 @@
-"""What a raster holds: its frame and type, its statistics, its value at a place."""
+"""Information about rasters: their frame and type, statistics, value at a position."""
 
 from __future__ import annotations
 
