@@ -13,7 +13,7 @@ __all__ = ["GeoboxEmulator", "RecordedRequest"]
 
 
 def __getattr__(name: str) -> Any:
-    # Every pytest run of every user loads this package: the web server must cost them nothing.
+    # Every pytest run of every user loads this package, so it does not import the web server.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = {"GeoboxEmulator": "server", "RecordedRequest": "http.recording"}[name]

@@ -20,25 +20,25 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the emulator until Ctrl-C or SIGTERM.
 
     Args:
-        arguments: The command line; that of the process where None.
+        arguments: The arguments; those of the process if None.
 
     Returns:
-        The exit code: 1 where it could not start.
+        The exit code: 1 if it could not start.
     """
     parser = _Parser(
         prog="python -m prefect_geobox.emulator",
-        description="A local Geobox at 127.0.0.1 for demos and tests. Forgets all when it stops.",
+        description="A local Geobox at 127.0.0.1 for demos and tests. Its data ends with it.",
     )
-    parser.add_argument("--port", type=int, default=0, help="the port; a free one if not given")
+    parser.add_argument("--port", type=int, default=0, help="the port; a free one by default")
     parser.add_argument(
-        "--seconds", type=float, default=2.0, help="how long a remote task takes (2)"
+        "--seconds", type=float, default=2.0, help="the duration of a remote task in seconds (2)"
     )
     parser.add_argument(
         "--source",
         action="append",
         default=[],
         metavar="ADDRESS=FILE",
-        help="a file to import from, as if it were the WFS or database of this address",
+        help="a file that replaces the WFS or database of this address in imports",
     )
     options = parser.parse_args(arguments)
     stopped = threading.Event()
@@ -65,9 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _source(text: str) -> tuple[str, str]:
-    # A URL may hold a sign of equality, a file's name rarely does.
-    address, sign, path = text.rpartition("=")
-    if not (address and sign and path):
+    # A URL often contains an equals sign, the name of a file rarely.
+    address, separator, path = text.rpartition("=")
+    if not (address and separator and path):
         raise ValueError(f"--source {text}: expected ADDRESS=FILE")
     return address, path
 

@@ -1,4 +1,4 @@
-"""The web application: who may in, which route, which error."""
+"""The web application: its middleware, its routes, its error handlers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ from prefect_geobox.emulator.http.errors import ApiError, api_error, http_error,
 from prefect_geobox.emulator.http.recording import RequestLog
 from prefect_geobox.emulator.routes import (
     files,
+    import_database,
     import_wfs,
+    map_export,
     raster_tools,
     sql,
     tables,
     tile_caches,
     vector_edit,
+    vector_export,
+    vector_tools,
 )
 from prefect_geobox.emulator.routes.resources import (
     assets,
     layer_groups,
+    login,
     maps,
     not_implemented,
+    rasters,
     remote_tasks,
 )
 
@@ -39,22 +45,28 @@ def make_app(state: EmulatorState) -> ASGIApp:
     """Makes the application that serves a state.
 
     Args:
-        state: What the emulator knows; the application keeps nothing else.
+        state: The state of the emulator; the application has no other.
     """
     app = Starlette(
-        # The routes of assets take any collection, so they come last.
+        # `vector_export`, `vector_edit` and `assets` take any collection, so they come last.
         routes=[
+            *login.ROUTES,
             *remote_tasks.ROUTES,
             *tile_caches.ROUTES,
             *maps.ROUTES,
+            *not_implemented.ROUTES,
+            *vector_tools.ROUTES,
             *sql.ROUTES,
             *raster_tools.ROUTES,
-            *not_implemented.ROUTES,
+            *rasters.ROUTES,
             *import_wfs.ROUTES,
+            *import_database.ROUTES,
             *files.ROUTES,
-            *vector_edit.ROUTES,
             *tables.ROUTES,
+            *map_export.ROUTES,
             *layer_groups.ROUTES,
+            *vector_export.ROUTES,
+            *vector_edit.ROUTES,
             *assets.ROUTES,
         ],
         middleware=[Middleware(Authentication, access=state.access)],

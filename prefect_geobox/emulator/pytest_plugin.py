@@ -1,4 +1,4 @@
-"""The fixture `geobox_emulator`, which pytest finds once `prefect-geobox` is installed."""
+"""The fixture `geobox_emulator`, which pytest loads if `prefect-geobox` is installed."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing_extensions import Self
 from prefect_geobox.client.model.tasks import TaskState
 from prefect_geobox.emulator.app import make_app
 from prefect_geobox.emulator.http.access import Access
-from prefect_geobox.emulator.http.connection import FaultyProtocol
+from prefect_geobox.emulator.http.connection import ConnectionProtocol
 from prefect_geobox.emulator.state.emulator_state import CountShape, EmulatorState, TaskIdKind
 from prefect_geobox.emulator.state.import_sources import Sources
 from prefect_geobox.emulator.state.remote_tasks import Outcome
@@ -39,23 +39,23 @@ _NO_SOURCES: Final[Mapping[str, str | Path]] = {}
 class GeoboxEmulator:
     """A local Geobox at 127.0.0.1.
 
-    Tasks, assets and tokens outlive `stop()` and `start()`, and so does the port: together they are
-    an outage.
+    Tasks, assets, tokens and the port outlive `stop()` and `start()`, which together simulate an
+    outage.
 
     Args:
         port: The port; 0 takes a free one.
-        seconds: How long a remote task takes. Each 5,000 features take as long again.
-        apikey: The API key; a random one where None.
-        username: The user; a random one where None.
-        password: The password; a random one where None.
-        task_id_kind: Whether the answer to a start carries the uuid of the task or its `id`.
-        count_shape: Whether a count is a bare number (`int`) or `{"count": …}` (`object`).
-        sources: Files, such as GPKG, SQLite or GeoJSON, that stand for what can be imported from:
-            by the URL of a WFS, or by `host:port/name` of a database. The emulator asks no other
-            machine.
+        seconds: The duration of a remote task. Each 5,000 features add the same duration.
+        apikey: The API key; a random one if None.
+        username: The user; a random one if None.
+        password: The password; a random one if None.
+        task_id_kind: Whether the answer to a start has the uuid of the task or its `id`.
+        count_shape: Whether a count is a plain number (`int`) or `{"count": …}` (`object`).
+        sources: Files, such as GPKG, SQLite or GeoJSON, that replace map servers and databases in
+            imports: by the URL of a WFS, or by `host:port/name` of a database. The emulator never
+            connects to another machine.
 
     Raises:
-        ValueError: An argument makes no sense.
+        ValueError: An argument is invalid.
 
     Example:
         >>> import httpx
@@ -99,7 +99,7 @@ class GeoboxEmulator:
 
     @property
     def url(self) -> str:
-        """Where it answers, without the version; known once it has started."""
+        """Its address, without the version; known once it has started."""
         return f"http://{_HOST}:{self._port}"
 
     @property
@@ -119,7 +119,7 @@ class GeoboxEmulator:
 
     @property
     def seconds(self) -> float:
-        """How long a remote task takes; a change is for tasks that start later."""
+        """The duration of a remote task; a change affects tasks that start later."""
         return self._state.seconds
 
     @seconds.setter
@@ -128,32 +128,32 @@ class GeoboxEmulator:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The last 200,000 requests at most, in the order in which they came.
+        """The last 200,000 requests at most, in the order of their arrival.
 
-        One whose answer has neither begun nor come to nothing is not among them yet.
+        A request is added when its answer starts or its connection ends.
         """
         return sorted(self._state.requests.copy(), key=lambda request: request.at)
 
     def clear_requests(self) -> None:
-        """Forgets the requests so far."""
+        """Clears the recorded requests and `most_in_flight`."""
         self._state.requests.clear()
         self._state.in_flight.most = 0
 
     def revoke_tokens(self) -> None:
-        """Makes every access token given out so far worthless."""
+        """Makes every access token issued so far invalid."""
         self._state.access.revoke_tokens()
 
     def withdraw_apikey(self) -> None:
-        """Makes the API key worthless, until it is issued again."""
+        """Makes the API key invalid until it is issued again."""
         self._state.access.is_key_withdrawn = True
 
     def reissue_apikey(self) -> None:
-        """Makes the same API key good again."""
+        """Makes the same API key valid again."""
         self._state.access.is_key_withdrawn = False
 
     @property
     def most_in_flight(self) -> int:
-        """The most requests that waited for their answer at once, since `clear_requests()`.
+        """The most requests that waited for an answer at one time, since `clear_requests()`.
 
         Requests that were answered within 20 ms do not count.
         """
@@ -161,10 +161,10 @@ class GeoboxEmulator:
 
     @property
     def faults(self) -> Callable[[RecordedRequest], Fault | None] | None:
-        """What goes wrong with which request; None, as at first, for nothing.
+        """The fault plan: which request gets which fault; None, the default, for no faults.
 
         A plan of `prefect_geobox.emulator.faults`, or any function of a request that returns a
-        fault or None. It is asked in the server's thread.
+        fault or None. It is called in the server's thread.
         """
         return self._state.faults.plan
 
@@ -176,10 +176,10 @@ class GeoboxEmulator:
 
     @contextmanager
     def outage(self) -> Iterator[None]:
-        """A context in which nobody listens: connections are refused, open ones are closed."""
+        """A context in which the server is down: it refuses connections and closes open ones."""
         self.stop()
         try:
-            # Nobody else gets the port meanwhile, not even a client as the port it calls from.
+            # Reserves the port meanwhile, also against clients that need a source port.
             with _bound(self._port):
                 yield
         finally:
@@ -196,25 +196,25 @@ class GeoboxEmulator:
         progress: bool = True,
         states: Sequence[str] = (),
     ) -> str:
-        """Adds a remote task with a settled course.
+        """Adds a remote task with a given course.
 
         Args:
-            name: What it does.
-            seconds: How long it takes; as long as any where None.
-            pending: The share of that, from 0 to 1, before it starts.
-            state: How it ends: `SUCCESS`, `FAILURE` or `ABORTED`.
+            name: Its name.
+            seconds: Its duration; `self.seconds` if None.
+            pending: The share of the duration, from 0 to 1, before it starts.
+            state: Its final state: `SUCCESS`, `FAILURE` or `ABORTED`.
             result: Its result once it has ended; any JSON value.
-            progress: Whether it tells its progress.
-            states: The states that its next reads find, one after the other; the last one stays.
-                Any text will do. Replaces `seconds`, `pending` and `state`. A read is its detail
-                or its place in a list.
+            progress: Whether it reports its progress.
+            states: The states that its next reads return, one after the other; the last one
+                stays. Any text is allowed. Replaces `seconds`, `pending` and `state`. A read is a
+                request for the task, or for a list that contains it.
 
         Returns:
             Its uuid.
 
         Raises:
-            ValueError: An argument makes no sense.
-            TypeError: The result is no JSON.
+            ValueError: An argument is invalid.
+            TypeError: The result is not JSON.
         """
         finals = [str(s) for s in TaskState if s.is_final]
         if str(state) not in finals:
@@ -222,10 +222,10 @@ class GeoboxEmulator:
         if not 0 <= pending <= 1:
             raise ValueError(f"pending must lie between 0 and 1, not {pending}")
         if result is not _NO_RESULT:
-            # Here and now it is clear who wrote what JSON cannot say.
+            # Fails here, in the caller's code, rather than in the server.
             json.dumps(result, allow_nan=False)
         duration = self.seconds if seconds is None else _duration(seconds)
-        task = self._state.tasks.script(
+        task = self._state.tasks.add_scripted(
             name=name,
             seconds=0.0 if states else duration,
             pending=pending,
@@ -236,7 +236,7 @@ class GeoboxEmulator:
         return task.uuid
 
     def start(self) -> Self:
-        """Starts the server; nothing happens where it runs already.
+        """Starts the server; does nothing if it runs already.
 
         Raises:
             OSError: The port is in use.
@@ -252,7 +252,7 @@ class GeoboxEmulator:
             log_config=None,
             lifespan="off",
             ws="none",
-            http=FaultyProtocol,
+            http=ConnectionProtocol,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
         self._server = uvicorn.Server(config)
@@ -272,14 +272,14 @@ class GeoboxEmulator:
         return self
 
     def stop(self) -> None:
-        """Stops the server; nothing happens where none runs."""
+        """Stops the server; does nothing if none runs."""
         if self._server is None or self._thread is None or self._socket is None:
             return
         self._state.faults.stop()
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
-        self._state.tasks.rest()
+        self._state.tasks.stop_workers()
         self._server = self._thread = self._socket = None
 
     def __enter__(self) -> Self:
@@ -300,7 +300,7 @@ class GeoboxEmulator:
 def _listen(port: int) -> socket.socket:
     listener = _bound(port)
     try:
-        # Listening at once: a client that is early waits instead of being refused.
+        # Listens at once, so that an early client waits instead of being refused.
         listener.listen(2048)
     except OSError:
         listener.close()
@@ -309,11 +309,11 @@ def _listen(port: int) -> socket.socket:
 
 
 def _bound(port: int) -> socket.socket:
-    # asyncio turns Nagle's algorithm off only where the protocol is named; with it on, every answer
-    # would take 40 ms.
+    # asyncio disables Nagle's algorithm only if the protocol is given; with it, every answer would
+    # take 40 ms.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        # So that a restart gets the port of which connections are still closing.
+        # Lets a restart use a port whose connections are still closing.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((_HOST, port))
     except OSError:

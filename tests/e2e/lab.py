@@ -396,7 +396,7 @@ class Geobox(GeoboxEmulator):
 
     def states(self) -> list[str]:
         """The states of all remote tasks, the oldest first."""
-        self._state.tasks.settle()
+        self._state.tasks.finish_due()
         return [task.state for task in self._state.tasks.all()][::-1]
 
     def remove(self, uuid: str) -> None:
@@ -409,7 +409,7 @@ class Geobox(GeoboxEmulator):
         """Has a remote task end in FAILURE now."""
         task = self._state.tasks.find(uuid)
         assert task is not None
-        task.ended = failure("it is broken", "test.Broken")
+        task.outcome = failure("it is broken", "test.Broken")
         task.ended_clock = time.monotonic()
 
     def succeed(self, uuid: str) -> None:

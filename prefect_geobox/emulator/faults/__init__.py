@@ -1,16 +1,16 @@
-"""Faults for the emulator, and plans that say which request meets which.
+"""Faults for the emulator, and plans that decide which request gets which.
 
-They act on the real connection, so that a client under test sees what a broken network or server
-would show it. A plan is asked for each request and answers a fault or None:
+They act on the real connection, so that a client under test gets what a broken network or server
+would send. A plan is called for each request and returns a fault or None:
 
     >>> from prefect_geobox.emulator import GeoboxEmulator
     >>> from prefect_geobox.emulator.faults import first, on, reset, status
     >>> with GeoboxEmulator() as geobox:
     ...     geobox.faults = on(first(2, status(503, retry_after=1)), path="tasks/*")
 
-A fault stands in place of the request: nothing is carried out. `fault.after()` has the request
-carried out and lets the fault befall the answer, as when a start succeeds and its answer is lost.
-Faults in the middle of an answer, and changes of it, need one: they always carry the request out.
+A fault replaces the request: nothing is carried out. `fault.after()` carries the request out and
+applies the fault to the answer, as when a start succeeds and its answer is lost. Faults in the
+middle of an answer, and changes of it, need one: they always carry the request out.
 """
 
 from prefect_geobox.emulator.faults.fault import Fault

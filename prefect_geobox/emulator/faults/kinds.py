@@ -27,7 +27,7 @@ def reset(*, in_body: bool = False) -> Fault:
 
     async def act(connection: Connection) -> None:
         if in_body:
-            await _half(connection)
+            await _send_half(connection)
             await connection.flush()
         connection.reset()
 
@@ -47,14 +47,14 @@ def half_body() -> Fault:
     """The real answer promises its length, and the connection is closed after half of it."""
 
     async def act(connection: Connection) -> None:
-        await _half(connection)
+        await _send_half(connection)
         connection.close()
 
     return Fault("half body", act, carries_out=True)
 
 
 def hang(*, in_body: bool = False) -> Fault:
-    """Nothing more comes, until the client gives up or the emulator stops.
+    """Nothing more is sent until the client disconnects or the emulator stops.
 
     Args:
         in_body: From the middle of the body of the real answer on; else before any answer.
@@ -62,24 +62,24 @@ def hang(*, in_body: bool = False) -> Fault:
 
     async def act(connection: Connection) -> None:
         if in_body:
-            await _half(connection)
+            await _send_half(connection)
         await connection.pause()
 
     return Fault("hang in body" if in_body else "hang", act, in_body)
 
 
 def drip(seconds: float = 1.0) -> Fault:
-    """The body of the real answer comes byte by byte.
+    """The body of the real answer is sent byte by byte.
 
     Args:
-        seconds: Between two bytes.
+        seconds: Seconds between two bytes.
     """
 
     async def act(connection: Connection) -> None:
         answer = await connection.answer()
         await connection.begin(answer)
-        for place in range(len(answer.body)):
-            await connection.write(answer.body[place : place + 1])
+        for index in range(len(answer.body)):
+            await connection.write(answer.body[index : index + 1])
             await connection.pause(seconds)
         await connection.end()
 
@@ -87,10 +87,10 @@ def drip(seconds: float = 1.0) -> Fault:
 
 
 def delay(seconds: float) -> Fault:
-    """The real answer comes late.
+    """The real answer is delayed.
 
     Args:
-        seconds: How late.
+        seconds: The delay.
     """
 
     async def act(connection: Connection) -> None:
@@ -111,10 +111,10 @@ def status(
 
     Args:
         code: The status.
-        detail: The reason that the JSON gives.
-        html: A page of HTML in place of JSON, as proxies send it.
-        retry_after: What `Retry-After` says: seconds, any text, or a date that lies so far from
-            the moment of the answer.
+        detail: The reason in the JSON.
+        html: A page of HTML instead of JSON, as proxies send it.
+        retry_after: The value of `Retry-After`: seconds, any text, or a `timedelta` for the date
+            that long after the answer.
 
     Example:
         >>> status(503, retry_after=timedelta(seconds=2)).name
@@ -122,28 +122,30 @@ def status(
     """
 
     def answer() -> Answer:
-        found = (
+        plain = (
             Answer(code, [("content-type", "text/html")], _HTML.format(code).encode())
             if html
             else Answer.of_json({"detail": detail}, code)
         )
         if retry_after is None:
-            return found
-        return replace(found, headers=[*found.headers, ("retry-after", _when(retry_after))])
+            return plain
+        return replace(
+            plain, headers=[*plain.headers, ("retry-after", _retry_after_value(retry_after))]
+        )
 
-    return _answered(f"status {code} html" if html else f"status {code}", answer)
+    return _answering(f"status {code} html" if html else f"status {code}", answer)
 
 
 def body(content: bytes | str, *, content_type: str = "text/html", code: int = 200) -> Fault:
-    """Any body at all, such as HTML, nothing or truncated JSON with a 200.
+    """An arbitrary body, such as HTML, nothing or truncated JSON with a 200.
 
     Args:
         content: The body.
-        content_type: What it claims to be.
+        content_type: The content type in the header.
         code: The status.
     """
     encoded = content.encode() if isinstance(content, str) else content
-    return _answered("body", lambda: Answer(code, [("content-type", content_type)], encoded))
+    return _answering("body", lambda: Answer(code, [("content-type", content_type)], encoded))
 
 
 def json_body(value: Any) -> Fault:
@@ -152,14 +154,14 @@ def json_body(value: Any) -> Fault:
     Args:
         value: The JSON.
     """
-    return _answered("json body", lambda: Answer.of_json(value))
+    return _answering("json body", lambda: Answer.of_json(value))
 
 
 def changed(change: Callable[[Any], Any]) -> Fault:
-    """The real answer with its JSON changed; an answer that is no 200 with JSON stays as it is.
+    """The real answer with its JSON changed; an answer that is not a 200 of JSON stays.
 
     Args:
-        change: Gets the JSON, which it may change in place, and returns what is sent.
+        change: Takes the JSON, which it may change in place, and returns the JSON to send.
 
     Example:
         >>> no_names = changed(lambda task: {**task, "name": None})
@@ -172,9 +174,9 @@ def changed(change: Callable[[Any], Any]) -> Fault:
 
 
 def state(name: str) -> Fault:
-    """A remote task says that it is in this state, known or not.
+    """A remote task reports this state, known or not.
 
-    A state that jumps back is a `sequence` of these.
+    A `sequence` of these makes a state go backwards.
 
     Args:
         name: The state.
@@ -183,7 +185,7 @@ def state(name: str) -> Fault:
 
 
 def result(value: Any) -> Fault:
-    """A remote task says that this is its result.
+    """A remote task reports this result.
 
     Args:
         value: The JSON of the result, of any type.
@@ -192,17 +194,17 @@ def result(value: Any) -> Fault:
 
 
 def progress(current: Any, total: Any) -> Fault:
-    """A remote task says that it has come so far; for requests to `tasks/*/status`.
+    """A remote task reports this progress; for requests to `tasks/*/status`.
 
     Args:
-        current: How much is done; may be more than all.
-        total: How much there is.
+        current: How much is done; may exceed the total.
+        total: The total.
     """
     return changed(lambda _: {"current": current, "total": total})
 
 
 def repeated() -> Fault:
-    """A list names each of its items twice."""
+    """A list contains each of its items twice."""
     return changed(lambda found: found * 2 if isinstance(found, list) else found)
 
 
@@ -210,7 +212,7 @@ def without(uuid: str) -> Fault:
     """A list lacks an item.
 
     Args:
-        uuid: The item.
+        uuid: The uuid of the item.
     """
 
     def change(found: Any) -> Any:
@@ -221,20 +223,20 @@ def without(uuid: str) -> Fault:
     return changed(change)
 
 
-def _answered(name: str, answer: Callable[[], Answer]) -> Fault:
+def _answering(name: str, answer: Callable[[], Answer]) -> Fault:
     async def act(connection: Connection) -> None:
         await connection.send(answer())
 
     return Fault(name, act)
 
 
-async def _half(connection: Connection) -> None:
+async def _send_half(connection: Connection) -> None:
     answer = await connection.answer()
     await connection.begin(answer)
     await connection.write(answer.body[: len(answer.body) // 2])
 
 
-def _when(retry_after: float | str | timedelta) -> str:
+def _retry_after_value(retry_after: float | str | timedelta) -> str:
     if isinstance(retry_after, timedelta):
         return format_datetime(datetime.now(timezone.utc) + retry_after, usegmt=True)
     return str(retry_after)

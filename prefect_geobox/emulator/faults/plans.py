@@ -1,4 +1,4 @@
-"""Plans: which request meets which fault. Public through `prefect_geobox.emulator.faults`."""
+"""Plans: which request gets which fault. Public through `prefect_geobox.emulator.faults`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from prefect_geobox.emulator.faults.fault import Fault
     from prefect_geobox.emulator.http.recording import RecordedRequest
 
-#: What may stand for a plan within a plan: a fault stands for itself, None for no fault.
+#: What a plan accepts where it needs a plan: a fault, a plan, or None for no fault.
 Choice = Union["Fault", "Plan", None]
 
 
 class Plan:
-    """Says of each request which fault it meets, and counts. Safe to use from several threads.
+    """Decides which fault each request gets, and counts the faults. Thread-safe.
 
-    Any function of a `RecordedRequest` that returns a `Fault` or None will do as a plan too; this
-    class adds the counts.
+    Any function of a `RecordedRequest` that returns a `Fault` or None is a plan too; this class
+    adds the counts.
 
     Args:
         choose: The function; called for one request at a time.
@@ -37,7 +37,7 @@ class Plan:
         self._given: Counter[str] = Counter()
 
     def __call__(self, request: RecordedRequest) -> Fault | None:
-        """The fault that a request meets, or None."""
+        """The fault that a request gets, or None."""
         with self._lock:
             fault = self._choose(request)
             if fault is not None:
@@ -46,20 +46,20 @@ class Plan:
 
     @property
     def given(self) -> Counter[str]:
-        """How many faults were given, by name; `.total()` of it is all."""
+        """The number of faults given, by name; `.total()` is the number of all."""
         with self._lock:
             return self._given.copy()
 
 
 def always(fault: Fault) -> Plan:
-    """Every request meets this fault."""
+    """Every request gets this fault."""
     return Plan(lambda _: fault)
 
 
 def first(n: int, fault: Fault) -> Plan:
-    """The first `n` requests meet this fault.
+    """The first `n` requests get this fault.
 
-    Within `on` only those count that it is about.
+    Within `on` only the requests that it selects count.
 
     Example:
         >>> from prefect_geobox.emulator.faults import on, reset
@@ -69,40 +69,40 @@ def first(n: int, fault: Fault) -> Plan:
 
 
 def sequence(*choices: Choice) -> Plan:
-    """One request after the other meets one of these; those that come later meet nothing.
+    """Each request gets the next of these faults; later requests get none.
 
     Args:
-        *choices: Faults; None for a request that meets none.
+        *choices: Faults; None for a request without a fault.
     """
     left = iter(choices)
     return Plan(lambda request: _chosen(next(left, None), request))
 
 
 def share(part: float, faults: Sequence[Fault], *, seed: int) -> Plan:
-    """A share of all requests, drawn at random, meets one of these faults.
+    """A share of all requests, drawn at random, gets one of these faults.
 
     Args:
         part: The share, from 0 to 1.
         faults: The faults, each as likely as the others.
-        seed: The same seed draws the same faults again, in the order of the requests.
+        seed: The same seed draws the same faults, in the order of the requests.
 
     Raises:
-        ValueError: The share is none, or there are no faults.
+        ValueError: The share is invalid, or there are no faults.
     """
     if not 0 <= part <= 1 or not faults:
         raise ValueError(f"share needs a part from 0 to 1 and faults, not {part!r} of {faults!r}")
-    dice, choices = random.Random(seed), list(faults)
-    return Plan(lambda _: dice.choice(choices) if dice.random() < part else None)
+    generator, choices = random.Random(seed), list(faults)
+    return Plan(lambda _: generator.choice(choices) if generator.random() < part else None)
 
 
 def on(choice: Choice, *, method: str | None = None, path: str | None = None) -> Plan:
-    """Only certain requests meet a fault.
+    """Only requests with this method and path get a fault.
 
     Args:
-        choice: A fault, or the plan that is asked about these requests.
-        method: Such as `POST`; any where None.
+        choice: A fault, or the plan for these requests.
+        method: Such as `POST`; any if None.
         path: Such as `tasks/*` or `tasks/*/abort`, where `*` is anything between two slashes. The
-            version before it and a slash at the end do not matter. Any where None.
+            version before it and a slash at the end do not matter. Any if None.
     """
 
     def choose(request: RecordedRequest) -> Fault | None:
@@ -116,10 +116,10 @@ def on(choice: Choice, *, method: str | None = None, path: str | None = None) ->
 
 
 def either(*choices: Choice) -> Plan:
-    """The first of several plans that has a fault for a request decides.
+    """The fault of the first of several plans that has one for the request.
 
     Args:
-        *choices: Plans, in the order in which they are asked.
+        *choices: Plans, in the order in which they are called.
     """
 
     def choose(request: RecordedRequest) -> Fault | None:

@@ -1,4 +1,4 @@
-"""GeoJSON geometries: whether they are sound, what family they belong to, their positions."""
+"""GeoJSON geometries: whether they are valid, the type of layer they need, their positions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 Position = tuple[float, float]
 
-# How deep the positions of each type lie in its coordinates.
+# The depth of the positions in the coordinates of each type.
 _DEPTHS = {
     "Point": 0,
     "MultiPoint": 1,
@@ -32,12 +32,12 @@ _LAYER_TYPES = {
 def problem(geometry: Any) -> str | None:
     """What is wrong with a geometry, or None.
 
-    Looks at its structure only: a ring that crosses itself passes, as it does in many databases.
+    Checks only its structure: a ring that crosses itself is accepted, as in many databases.
     """
     if geometry is None:
         return "the geometry is missing"
     if not isinstance(geometry, dict) or geometry.get("type") not in _DEPTHS:
-        return "the geometry is of no known type"
+        return "the geometry has no known type"
     kind: str = geometry["type"]
     coordinates: Any = geometry.get("coordinates")
     if not _is_nested(coordinates, _DEPTHS[kind]):
@@ -53,28 +53,30 @@ def problem(geometry: Any) -> str | None:
 
 
 def layer_type(geometry: dict[str, Any]) -> str:
-    """The type of layer that a sound geometry belongs into."""
+    """The type of layer that a valid geometry needs."""
     return _LAYER_TYPES[geometry["type"]]
 
 
 def has_z(geometry: dict[str, Any]) -> bool:
-    """Whether a sound geometry has heights."""
+    """Whether a valid geometry has heights."""
     return any(len(position) > 2 for position in _positions(geometry["coordinates"]))
 
 
-def moved(geometry: dict[str, Any], move: Callable[[float, float], Position]) -> dict[str, Any]:
-    """A sound geometry with each position moved, heights kept."""
+def reproject(
+    geometry: dict[str, Any], transform: Callable[[float, float], Position]
+) -> dict[str, Any]:
+    """A valid geometry with each position transformed; heights stay."""
 
     def walk(node: Any) -> Any:
         if isinstance(node[0], (list, tuple)):
             return [walk(child) for child in node]
-        return [*move(node[0], node[1]), *node[2:]]
+        return [*transform(node[0], node[1]), *node[2:]]
 
     return {"type": geometry["type"], "coordinates": walk(geometry["coordinates"])}
 
 
 def extent(geometries: Iterable[dict[str, Any]]) -> list[float] | None:
-    """The box around sound geometries: west, south, east, north; None around nothing."""
+    """The box around valid geometries: west, south, east, north; None if there are none."""
     positions = [p for geometry in geometries for p in _positions(geometry["coordinates"])]
     if not positions:
         return None

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.geometry import Position
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.optional_libraries import library
 
 Transform = Callable[[float, float], Position]
 
@@ -17,11 +18,11 @@ WEB_MERCATOR = "EPSG:3857"
 
 _RADIUS = 6378137.0
 _HALF_WORLD = math.pi * _RADIUS
-# Where Web Mercator ends. What the API does with a pole is not known; that it is moved here
-# instead of refused is a guess, without which no map of the world could be published.
+# The limit of Web Mercator. What the API does with positions beyond it is not known; a guess: they
+# are moved here instead of refused, because otherwise no map of the world could be published.
 _LAST_LATITUDE = 85.0511287798066
 _TOLERANCE = 1e-6
-# The codes that EPSG gives out.
+# The codes that EPSG assigns.
 _EPSG_CODES = range(1024, 32768)
 _NAME = re.compile(
     r"(?:urn:ogc:def:crs:|https?://www\.opengis\.net/def/crs/)?"
@@ -30,8 +31,8 @@ _NAME = re.compile(
 )
 
 
-class OutsideError(JobFailed):
-    """A position outside of its reference system."""
+class OutsideError(JobError):
+    """A position is outside its reference system."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -43,18 +44,18 @@ def epsg(code: int) -> str:
     """The reference system of an EPSG code.
 
     Raises:
-        JobFailed: There is no such code.
+        JobError: There is no such code.
     """
     if code in _EPSG_CODES:
         return f"EPSG:{code}"
-    raise JobFailed(f"{code} is not the code of a reference system", "geobox.InvalidSRIDError")
+    raise JobError(f"{code} is not the code of a reference system", "geobox.InvalidSRIDError")
 
 
 def named(name: str) -> str:
     """The reference system that a GeoJSON names in its `crs`.
 
     Raises:
-        JobFailed: The name is unknown.
+        JobError: The name is unknown.
     """
     match = _NAME.fullmatch(name.strip())
     if match is not None:
@@ -63,20 +64,20 @@ def named(name: str) -> str:
             return WGS84
         if match["authority"].upper() == "EPSG" and code.isdigit():
             return epsg(int(code))
-    raise JobFailed(f"the reference system {name!r} is unknown", "geobox.InvalidSRIDError")
+    raise JobError(f"the reference system {name!r} is unknown", "geobox.InvalidSRIDError")
 
 
 def to_web_mercator(crs: str) -> Transform:
-    """What moves positions from a reference system into Web Mercator.
+    """The transformation of positions from a reference system to Web Mercator.
 
     Args:
-        crs: `EPSG:…` or a text in WKT. The first coordinate is always the one to the east.
+        crs: `EPSG:…` or WKT. The first coordinate is always the easting or longitude.
 
     Returns:
-        A function that raises `OutsideError` for a position outside of the reference system.
+        A function that raises `OutsideError` for a position outside the reference system.
 
     Raises:
-        JobFailed: The reference system is unknown, or pyproj is needed and not installed.
+        JobError: The reference system is unknown, or pyproj is needed and not installed.
     """
     if crs == WGS84:
         return _from_wgs84
@@ -86,14 +87,14 @@ def to_web_mercator(crs: str) -> Transform:
 
 
 def from_web_mercator(code: int) -> Transform:
-    """What moves positions from Web Mercator into the reference system of an EPSG code.
+    """The transformation of positions from Web Mercator to the reference system of an EPSG code.
 
     Raises:
-        JobFailed: As `to_web_mercator`.
+        JobError: As `to_web_mercator`.
     """
     crs = epsg(code)
     if crs == WGS84:
-        return _into_wgs84
+        return _to_wgs84
     if crs == WEB_MERCATOR:
         return lambda x, y: (x, y)
     return _checked(transformer(WEB_MERCATOR, crs))
@@ -106,9 +107,9 @@ def _from_wgs84(x: float, y: float) -> Position:
     return _RADIUS * math.radians(x), _RADIUS * math.asinh(math.tan(latitude))
 
 
-def _into_wgs84(x: float, y: float) -> Position:
+def _to_wgs84(x: float, y: float) -> Position:
     east, north = math.degrees(x / _RADIUS), math.degrees(math.atan(math.sinh(y / _RADIUS)))
-    # A tenth of a millimetre: what the way there and back changed must not show.
+    # To a tenth of a millimetre, so that rounding errors of the round trip disappear.
     return round(east, 9), round(north, 9)
 
 
@@ -118,30 +119,30 @@ def _within_web_mercator(x: float, y: float) -> Position:
     return x, y
 
 
-def _checked(move: Callable[[float, float], Any]) -> Transform:
-    def moved(x: float, y: float) -> Position:
-        east, north = move(x, y)[:2]
+def _checked(unchecked: Callable[[float, float], Any]) -> Transform:
+    def transform(x: float, y: float) -> Position:
+        east, north = unchecked(x, y)[:2]
         if not (math.isfinite(east) and math.isfinite(north)):
             raise OutsideError
         return float(east), float(north)
 
-    return moved
+    return transform
 
 
 def transformer(source: str, target: str) -> Callable[[float, float], Any]:
-    """What moves positions, or arrays of them, between two reference systems, unchecked.
+    """The transformation of positions, or arrays of them, between two systems, unchecked.
 
     Raises:
-        JobFailed: One of them is unknown, or pyproj is missing.
+        JobError: One of them is unknown, or pyproj is missing.
     """
     pyproj = library("pyproj", f"the reference system {_short(source, target)}")
     try:
         transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
     except pyproj.exceptions.ProjError:
         reason = f"the reference system {_short(source, target)} is unknown"
-        raise JobFailed(reason, "geobox.InvalidSRIDError") from None
-    move: Callable[[float, float], Any] = transformer.transform
-    return move
+        raise JobError(reason, "geobox.InvalidSRIDError") from None
+    transform: Callable[[float, float], Any] = transformer.transform
+    return transform
 
 
 def _short(source: str, target: str) -> str:

@@ -1,11 +1,11 @@
-"""Reading tables: CSV by hand, XLSX through pyogrio."""
+"""Reads tables: CSV directly, XLSX through pyogrio."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.vector_files import open_zip, read_csv, read_through_pyogrio
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ def read_rows(
     """Reads the rows of a file, or of one within a zip.
 
     Args:
-        name: The file's name; its ending tells the format.
+        name: The file's name; its suffix determines the format.
         content: Its bytes.
         encoding: The encoding of a text.
-        dataset: The file within a zip; its first table where None or not there.
-        layer: The sheet of an XLSX; its first where None or not there.
+        dataset: The file within a zip; the first table if None or missing.
+        layer: The sheet of an XLSX; the first if None or missing.
         delimiter: What separates the values of a CSV.
         names: The columns of a CSV without a header.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     suffix = PurePosixPath(name).suffix.lower()
     if suffix == ".zip":
@@ -43,7 +43,7 @@ def read_rows(
                 m for m in sorted(archive.namelist()) if m.lower().endswith((".csv", ".xlsx"))
             ]
             if not tables:
-                raise JobFailed(f"{name} holds no table", "geobox.InvalidFileError")
+                raise JobError(f"{name} holds no table", "geobox.InvalidFileError")
             inner = dataset if dataset in tables else tables[0]
             content = archive.read(inner)
         return read_rows(inner, content, encoding, layer=layer, delimiter=delimiter, names=names)
@@ -52,4 +52,4 @@ def read_rows(
     if suffix == ".xlsx":
         return [row.properties for row in read_through_pyogrio(name, content, "", layer).rows]
     reason = f"the emulator reads only CSV and XLSX as a table, not {name}"
-    raise JobFailed(reason, "geobox.InvalidFileError")
+    raise JobError(reason, "geobox.InvalidFileError")

@@ -1,4 +1,4 @@
-"""A small picture for what has a thumbnail, drawn without a library."""
+"""Thumbnails, drawn without a library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SIZE = 64
 
 
 def thumbnail(key: str) -> bytes:
-    """A PNG: hills in colours that the key decides, so that each asset has its own.
+    """A PNG of a pattern whose colours depend on the key, so that each asset has its own.
 
     Args:
         key: The uuid of the asset.

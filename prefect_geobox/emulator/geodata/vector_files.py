@@ -1,4 +1,4 @@
-"""Reading vector files: GeoJSON and CSV by hand, Shapefile and GPKG through pyogrio."""
+"""Reads vector files: GeoJSON and CSV directly, Shapefile and GPKG through pyogrio."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import WGS84, named
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _POSITIONS = (("longitude", "latitude"), ("lon", "lat"), ("lng", "lat"), ("x", "
 
 @dataclass(frozen=True)
 class Row:
-    """A feature as the file has it: a GeoJSON geometry or anything else, and its properties."""
+    """A feature of a file: its geometry, which may be invalid, and its properties."""
 
     geometry: Any
     properties: dict[str, Any]
@@ -33,12 +34,12 @@ class Row:
 
 @dataclass(frozen=True)
 class VectorSource:
-    """What a file holds.
+    """The features of a file.
 
     Attributes:
-        crs: The reference system that the file names, or None where it names none.
+        crs: The reference system that the file names, or None.
         rows: Its features.
-        datatypes: The types of columns, where the file declares them.
+        datatypes: The types of columns, if the file declares them.
     """
 
     crs: str | None
@@ -52,14 +53,14 @@ def read_vector(
     """Reads a layer of a file.
 
     Args:
-        name: The file's name; its ending tells the format.
+        name: The file's name; its suffix determines the format.
         content: Its bytes.
-        dataset: The file within a zip; the first that can be read where None.
-        layer: The layer; the first where None.
+        dataset: The file within a zip; the first that can be read if None.
+        layer: The layer; the first if None.
         encoding: The encoding of a text.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     suffix = PurePosixPath(name).suffix.lower()
     if suffix == ".zip":
@@ -67,7 +68,7 @@ def read_vector(
             dataset = dataset if dataset in archive.namelist() else dataset_in(archive)
             if dataset is None:
                 reason = f"{name} holds no file that the emulator can publish"
-                raise JobFailed(reason, "geobox.InvalidFileError")
+                raise JobError(reason, "geobox.InvalidFileError")
             if PurePosixPath(dataset).suffix.lower() != ".shp":
                 inner = archive.read(dataset)
                 return read_vector(dataset, inner, dataset=None, layer=layer, encoding=encoding)
@@ -78,11 +79,15 @@ def read_vector(
         return _read_csv(name, content, encoding)
     if suffix in {".gpkg", ".kml", ".gpx", ".dxf"}:
         return read_through_pyogrio(name, content, "", layer)
-    raise JobFailed(f"{name} is of no format that is a layer", "geobox.InvalidFileError")
+    reason = (
+        f"{name} cannot be published as a layer: "
+        f"the format {suffix or 'without a suffix'} is not supported"
+    )
+    raise JobError(reason, "geobox.InvalidFileError")
 
 
 def dataset_in(archive: ZipFile) -> str | None:
-    """The first file within a zip that is a layer, or None."""
+    """The first file within a zip that can be read as a layer, or None."""
     for suffix in (".shp", ".geojson", ".gpkg", ".csv"):
         for member in sorted(archive.namelist()):
             if member.lower().endswith(suffix) and not member.startswith("__MACOSX"):
@@ -98,7 +103,7 @@ def read_csv(
     delimiter: str = ",",
     names: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Reads a table of separated values; what looks like a number becomes one.
+    """Reads a table of separated values; numbers are recognized.
 
     Args:
         name: The file's name.
@@ -108,21 +113,21 @@ def read_csv(
         names: The columns of a file without a header.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     try:
-        # A BOM is no part of the first column's name.
+        # A BOM must not become part of the first column's name.
         is_utf8 = encoding.lower() in {"utf-8", "utf8"}
         text = io.StringIO(content.decode("utf-8-sig" if is_utf8 else encoding), newline="")
         rows = list(csv.DictReader(text, names, restkey="more", delimiter=delimiter))
     except (LookupError, UnicodeDecodeError, csv.Error) as error:
-        raise _broken(name, error) from None
+        raise _unreadable(name, error) from None
     return [{key: _value(value) for key, value in row.items()} for row in rows]
 
 
 @contextmanager
 def on_disk(name: str, content: bytes) -> Iterator[Path]:
-    """A file of this content and ending, for as long as the context lasts."""
+    """A temporary file with this content and suffix, deleted when the context ends."""
     with tempfile.TemporaryDirectory(prefix="geobox-emulator-") as folder:
         path = Path(folder) / f"upload{PurePosixPath(name).suffix.lower()}"
         path.write_bytes(content)
@@ -133,27 +138,27 @@ def open_zip(name: str, content: bytes) -> ZipFile:
     """Opens a zip.
 
     Raises:
-        JobFailed: It is broken.
+        JobError: It is broken.
     """
     try:
         return ZipFile(io.BytesIO(content))
     except Exception as error:  # noqa: BLE001
-        # zipfile raises half a dozen classes on broken bytes.
-        raise _broken(name, error) from None
+        # zipfile raises several unrelated classes for invalid bytes.
+        raise _unreadable(name, error) from None
 
 
 def _read_geojson(name: str, content: bytes) -> VectorSource:
     try:
         document = json.loads(content, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise _broken(name, error) from None
+        raise _unreadable(name, error) from None
     if not isinstance(document, dict):
-        raise _broken(name, "it is no GeoJSON object")
+        raise _unreadable(name, "it is not a GeoJSON object")
     features = document.get("features")
     if document.get("type") == "Feature":
         features = [document]
     elif document.get("type") != "FeatureCollection" or not isinstance(features, list):
-        raise _broken(name, "it is no GeoJSON FeatureCollection")
+        raise _unreadable(name, "it is not a GeoJSON FeatureCollection")
     rows = []
     for feature in features:
         known = feature if isinstance(feature, dict) else {}
@@ -163,15 +168,15 @@ def _read_geojson(name: str, content: bytes) -> VectorSource:
 
 
 def _finite(text: str) -> float:
-    # Python reads `NaN` and `1e999`, but no JSON that holds them can be sent.
+    # Python reads `NaN` and `1e999`, but JSON with such values cannot be sent.
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is no number")
+        raise ValueError(f"{text} is not a finite number")
     return number
 
 
 def _geojson_crs(name: str, document: dict[str, Any]) -> str | None:
-    # RFC 7946 knows WGS 84 only. Its predecessor knew `crs`, where null means an unknown one.
+    # RFC 7946 allows only WGS 84. Its predecessor had `crs`, with null for an unknown one.
     if "crs" not in document:
         return WGS84
     crs = document["crs"]
@@ -180,7 +185,7 @@ def _geojson_crs(name: str, document: dict[str, Any]) -> str | None:
     properties = crs.get("properties") if isinstance(crs, dict) else None
     crs_name = properties.get("name") if isinstance(properties, dict) else None
     if not isinstance(crs_name, str):
-        raise _broken(name, "its `crs` names no reference system")
+        raise _unreadable(name, "its `crs` names no reference system")
     return named(crs_name)
 
 
@@ -192,12 +197,12 @@ def _read_csv(name: str, content: bytes, encoding: str) -> VectorSource:
         return VectorSource(None, _rows_of_wkt(rows, columns["wkt"]))
     if rows and pair is None:
         reason = f"{name} has no columns longitude and latitude, x and y, or wkt"
-        raise JobFailed(reason, "geobox.InvalidFileError")
+        raise JobError(reason, "geobox.InvalidFileError")
     if pair is None:
         return VectorSource(None, [])
     east, north = (columns[column] for column in pair)
     features = [Row({"type": "Point", "coordinates": [row[east], row[north]]}, row) for row in rows]
-    # The names say degrees; x and y say nothing, so that `input_srid` decides.
+    # These names mean degrees; `x` and `y` do not, so `input_srid` applies.
     return VectorSource(None if pair == ("x", "y") else WGS84, features)
 
 
@@ -219,11 +224,11 @@ def read_through_pyogrio(name: str, content: bytes, within: str, layer: str | No
     Args:
         name: The file's name.
         content: Its bytes.
-        within: The path within a zip, with a slash before it; empty for another file.
-        layer: The layer; the first where None.
+        within: The path within a zip, with a leading slash; empty for another file.
+        layer: The layer; the first if None.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     purpose = f"reading {name}"
     pyogrio, shapely = library("pyogrio", purpose), library("shapely", purpose)
@@ -232,19 +237,19 @@ def read_through_pyogrio(name: str, content: bytes, within: str, layer: str | No
         try:
             layers = [str(row[0]) for row in pyogrio.list_layers(source)]
             if layer not in layers:
-                # Of other formats than GPKG the upload told no real names.
+                # For formats other than GPKG the upload does not report real names.
                 if layer is not None and name.lower().endswith(".gpkg"):
                     reason = f"{name} has no layer {layer!r}"
-                    raise JobFailed(reason, "geobox.InvalidFileError")
+                    raise JobError(reason, "geobox.InvalidFileError")
                 layer = next(iter(layers), None)
             meta, _, geometries, columns = pyogrio.raw.read(source, layer=layer)
         except (RuntimeError, ValueError) as error:
-            # GDAL's own text names the temporary path, which would tell the user nothing.
+            # GDAL's message has the temporary path, which the user does not know.
             text = str(error).replace(source, name).replace(str(path), name)
-            raise _broken(name, text) from None
+            raise _unreadable(name, text) from None
     names = [str(column) for column in meta["fields"]]
     values = [_column(column) for column in columns]
-    # What shapely cannot read becomes None: a feature to leave out, like one without a geometry.
+    # Geometries that shapely cannot read become None and are left out, like missing ones.
     count = len(values[0]) if values else 0
     shapes = (
         [None] * count if geometries is None else shapely.from_wkb(geometries, on_invalid="ignore")
@@ -273,7 +278,7 @@ def _plain_value(value: Any) -> Any:
 
 
 def plain(node: Any) -> Any:
-    """A geometry as shapely maps it, as JSON has it: lists in place of tuples."""
+    """A mapping of shapely as JSON: with lists instead of tuples."""
     if isinstance(node, dict):
         return {key: plain(value) for key, value in node.items()}
     return [plain(child) for child in node] if isinstance(node, tuple) else node
@@ -292,7 +297,7 @@ def _datatype(dtype: str) -> str:
 
 
 def datatypes(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """The types of columns, as the values in them suggest."""
+    """The types of columns, derived from their values."""
     found: dict[str, str] = {}
     for row in rows:
         for name, value in row.items():
@@ -324,10 +329,10 @@ def _value(text: Any) -> Any:
             value = number(text)
         except (TypeError, ValueError):
             continue
-        # JSON has no way to write these, and a country's code may spell `nan`.
+        # JSON cannot represent NaN and infinity, and `nan` may be a country's code.
         return value if math.isfinite(value) else text
     return text
 
 
-def _broken(name: str, why: object) -> JobFailed:
-    return JobFailed(f"{name} cannot be read: {why}", "geobox.InvalidFileError")
+def _unreadable(name: str, why: object) -> JobError:
+    return JobError(f"{name} cannot be read: {why}", "geobox.InvalidFileError")

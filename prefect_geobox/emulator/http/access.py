@@ -1,4 +1,4 @@
-"""Who may in: one user with a password, one API key, and the tokens given out."""
+"""Authentication: one user with a password, one API key, and the tokens that were issued."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Access:
     """The credentials of the emulator's one user.
 
     Args:
-        username: The user; a random one where None.
-        password: The password; a random one where None.
-        apikey: The API key; a random one where None.
+        username: The user; a random one if None.
+        password: The password; a random one if None.
+        apikey: The API key; a random one if None.
 
     Attributes:
-        is_key_withdrawn: Whether the key is worthless at present.
+        is_key_withdrawn: Whether the key is invalid at present.
     """
 
     def __init__(self, username: str | None, password: str | None, apikey: str | None) -> None:
@@ -40,7 +40,7 @@ class Access:
         self._tokens: set[str] = set()
 
     def log_in(self, username: str, password: str) -> str | None:
-        """Gives out a token, or None where user and password are wrong."""
+        """Issues a token, or returns None if the user or password is wrong."""
         if not (_same(username, self.username) and _same(password, self.password)):
             return None
         token = _token(username)
@@ -48,13 +48,13 @@ class Access:
         return token
 
     def revoke_tokens(self) -> None:
-        """Makes every token given out so far worthless."""
+        """Makes every token issued so far invalid."""
         self._tokens.clear()
 
-    def admits(self, authorization: str | None, apikey: str | None) -> bool:
-        """Whether a request may pass.
+    def is_authorized(self, authorization: str | None, apikey: str | None) -> bool:
+        """Whether the credentials of a request are valid.
 
-        A guess: a token that is there but wrong is not made good by a key.
+        A guess: a wrong token is refused even if a valid key is sent with it.
         """
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
@@ -63,7 +63,7 @@ class Access:
 
 
 class Authentication:
-    """ASGI middleware that answers 401 to whoever brings neither a token nor the key."""
+    """ASGI middleware that answers 401 to a request without a valid token or key."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -73,7 +73,7 @@ class Authentication:
         """Passes a request on, or answers 401."""
         if scope["type"] == "http" and scope["path"] != TOKEN_PATH:
             authorization = Headers(scope=scope).get("authorization")
-            if not self._access.admits(authorization, apikey_of(scope)):
+            if not self._access.is_authorized(authorization, apikey_of(scope)):
                 await JSONResponse(
                     {"detail": "Could not validate credentials"},
                     401,
@@ -88,7 +88,7 @@ def _same(given: str, expected: str) -> bool:
 
 
 def _token(username: str) -> str:
-    # Looks like a JWT, because clients read `exp` from it. The last part is only random.
+    # In the form of a JWT, because clients read `exp` from it. The last part is random.
     now = int(time.time())
     header = {"alg": "HS256", "typ": "JWT"}
     claims = {"sub": username, "iat": now, "exp": now + _TOKEN_LIFETIME}

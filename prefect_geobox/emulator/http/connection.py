@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-
 _TRANSPORT: Final = "prefect_geobox.emulator.transport"
 
 #: SO_LINGER on with zero seconds: closing sends a TCP reset instead of a FIN.
@@ -29,8 +28,8 @@ _NO_LINGER: Final = struct.pack("ii", 1, 0)
 _FLUSH_SECONDS: Final = 0.002
 
 
-class FaultyProtocol(H11Protocol):
-    """The server's HTTP protocol, which shows its connection to the application."""
+class ConnectionProtocol(H11Protocol):
+    """The server's HTTP protocol; it passes its connection to the application."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes a new connection."""
@@ -139,7 +138,7 @@ class Connection:
         self._is_complete = True
 
     async def pause(self, seconds: float | None = None) -> None:
-        """Waits some seconds, or without limit where None. Ends early when no client waits."""
+        """Waits some seconds, or without limit if None. Ends early when no client waits."""
         if seconds is None:
             mark_unanswered(self._scope)
         if not self._stop_tasks:

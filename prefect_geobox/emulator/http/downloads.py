@@ -1,4 +1,4 @@
-"""Downloads that can be resumed: a part of the content on request, as RFC 9110 has it."""
+"""Downloads that can be resumed: range requests as in RFC 9110."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _MEDIA_TYPE = "application/octet-stream"
 
 
-def download_of(headers: Headers, name: str, content: bytes) -> Response:
+def download_response(headers: Headers, name: str, content: bytes) -> Response:
     """The answer to a request for content: all of it, a part (206), or none (416).
 
-    That the API sends parts is a guess. Several parts in one request are not sent: such a request
-    gets all, as does one whose `If-Range` is of other content.
+    That the API sends parts is a guess. A request for several parts gets all of the content, as
+    does one whose `If-Range` belongs to other content.
 
     Args:
         headers: Those of the request.
@@ -51,7 +51,7 @@ def download_of(headers: Headers, name: str, content: bytes) -> Response:
 def _bounds(wanted: re.Match[str], size: int) -> tuple[int, int]:
     first, last = wanted.groups()
     if not first:
-        # The last so many bytes.
+        # A suffix range: the last bytes.
         return max(size - int(last), 0), size - 1
     return int(first), min(int(last), size - 1) if last else size - 1
 

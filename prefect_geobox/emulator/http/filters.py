@@ -41,10 +41,10 @@ class Filter:
     """A filter that was read.
 
     Attributes:
-        matches: Whether a record passes.
-        fields: The fields that it asks for.
-        uuids: Where only records with one of these uuids can pass: these, so that a long
-            `uuid IN (…)` is a look-up and no scan. None where any record could pass.
+        matches: Whether a record matches.
+        fields: The fields that it uses.
+        uuids: The only uuids of records that can match, so that a long `uuid IN (…)` is a look-up
+            instead of a scan. None if any record could match.
     """
 
     matches: Predicate

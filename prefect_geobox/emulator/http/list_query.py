@@ -1,12 +1,13 @@
-"""Lists: the filters, the order and the paging that all of them share."""
+"""The filters, the order and the paging that all lists share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from prefect_geobox.emulator.http.errors import ApiError, boolean, integer, invalid_parameter
+from prefect_geobox.emulator.http.errors import ApiError, invalid_parameter
 from prefect_geobox.emulator.http.filters import Filter, FilterError, parse_filter
+from prefect_geobox.emulator.http.parameters import boolean, integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -18,17 +19,17 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class ListQuery:
-    """What a request for a list asks for.
+    """The query of a request for a list.
 
     Attributes:
         q: The filter.
-        search: Text to look for, in lower case; a guess: it is ignored where `q` is given, as the
-            API's documentation says of both.
-        search_fields: Where to look for it; empty for every text.
-        order: Pairs of a field and whether it descends.
-        skip: How many to leave out.
-        limit: How many to return at most.
-        return_count: Whether only the number of all is wanted.
+        search: Text to search for, in lower case. It is ignored if `q` is given; a guess from the
+            API's documentation.
+        search_fields: The fields to search; every text field if empty.
+        order: Pairs of a field and whether the order is descending.
+        skip: The number of items to skip.
+        limit: The most items to return.
+        return_count: Whether only the number of items is wanted.
     """
 
     q: Filter | None
@@ -45,11 +46,11 @@ class ListQuery:
 
         Args:
             params: The query.
-            fields: The fields that there are.
-            limit: How many to return where the request does not say.
+            fields: The fields of an item.
+            limit: The most items to return if the request has no limit.
 
         Raises:
-            ApiError: A filter that cannot be read (400) or a field that is not there (422).
+            ApiError: A filter cannot be read (400) or a field does not exist (422).
         """
         q = _filter(params.get("q"))
         search_fields = tuple(_split(params.get("search_fields")))
@@ -74,11 +75,11 @@ class ListQuery:
         """Filters, sorts and pages.
 
         Args:
-            items: All items, in the order that they have without `order_by`.
+            items: All items, in their order without `order_by`.
             view: The fields of an item.
 
         Returns:
-            The page, or the number of all that pass where only that is wanted.
+            The page, or the number of all matching items if only that is wanted.
         """
         found = list(items)
         if self.q is not None:
@@ -116,7 +117,7 @@ def _split(text: str | None) -> list[str]:
 def _order(part: str) -> tuple[str, bool]:
     field, _, direction = part.partition(" ")
     if direction.strip().upper() not in {"", "A", "D"}:
-        raise invalid_parameter("query", "order_by", f"{part!r} is no field with A or D")
+        raise invalid_parameter("query", "order_by", f"{part!r} is not a field with A or D")
     return field, direction.strip().upper() == "D"
 
 

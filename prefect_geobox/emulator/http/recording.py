@@ -36,7 +36,7 @@ class RecordedRequest:
         query: The query as pairs, without the API key.
         body: A JSON value, or the pairs of a form with passwords hidden; None for none. An uploaded
             file is replaced by its filename and size.
-        status: The status of the answer; None where the connection ended before it.
+        status: The status of the answer; None if the connection ended before it.
         at: When it arrived, by `time.monotonic()`.
     """
 

@@ -30,7 +30,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Body:
-    """A request's body. A JSON object and a form are read alike, as the API takes both."""
+    """A request's body. A JSON object and a form are read alike, because the API accepts both."""
 
     value: Any = None
     pairs: list[tuple[str, str]] = field(default_factory=list)
@@ -43,14 +43,14 @@ class Body:
         return next((value for key, value in self.pairs if key == name), None)
 
     def text(self, name: str) -> str | None:
-        """The value of a field as text; None where it is missing or empty."""
+        """The value of a field as text; None if it is missing or empty."""
         value = self.get(name)
         return None if value is None or value == "" else str(value)
 
     def params(self) -> QueryParams:
-        """The fields as a query has them: repeated ones repeated, empty and missing ones left out.
+        """The fields in the form of a query, without empty and missing ones.
 
-        A list of a JSON body is read as repeated fields.
+        A list in a JSON body becomes repeated fields.
         """
         pairs = self.pairs
         if isinstance(self.value, dict):
@@ -63,7 +63,7 @@ class Body:
         return QueryParams([(key, value) for key, value in pairs if value != ""])
 
     def recorded(self) -> Any:
-        """What may be kept of it: neither passwords nor the content of files."""
+        """The body for the record: without passwords and the content of files."""
         if isinstance(self.value, dict):
             return {k: _HIDDEN if k in _SECRETS else v for k, v in self.value.items()}
         if self.value is not None:
@@ -88,7 +88,7 @@ async def read_body(request: Request) -> Body:
     """Reads the body of a request once.
 
     Raises:
-        ClientDisconnect: The client left before it had sent all.
+        ClientDisconnect: The client disconnected before the body was complete.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "multipart/form-data":
@@ -102,7 +102,7 @@ async def read_body(request: Request) -> Body:
     try:
         return Body(value=json.loads(text))
     except (ValueError, RecursionError):
-        # One thread of the official SDK can send a form under the content type of another.
+        # In the official SDK, threads can send a form with the content type of another request.
         return Body(pairs=parse_qsl(text, keep_blank_values=True))
 
 
@@ -117,6 +117,6 @@ async def _read_multipart(request: Request) -> Body:
                 else:
                     pairs.append((key, value))
     except MultiPartException:
-        # What it lacks is refused where it is needed.
+        # The fields that are missing then are refused where they are needed.
         return Body()
     return Body(pairs=pairs, uploads=uploads)

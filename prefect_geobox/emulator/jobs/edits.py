@@ -1,7 +1,7 @@
-"""Changes of what a layer or table holds: calculated, deleted, imported, updated.
+"""Edits of layers and tables: fields calculated, features deleted, imported, updated.
 
-Each reads at once what the request picks, computes in a thread, and changes the layer when its
-remote task ends well: one that was aborted has changed nothing.
+Each reads at once what the request selects, computes in a thread, and changes the layer when its
+remote task succeeds: an aborted task has changed nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 from prefect_geobox.emulator.geodata import geometry
 from prefect_geobox.emulator.geodata.reprojection import epsg
 from prefect_geobox.emulator.geodata.vector_files import VectorSource, read_vector
-from prefect_geobox.emulator.jobs.publishing import PublishOrder, nothing_usable, sound_features
+from prefect_geobox.emulator.jobs.publishing import (
+    PublishOptions,
+    no_valid_features_error,
+    valid_features,
+)
 from prefect_geobox.emulator.sql.database import evaluate
 from prefect_geobox.emulator.state.layers import fields_of, layer_of, record, rows_of
 from prefect_geobox.emulator.state.remote_tasks import Outcome
@@ -22,24 +26,24 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 
-# The results of these tasks are not known, and no client needs them; that they count is a guess.
+# The results of these tasks are not known, and no client needs them; counts are a guess.
 
 
 def calculate(asset: Asset, rows: Rows, target: str, expression: str) -> Outcome:
-    """Gives a field of these features or rows the value of an expression.
+    """Sets a field of these features or rows to the value of an expression.
 
-    What the API's expressions may say is not known; a guess: what SQL says of the columns, of
-    `geom`, and with the functions that users' SQL has.
+    The language of the API's expressions is not known; a guess: SQL over the columns and `geom`,
+    with the functions of users' SQL.
 
     Raises:
-        JobFailed: The expression is wrong.
+        JobError: The expression is wrong.
     """
     values = evaluate(expression, asset, rows)
     layer = layer_of(asset)
 
     def apply() -> None:
         layer.rows = [
-            _with(row, {target: values[row["id"]]}) if row["id"] in values else row
+            _with_values(row, {target: values[row["id"]]}) if row["id"] in values else row
             for row in layer.rows
         ]
 
@@ -48,45 +52,47 @@ def calculate(asset: Asset, rows: Rows, target: str, expression: str) -> Outcome
 
 def delete(asset: Asset, rows: Rows) -> Outcome:
     """Deletes these features."""
-    layer, gone = layer_of(asset), {row["id"] for row in rows}
+    layer, deleted = layer_of(asset), {row["id"] for row in rows}
 
     def apply() -> None:
-        _replace(layer, [row for row in layer.rows if row["id"] not in gone])
+        _replace(layer, [row for row in layer.rows if row["id"] not in deleted])
 
-    return Outcome({"deleted": len(gone)}, apply=apply)
+    return Outcome({"deleted": len(deleted)}, apply=apply)
 
 
-def source_of(file: Asset, order: PublishOrder, target: Asset) -> tuple[Rows, Rows]:
-    """The features of a file that fit into a layer, and an entry for each that does not.
+def read_features(file: Asset, options: PublishOptions, target: Asset) -> tuple[Rows, Rows]:
+    """The features of a file that a layer can hold, and an error for each that it cannot.
 
     Raises:
-        JobFailed: The file cannot be read, or nothing in it fits.
+        JobError: The file cannot be read, or the layer can hold none of its features.
     """
     source = read_vector(
         file.name,
         file.content,
-        dataset=order.dataset,
-        layer=order.layer,
-        encoding=order.encoding,
+        dataset=options.dataset,
+        layer=options.layer,
+        encoding=options.encoding,
     )
-    return fitting(source, file.name, order.srid, target)
+    return features_for_layer(source, file.name, options.srid, target)
 
 
-def fitting(source: VectorSource, name: str, srid: int, target: Asset) -> tuple[Rows, Rows]:
-    """The features of any source that fit into a layer, and an entry for each that does not.
+def features_for_layer(
+    source: VectorSource, name: str, srid: int, target: Asset
+) -> tuple[Rows, Rows]:
+    """The features of any source that a layer can hold, and an error for each that it cannot.
 
     Raises:
-        JobFailed: Nothing in it fits.
+        JobError: The layer can hold none of its features.
     """
     kind = str(target.details["layer_type"])
-    features, errors = sound_features(source, kind, source.crs or epsg(srid))
+    features, errors = valid_features(source, kind, source.crs or epsg(srid))
     if errors and not features:
-        raise nothing_usable(name, errors)
+        raise no_valid_features_error(name, errors)
     return features, errors
 
 
 def append(asset: Asset, features: Rows, errors: Rows, *, report_errors: bool) -> Outcome:
-    """Adds features to a layer. Columns that the layer does not have are left out; a guess."""
+    """Adds features to a layer. Columns that the layer lacks are left out; a guess."""
     layer = layer_of(asset)
 
     def apply() -> None:
@@ -99,15 +105,15 @@ def append(asset: Asset, features: Rows, errors: Rows, *, report_errors: bool) -
 
 
 @dataclass(frozen=True)
-class UpdateOrder:
+class UpdateOptions:
     """What a request to update a layer by another asks for.
 
     Attributes:
-        common_field: The column that says which feature is which.
-        fields: The columns to take over; all that both have where empty.
-        update_geometry: Whether to take over geometries.
-        delete_unmatched: Whether to delete the features that the source does not have.
-        insert_missing: Whether to add those that only the source has.
+        common_field: The column that identifies a feature in both.
+        fields: The columns to copy; all that both have if empty.
+        update_geometry: Whether to copy geometries.
+        delete_unmatched: Whether to delete the features that the source lacks.
+        insert_missing: Whether to add the features that only the source has.
     """
 
     common_field: str
@@ -117,15 +123,15 @@ class UpdateOrder:
     insert_missing: bool
 
 
-def update(asset: Asset, source: Rows, order: UpdateOrder) -> Outcome:
-    """Updates a layer by the features of another or of a file.
+def update(asset: Asset, source: Rows, options: UpdateOptions) -> Outcome:
+    """Updates a layer from the features of another layer or of a file.
 
-    Where several features of the source have the same value in the common field, the last one
-    counts; where several of the layer have it, all are updated. Both are guesses.
+    If several features of the source have the same value in the common field, the last one is
+    used; if several of the layer have it, all are updated. Both are guesses.
     """
-    layer, key = layer_of(asset), order.common_field
+    layer, key = layer_of(asset), options.common_field
     known = {field.name for field in fields_of(asset)} - {key}
-    names = set(order.fields) or known
+    names = set(options.fields) or known
     by_key = {record(row).get(key): row for row in source if record(row).get(key) is not None}
     shown = rows_of(asset)
     present = {record(row).get(key) for row in shown}
@@ -134,30 +140,30 @@ def update(asset: Asset, source: Rows, order: UpdateOrder) -> Outcome:
     matched = {
         row["id"]: by_key[record(row)[key]] for row in shown if record(row).get(key) in by_key
     }
-    doomed = ids - matched.keys() if order.delete_unmatched else set()
+    unmatched = ids - matched.keys() if options.delete_unmatched else set()
 
     def updated(row: dict[str, Any]) -> dict[str, Any]:
         other = matched[row["id"]]
         changes = {k: v for k, v in other["properties"].items() if k in names & known}
-        changed = _with(row, changes)
-        return {**changed, "geometry": other["geometry"]} if order.update_geometry else changed
+        changed = _with_values(row, changes)
+        return {**changed, "geometry": other["geometry"]} if options.update_geometry else changed
 
     def apply() -> None:
         kept = [
             updated(row) if row["id"] in matched else row
             for row in layer.rows
-            if row["id"] not in doomed
+            if row["id"] not in unmatched
         ]
-        added = _numbered(layer, missing) if order.insert_missing else []
+        added = _numbered(layer, missing) if options.insert_missing else []
         _replace(layer, kept + added)
 
-    inserted = len(missing) if order.insert_missing else 0
-    result = {"updated": len(matched), "inserted": inserted, "deleted": len(doomed)}
+    inserted = len(missing) if options.insert_missing else 0
+    result = {"updated": len(matched), "inserted": inserted, "deleted": len(unmatched)}
     return Outcome(result, apply=apply)
 
 
 def append_rows(table: Asset, rows: Rows) -> Outcome:
-    """Adds rows to a table. Columns that it does not have are left out; a guess."""
+    """Adds rows to a table. Columns that it lacks are left out; a guess."""
     names = [field.name for field in table.fields]
 
     def apply() -> None:
@@ -170,7 +176,7 @@ def append_rows(table: Asset, rows: Rows) -> Outcome:
     return Outcome({"imported": len(rows)}, apply=apply)
 
 
-def _with(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _with_values(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     if "properties" in row:
         return {**row, "properties": {**row["properties"], **changes}}
     return {**row, **changes}

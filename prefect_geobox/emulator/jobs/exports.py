@@ -1,4 +1,4 @@
-"""Writing layers and tables into files."""
+"""Writes layers and tables into files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import from_web_mercator
-from prefect_geobox.emulator.jobs.publishing import succeeded
-from prefect_geobox.emulator.state.features import collection, moved
+from prefect_geobox.emulator.state.features import collection, reproject_feature
 from prefect_geobox.emulator.state.layers import record
+from prefect_geobox.emulator.state.new_assets import asset_outcome
 from prefect_geobox.emulator.state.uploaded_files import make_file
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from prefect_geobox.emulator.state.remote_tasks import Outcome
     from prefect_geobox.emulator.state.store import Field
 
-# The endings of the formats, and their names in GDAL.
+# The suffixes of the formats, and their names in GDAL.
 FORMATS = {
     "GeoJSON": (".geojson", "GeoJSON"),
     "GPKG": (".gpkg", "GPKG"),
@@ -33,7 +34,7 @@ FORMATS = {
     "KML": (".kml", "KML"),
     "DXF": (".dxf", "DXF"),
 }
-# KML knows no other reference system.
+# KML has no other reference system.
 _KML_SRID = 4326
 _GDAL_TYPES = {
     "Point": "Point",
@@ -45,13 +46,13 @@ _NUMPY_TYPES = {"Integer": "int64", "Long": "int64", "Float": "float64"}
 
 
 @dataclass(frozen=True)
-class Picked:
-    """Features of a layer that go into a file.
+class ExportedLayer:
+    """A layer to be written into a file.
 
     Attributes:
         name: The name of the layer.
         layer_type: Its type.
-        has_z: Whether it has heights.
+        has_z: Whether its geometries have heights.
         fields: The columns to write.
         rows: The features, in EPSG:3857.
     """
@@ -63,30 +64,36 @@ class Picked:
     rows: list[dict[str, Any]]
 
 
-def export(
-    layers: list[Picked], filename: str, out_format: str, srid: int, *, zipped: bool
+def export_layers(
+    layers: list[ExportedLayer], filename: str, out_format: str, srid: int, *, zipped: bool
 ) -> Outcome:
     """Does the work of a task that exports layers into one file.
 
-    Several layers become one GPKG of them or, in any other format, a zip with a file for each. A
-    Shapefile is always zipped, as it is several files; a guess.
+    Several layers become one GPKG or, in any other format, a zip with a file for each. A Shapefile
+    is always zipped, because it consists of several files; a guess.
 
     Args:
-        layers: What to write.
-        filename: The name of the file, with or without its ending.
+        layers: The layers.
+        filename: The name of the file, with or without its suffix.
         out_format: One of `FORMATS`.
         srid: The EPSG code of the reference system.
         zipped: Whether to zip it.
 
     Raises:
-        JobFailed: The reference system is unknown, or a library is missing.
+        JobError: The reference system is unknown, or a library is missing.
     """
     suffix, driver = FORMATS[out_format]
     srid = _KML_SRID if out_format == "KML" else srid
-    move = from_web_mercator(srid)
+    transform = from_web_mercator(srid)
     stem = _stem(filename, suffix)
     layers = [
-        Picked(p.name, p.layer_type, p.has_z, p.fields, [moved(row, move) for row in p.rows])
+        ExportedLayer(
+            p.name,
+            p.layer_type,
+            p.has_z,
+            p.fields,
+            [reproject_feature(row, transform) for row in p.rows],
+        )
         for p in layers
     ]
     with tempfile.TemporaryDirectory(prefix="geobox-emulator-") as folder:
@@ -106,7 +113,7 @@ def export(
         return _file(f"{stem}.zip", _zip({path.name: path.read_bytes() for path in written}))
 
 
-def export_rows(
+def export_table(
     rows: list[dict[str, Any]], fields: list[Field], filename: str, *, zipped: bool
 ) -> Outcome:
     """Does the work of a task that exports rows of a table as CSV."""
@@ -118,11 +125,11 @@ def export_rows(
 
 
 def _file(name: str, content: bytes) -> Outcome:
-    return succeeded(make_file(name, content, scan_archive=True))
+    return asset_outcome(make_file(name, content, scan_archive=True))
 
 
 def _stem(filename: str, suffix: str) -> str:
-    # Only a name: the file must not land in another folder.
+    # Without folders, so that the file cannot be written elsewhere.
     name = PurePosixPath(filename.replace("\\", "/")).name
     return name.removesuffix(".zip").removesuffix(suffix) or "export"
 
@@ -135,7 +142,7 @@ def _zip(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _geojson(layer: Picked, srid: int) -> str:
+def _geojson(layer: ExportedLayer, srid: int) -> str:
     names = [field.name for field in layer.fields]
     rows = [{**row, "properties": _properties(row, names)} for row in layer.rows]
     return json.dumps(collection(rows, srid))
@@ -146,8 +153,8 @@ def _properties(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
     return {name: values.get(name) for name in names}
 
 
-def _csv_of_features(layer: Picked) -> bytes:
-    # How the API writes geometries into a CSV is not known; a guess: as WKT in a last column.
+def _csv_of_features(layer: ExportedLayer) -> bytes:
+    # How the API writes geometries into a CSV is not known; a guess: as WKT in the last column.
     shapely = library("shapely", "writing geometries into a CSV")
     names = [field.name for field in layer.fields]
     rows = [
@@ -166,13 +173,13 @@ def _csv(names: list[str], rows: Iterable[dict[str, Any]]) -> bytes:
 
 
 def _write_through_pyogrio(
-    layer: Picked, path: Path, driver: str, srid: int, layer_name: str
+    layer: ExportedLayer, path: Path, driver: str, srid: int, layer_name: str
 ) -> None:
     purpose = f"writing {path.suffix.removeprefix('.').upper()}"
     pyogrio, shapely = library("pyogrio", purpose), library("shapely", purpose)
     numpy = library("numpy", purpose)
     shapes = [shapely.geometry.shape(row["geometry"]) for row in layer.rows]
-    # A DXF has no columns of its own.
+    # A DXF has no columns.
     fields = [] if driver == "DXF" else layer.fields
     columns, masks = [], []
     for field in fields:
@@ -203,4 +210,4 @@ def _write_through_pyogrio(
         )
     except (RuntimeError, ValueError) as error:
         text = str(error).replace(str(path), path.name)
-        raise JobFailed(f"{path.name} cannot be written: {text}", "geobox.ExportError") from None
+        raise JobError(f"{path.name} cannot be written: {text}", "geobox.ExportError") from None

@@ -1,4 +1,4 @@
-"""Pictures of maps: the shapes of a map's vector layers, drawn without their styles."""
+"""Pictures of maps: the geometries of their vector layers, drawn without styles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import WGS84, to_web_mercator
-from prefect_geobox.emulator.jobs.publishing import succeeded
+from prefect_geobox.emulator.state.new_assets import asset_outcome
 from prefect_geobox.emulator.state.uploaded_files import make_file
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class Frame:
 
 
 def layers_of(style: dict[str, Any], store: Store) -> list[Asset]:
-    """The vector layers that a map's style names anywhere, as in the URLs of its sources."""
+    """The vector layers whose uuids occur anywhere in a map's style, as in the URLs of sources."""
     keys = dict.fromkeys(_UUID.findall(json.dumps(style)))
     found = (store.find(AssetKind.VECTOR, key) for key in keys)
     return [layer for layer in found if layer is not None]
 
 
 def colour_of(layer: Asset) -> tuple[int, int, int]:
-    """The colour that a layer is drawn in; its uuid decides."""
+    """The colour of a layer, derived from its uuid."""
     seed = zlib.crc32(layer.uuid.encode())
     return 32 + seed % 128, 32 + (seed >> 8) % 128, 32 + (seed >> 16) % 128
 
@@ -59,38 +59,38 @@ def export_map(name: str, layers: list[Asset], frame: Frame) -> Outcome:
     """Does the work of a task that exports a map: a PNG file.
 
     Args:
-        name: The name of the map, which becomes that of the file; a guess.
-        layers: What is drawn, the lowest first.
+        name: The name of the map. The file gets it too; a guess.
+        layers: The layers, from the bottom up.
         frame: What the picture shows.
 
     Raises:
-        JobFailed: Pillow is missing.
+        JobError: Pillow is missing.
     """
     content = draw(layers, frame)
-    return succeeded(make_file(f"{name}.png", content, scan_archive=False))
+    return asset_outcome(make_file(f"{name}.png", content, scan_archive=False))
 
 
 def draw(layers: list[Asset], frame: Frame) -> bytes:
     """A PNG of layers in Web Mercator.
 
     Raises:
-        JobFailed: Pillow is missing.
+        JobError: Pillow is missing.
     """
     pictures = library("PIL.Image", "the picture of a map")
     drawing = library("PIL.ImageDraw", "the picture of a map")
     picture = pictures.new("RGB", (frame.width, frame.height), BACKGROUND)
     pen = drawing.Draw(picture)
-    move = to_web_mercator(WGS84)
-    west, south = move(*frame.bbox[:2])
-    east, north = move(*frame.bbox[2:])
-    across, down = frame.width / (east - west), frame.height / (north - south)
+    transform = to_web_mercator(WGS84)
+    west, south = transform(*frame.bbox[:2])
+    east, north = transform(*frame.bbox[2:])
+    x_scale, y_scale = frame.width / (east - west), frame.height / (north - south)
 
     def pixels(positions: Any) -> list[tuple[float, float]]:
-        return [((x - west) * across, (north - y) * down) for x, y, *_ in positions]
+        return [((x - west) * x_scale, (north - y) * y_scale) for x, y, *_ in positions]
 
     for layer in layers:
         colour = colour_of(layer)
-        for kind, parts in _simple(row["geometry"] for row in layer.rows):
+        for kind, parts in _single_parts(row["geometry"] for row in layer.rows):
             if kind == "Polygon":
                 pen.polygon(pixels(parts[0]), fill=colour)
                 for hole in parts[1:]:
@@ -106,8 +106,8 @@ def draw(layers: list[Asset], frame: Frame) -> bytes:
     return target.getvalue()
 
 
-def _simple(geometries: Iterator[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """Kinds and coordinates of geometries, those of several parts taken apart."""
+def _single_parts(geometries: Iterator[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The kinds and coordinates of geometries, with multipart ones split into their parts."""
     for geometry in geometries:
         kind = geometry["type"]
         if kind.startswith("Multi"):

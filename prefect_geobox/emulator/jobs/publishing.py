@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.geodata import geometry
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.reprojection import OutsideError, epsg, to_web_mercator
 from prefect_geobox.emulator.geodata.table_files import read_rows
 from prefect_geobox.emulator.geodata.vector_files import (
@@ -16,10 +17,21 @@ from prefect_geobox.emulator.geodata.vector_files import (
     datatypes,
     read_vector,
 )
+from prefect_geobox.emulator.http.parameters import boolean, integer
+from prefect_geobox.emulator.state.layers import BASE_SRID
+from prefect_geobox.emulator.state.new_assets import (
+    asset_outcome,
+    make_content,
+    make_layer,
+    make_table,
+)
 from prefect_geobox.emulator.state.remote_tasks import Outcome
-from prefect_geobox.emulator.state.store import Asset, Field, Kind
+from prefect_geobox.emulator.state.store import Asset, Field
 
-# The names of the first three are known; the others are guesses after them.
+if TYPE_CHECKING:
+    from prefect_geobox.emulator.http.request_body import Body
+
+# The first three names are known; the others are guesses modelled on them.
 TASK_NAMES = {
     AssetKind.VECTOR: "import:publish-file-to-vector-layer",
     AssetKind.RASTER: "import:publish-file-to-raster-dataset",
@@ -34,15 +46,6 @@ PUBLISH_AS = {
     "model3d": AssetKind.MODEL,
     "tiles3d": AssetKind.TILES3D,
     "table": AssetKind.TABLE,
-}
-# The key of a task's result that names its asset.
-RESULT_KEYS: dict[Kind, str] = {
-    AssetKind.VECTOR: "layer_uuid",
-    AssetKind.RASTER: "raster_uuid",
-    AssetKind.MODEL: "model_uuid",
-    AssetKind.FILE: "file_uuid",
-    AssetKind.TILES3D: "3dtiles_uuid",
-    AssetKind.TABLE: "table_uuid",
 }
 _GEOMETRY_TYPES = {
     "POINT": "Point",
@@ -66,7 +69,7 @@ _MAGIC = {
 
 
 @dataclass(frozen=True)
-class PublishOrder:
+class PublishOptions:
     """What a request to publish a file asks for.
 
     Attributes:
@@ -74,11 +77,11 @@ class PublishOrder:
         name: The name of the asset.
         dataset: The file within a zip.
         layer: The layer within the file.
-        geometry_type: The type of geometry, such as `POINT`; that of the first feature where None.
-        srid: The reference system of a file that names none. A guess: clients send 3857 with any
-            file, so that the file's own must win.
+        geometry_type: The type of geometry, such as `POINT`; that of the first feature if None.
+        srid: The EPSG code of a file that names no reference system. A guess: clients send 3857
+            with any file, so the file's own reference system takes precedence.
         encoding: The encoding of a text file.
-        report_errors: Whether the result tells what was left out.
+        report_errors: Whether the result reports the features that were left out.
     """
 
     kind: AssetKind
@@ -91,182 +94,162 @@ class PublishOrder:
     report_errors: bool
 
 
-def publish(file: Asset, order: PublishOrder) -> Outcome:
+def read_publish_options(body: Body, kind: AssetKind, name: str = "") -> PublishOptions:
+    """The options in the body of a request.
+
+    Args:
+        body: The body.
+        kind: What to publish it as.
+        name: The name of the asset; empty if the features go into a layer that exists.
+
+    Raises:
+        ApiError: A parameter is invalid.
+    """
+    return PublishOptions(
+        kind=kind,
+        name=name,
+        dataset=body.text("input_dataset"),
+        layer=body.text("input_layer"),
+        geometry_type=body.text("input_geom_type"),
+        srid=integer(body.text("input_srid"), "body", "input_srid", BASE_SRID),
+        encoding=body.text("file_encoding") or "UTF-8",
+        report_errors=boolean(body.text("report_errors"), default=True),
+    )
+
+
+def publish(file: Asset, options: PublishOptions) -> Outcome:
     """Does the work of a task that publishes a file.
 
     Raises:
-        JobFailed: It cannot be published.
+        JobError: It cannot be published.
     """
-    if order.kind is AssetKind.VECTOR:
-        return _publish_vector(file, order)
-    if order.kind is AssetKind.TABLE:
-        return _publish_table(file, order)
+    if options.kind is AssetKind.VECTOR:
+        return _publish_vector(file, options)
+    if options.kind is AssetKind.TABLE:
+        return _publish_table(file, options)
     if not file.content:
         raise _empty(file)
-    if not file.name.lower().endswith(_SUFFIXES[order.kind]):
-        reason = f"{file.name} is of no format that is a {order.kind}"
-        raise JobFailed(reason, "geobox.InvalidFileError")
-    if not file.content.startswith(_MAGIC[order.kind]):
-        raise JobFailed(f"{file.name} cannot be read", "geobox.InvalidFileError")
-    return succeeded(make_content(order.kind, order.name, file.content))
+    if not file.name.lower().endswith(_SUFFIXES[options.kind]):
+        suffix = PurePosixPath(file.name).suffix or "without a suffix"
+        reason = (
+            f"{file.name} cannot be published as a {options.kind}: "
+            f"the format {suffix} is not supported"
+        )
+        raise JobError(reason, "geobox.InvalidFileError")
+    if not file.content.startswith(_MAGIC[options.kind]):
+        raise JobError(f"{file.name} cannot be read", "geobox.InvalidFileError")
+    return asset_outcome(make_content(options.kind, options.name, file.content))
 
 
-def succeeded(asset: Asset, errors: list[dict[str, Any]] | None = None) -> Outcome:
-    """The outcome of work that made an asset, and what of the input it left out."""
-    result: dict[str, Any] = {RESULT_KEYS[asset.kind]: asset.uuid}
-    if errors:
-        result["errors"] = errors
-    return Outcome(result, asset)
-
-
-def make_layer(
-    name: str, kind: str, features: list[dict[str, Any]], fields: list[Field], *, temporary: bool
-) -> Asset:
-    """A vector layer of features in EPSG:3857."""
-    geometries = [feature["geometry"] for feature in features]
-    details = {
-        "layer_type": kind,
-        "display_name": name,
-        "description": None,
-        "temporary": temporary,
-        "is_shared": False,
-        "has_z": any(geometry.has_z(shape) for shape in geometries),
-        # Guesses: no source tells these two of a layer, and no client needs them.
-        "extent": geometry.extent(geometries),
-        "feature_count": len(features),
-    }
-    return Asset(AssetKind.VECTOR, name, details, fields=fields, rows=features)
-
-
-def make_content(kind: AssetKind, name: str, content: bytes) -> Asset:
-    """A raster, a model or 3D tiles."""
-    details = {"display_name": name, "description": None, "size": len(content)}
-    return Asset(kind, name, {**details, "temporary": False}, content)
-
-
-def make_table(name: str, rows: list[dict[str, Any]]) -> Asset:
-    """A table of rows, which get numbers of their own as `id`."""
-    details: dict[str, Any] = {
-        "display_name": name,
-        "description": None,
-        "temporary": False,
-        "settings": {},
-    }
-    types = datatypes({k: v for k, v in row.items() if k != "id"} for row in rows)
-    fields = [Field(column, datatype) for column, datatype in types.items()]
-    numbered = [{**row, "id": number} for number, row in enumerate(rows, start=1)]
-    return Asset(AssetKind.TABLE, name, details, fields=fields, rows=numbered)
-
-
-def _publish_vector(file: Asset, order: PublishOrder) -> Outcome:
+def _publish_vector(file: Asset, options: PublishOptions) -> Outcome:
     if not file.content:
         raise _empty(file)
-    # A wrong code is an error even where the file's own reference system wins.
-    epsg(order.srid)
+    # An unknown code is an error even if the file names its own reference system.
+    epsg(options.srid)
     source = read_vector(
         file.name,
         file.content,
-        dataset=order.dataset,
-        layer=order.layer,
-        encoding=order.encoding,
+        dataset=options.dataset,
+        layer=options.layer,
+        encoding=options.encoding,
     )
-    return publish_source(source, file.name, order)
+    return publish_source(source, file.name, options)
 
 
-def publish_source(source: VectorSource, name: str, order: PublishOrder) -> Outcome:
-    """Makes a layer of what was read of a file, or of something like it.
+def publish_source(source: VectorSource, name: str, options: PublishOptions) -> Outcome:
+    """Makes a layer of the features of a file, map server or database.
 
     Args:
-        source: What was read.
-        name: What it was read of, for people.
-        order: What was asked for.
+        source: The features.
+        name: The name of the file or table, for error messages.
+        options: What the request asks for.
 
     Raises:
-        JobFailed: Nothing of it can be used.
+        JobError: No feature can be used.
     """
     if not source.rows:
-        raise JobFailed(f"{name} has no features", "geobox.NoFeaturesError")
-    kind = _wanted_type(source, order)
-    features, errors = sound_features(source, kind, source.crs or epsg(order.srid))
+        raise JobError(f"{name} has no features", "geobox.NoFeaturesError")
+    layer_type = _layer_type(source, options)
+    features, errors = valid_features(source, layer_type, source.crs or epsg(options.srid))
     if not features:
-        raise nothing_usable(name, errors)
+        raise no_valid_features_error(name, errors)
     types = source.datatypes or datatypes(row.properties for row in source.rows)
     fields = [Field(name, datatype) for name, datatype in types.items()]
-    layer = make_layer(order.name, kind, features, fields, temporary=False)
-    return succeeded(layer, errors if order.report_errors else None)
+    layer = make_layer(options.name, layer_type, features, fields, temporary=False)
+    return asset_outcome(layer, errors if options.report_errors else None)
 
 
-def _publish_table(file: Asset, order: PublishOrder) -> Outcome:
+def _publish_table(file: Asset, options: PublishOptions) -> Outcome:
     rows = read_rows(
-        file.name, file.content, order.encoding, dataset=order.dataset, layer=order.layer
+        file.name, file.content, options.encoding, dataset=options.dataset, layer=options.layer
     )
     if not rows:
         raise _empty(file)
-    return succeeded(make_table(order.name, rows))
+    return asset_outcome(make_table(options.name, rows))
 
 
-def _wanted_type(source: VectorSource, order: PublishOrder) -> str:
-    if order.geometry_type:
-        wanted = order.geometry_type.upper()
+def _layer_type(source: VectorSource, options: PublishOptions) -> str:
+    if options.geometry_type:
+        wanted = options.geometry_type.upper()
         kind = _GEOMETRY_TYPES.get(wanted.removesuffix("Z"))
         if kind is None:
-            raise JobFailed(f"unknown geometry type {wanted!r}", "geobox.InvalidGeometryTypeError")
+            raise JobError(f"unknown geometry type {wanted!r}", "geobox.InvalidGeometryTypeError")
         return kind
-    sound = (row.geometry for row in source.rows if geometry.problem(row.geometry) is None)
-    first = next(sound, None)
+    valid = (row.geometry for row in source.rows if geometry.problem(row.geometry) is None)
+    first = next(valid, None)
     return geometry.layer_type(first) if first else "Point"
 
 
-def sound_features(
-    source: VectorSource, kind: str, crs: str
+def valid_features(
+    source: VectorSource, layer_type: str, crs: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The features of a source that fit into a layer, and why others do not.
+    """The features of a source that a layer can hold, and why it cannot hold the others.
 
     Args:
-        source: What was read.
-        kind: The type of the layer.
+        source: The features.
+        layer_type: The type of the layer.
         crs: The reference system of the source.
 
     Returns:
-        The features, numbered and in EPSG:3857, and an entry for each that was left out.
+        The features, numbered and in EPSG:3857, and an error for each that was left out.
     """
-    move = to_web_mercator(crs)
+    transform = to_web_mercator(crs)
     features: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for number, row in enumerate(source.rows, start=1):
-        reason = geometry.problem(row.geometry) or _misfit(row, kind)
+        reason = geometry.problem(row.geometry) or _type_mismatch(row, layer_type)
         if reason is not None:
-            errors.append(_left_out(number, reason, "geobox.InvalidGeometryError"))
+            errors.append(_feature_error(number, reason, "geobox.InvalidGeometryError"))
             continue
         try:
-            shape = geometry.moved(row.geometry, move)
+            shape = geometry.reproject(row.geometry, transform)
         except OutsideError as error:
-            errors.append(_left_out(number, str(error), error.kind))
+            errors.append(_feature_error(number, str(error), error.kind))
             continue
         feature = {"id": len(features) + 1, "geometry": shape, "properties": row.properties}
         features.append({"type": "Feature", **feature})
     return features, errors
 
 
-def _misfit(row: Row, kind: str) -> str | None:
+def _type_mismatch(row: Row, layer_type: str) -> str | None:
     own = geometry.layer_type(row.geometry)
-    # The one case where a geometry fits into a layer of another type.
-    if own == kind or (own, kind) == ("Point", "MultiPoint"):
+    # Points are the only geometries that a layer of another type can hold.
+    if own == layer_type or (own, layer_type) == ("Point", "MultiPoint"):
         return None
-    return f"the geometry is a {row.geometry['type']} and the layer's type is {kind}"
+    return f"the geometry is a {row.geometry['type']} and the layer's type is {layer_type}"
 
 
-def _left_out(number: int, reason: str, kind: str) -> dict[str, Any]:
-    # That the API tells `errors` is known; the shape of one is a guess.
+def _feature_error(number: int, reason: str, kind: str) -> dict[str, Any]:
+    # That a result has `errors` is known; the shape of an entry is a guess.
     return {"feature": number, "msg": reason, "type": kind}
 
 
-def nothing_usable(name: str, errors: list[dict[str, Any]]) -> JobFailed:
-    """The failure of reading a file, or something like it, of which no feature is sound."""
+def no_valid_features_error(name: str, errors: list[dict[str, Any]]) -> JobError:
+    """The failure of an import without a valid feature."""
     first = errors[0]
     reason = f"no feature of {name} can be used: {first['msg']} (feature {first['feature']})"
-    return JobFailed(reason, first["type"])
+    return JobError(reason, first["type"])
 
 
-def _empty(file: Asset) -> JobFailed:
-    return JobFailed(f"{file.name} is empty", "geobox.EmptyFileError")
+def _empty(file: Asset) -> JobError:
+    return JobError(f"{file.name} is empty", "geobox.EmptyFileError")

@@ -1,4 +1,4 @@
-"""What all requests that start a remote task or make an asset have in common."""
+"""Starts remote tasks and adds assets: what many requests have in common."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 
 from prefect_geobox.client.model.tasks import TaskState
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
-from prefect_geobox.emulator.http.errors import ApiError, boolean
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.http.errors import ApiError
+from prefect_geobox.emulator.http.parameters import boolean
 from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.state.emulator_state import state_of
 from prefect_geobox.emulator.state.remote_tasks import outcome_of
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
     from prefect_geobox.emulator.state.store import Asset
 
 
-async def started(request: Request, name: str, work: Work, features: int = 0) -> Response:
+async def start_job(request: Request, name: str, work: Work, features: int = 0) -> Response:
     """Starts a remote task, or does its work at once where `run_async` is false.
 
     Args:
-        request: The request that asked for it.
-        name: What the task does. Only the names of imports are known; the others are guesses.
+        request: The request that asks for it.
+        name: The name of the task. Only the names of imports are known; the others are guesses.
         work: Its work.
-        features: How many features it works on, from which its duration follows.
+        features: How many features it works on, which determines its duration.
 
     Raises:
-        ApiError: The work was to be done at once, and failed.
+        ApiError: The work was done at once, and failed.
     """
     state = state_of(request)
     if boolean(body_of(request).text("run_async"), default=True):
@@ -43,7 +44,7 @@ async def started(request: Request, name: str, work: Work, features: int = 0) ->
     return JSONResponse(outcome.result)
 
 
-def created(request: Request, asset: Asset) -> Response:
+def create_asset(request: Request, asset: Asset) -> Response:
     """Adds an asset at once, without a remote task.
 
     Raises:
@@ -51,6 +52,11 @@ def created(request: Request, asset: Asset) -> Response:
     """
     try:
         state_of(request).store.add(asset)
-    except JobFailed as error:
-        raise ApiError(422, {"msg": str(error), "type": error.kind}) from None
+    except JobError as error:
+        raise api_error_of(error) from None
     return JSONResponse(asset.view())
+
+
+def api_error_of(error: JobError) -> ApiError:
+    """The error answer where work that fails was not done by a remote task."""
+    return ApiError(422, {"msg": str(error), "type": error.kind})

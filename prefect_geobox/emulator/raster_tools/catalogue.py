@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.geodata.optional_libraries import library
-from prefect_geobox.emulator.http.errors import ApiError, boolean, invalid_parameter
+from prefect_geobox.emulator.http.errors import ApiError, invalid_parameter
 from prefect_geobox.emulator.http.filters import parse_filter
-from prefect_geobox.emulator.jobs.publishing import make_content, succeeded
+from prefect_geobox.emulator.http.parameters import boolean
 from prefect_geobox.emulator.raster_tools import parameters as p
 from prefect_geobox.emulator.raster_tools.expressions import Expression
 from prefect_geobox.emulator.state.layers import column_names
+from prefect_geobox.emulator.state.new_assets import asset_outcome, make_content
 from prefect_geobox.emulator.state.store import Asset
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Parameter = p.Parameter
 Values = dict[str, Any]
 
-# Those of all analyses, so that none gets half of what it needs.
+# The libraries of all analyses, so that each has all that it needs or fails at once.
 _LIBRARIES = ("numpy", "rasterio", "shapely", "pyogrio")
 _NODATA = -9999.0
 _DTYPE = p.choice("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
@@ -49,11 +50,11 @@ class Analysis:
     """A raster analysis.
 
     Attributes:
-        name: Its name, that of its endpoint and of the function that does the work.
-        module: Where that function is.
-        parameters: What a request may set. `raster_uuid` becomes the argument `raster`.
+        name: Its name, which is also that of its endpoint and of the function that does the work.
+        module: The module of that function.
+        parameters: The parameters of a request. `raster_uuid` becomes the argument `raster`.
         output: The parameter that names the output.
-        check: Looks at what no parameter shows alone; raises `ApiError`. May replace values.
+        check: Checks parameters together; raises `ApiError`. May replace values.
     """
 
     name: str
@@ -66,12 +67,12 @@ class Analysis:
         """The name of the output and the arguments of the work.
 
         Raises:
-            ApiError: A parameter is missing or makes no sense, or names what does not exist.
+            ApiError: A parameter is missing or invalid, or names an asset that does not exist.
         """
-        source = p.Source(store, boolean(body.text("is_view")))
-        name: str = Parameter(self.output, p.text).value(body, source)
+        assets = p.AssetLookup(store, boolean(body.text("is_view")))
+        name: str = Parameter(self.output, p.text).value(body, assets)
         values = {
-            parameter.name.removesuffix("_uuid"): parameter.value(body, source)
+            parameter.name.removesuffix("_uuid"): parameter.value(body, assets)
             for parameter in self.parameters
         }
         self.check(values)
@@ -81,17 +82,17 @@ class Analysis:
         """Does the work of a task.
 
         Raises:
-            JobFailed: It cannot be done, or a library is missing.
+            JobError: It cannot be done, or a library is missing.
         """
         for needed in _LIBRARIES:
             library(needed, f"the analysis {self.name}")
         module = import_module(f"prefect_geobox.emulator.raster_tools.{self.module}")
         work = getattr(module, self.name)
         if self.name == "polygonize":
-            return succeeded(work(output_layer_name=name, **values))
+            return asset_outcome(work(output_layer_name=name, **values))
         grids = import_module("prefect_geobox.emulator.raster_tools.grids")
         content = grids.write(work(**values))
-        return succeeded(make_content(AssetKind.RASTER, name, content))
+        return asset_outcome(make_content(AssetKind.RASTER, name, content))
 
 
 def _one_size(values: Values) -> None:
@@ -169,8 +170,8 @@ _ALL = (
         (
             _RASTER,
             _LAYER,
-            # The filter's language is a guess: that of lists. The SDK's example, `VEG=forest`,
-            # has no quotes, which this refuses.
+            # The filter language is a guess: that of lists. The SDK's example, `VEG=forest`, lacks
+            # the quotes that it needs.
             Parameter("where", lambda text, _: parse_filter(text), None),
             _DST_NODATA,
             Parameter("crop", p.flag, default=True),
@@ -287,7 +288,7 @@ _ALL = (
     ),
     Analysis(
         "proximity",
-        "cell_values",
+        "terrain",
         (
             _RASTER,
             Parameter("dist_units", p.choice("GEO", "PIXEL"), "GEO"),

@@ -1,4 +1,4 @@
-"""Analyses that make new cells of cells: calculator, reclassify, resample, constant, and more."""
+"""Analyses that compute cell values: calculator, reclassify, resample, constant, fill."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rasterio.fill import fillnodata
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
 from prefect_geobox.emulator.raster_tools import grids
 
 if TYPE_CHECKING:
     from prefect_geobox.emulator.raster_tools.expressions import Expression
-    from prefect_geobox.emulator.raster_tools.grids import Array, Extent, Grid
+    from prefect_geobox.emulator.raster_tools.grids import Extent, Grid
     from prefect_geobox.emulator.raster_tools.parameters import Rules
     from prefect_geobox.emulator.state.store import Asset
 
-# How far GDAL looks for values where it is not told.
+# The default search distance of GDAL.
 _FILL_DISTANCE = 100.0
 _NODATA = -9999.0
-# Of the search for the nearest cell; takes a few seconds.
-_MOST_STEPS = 2_000_000_000
 _LEFT_CLOSED = ("left", "both")
 _RIGHT_CLOSED = ("right", "both")
 
@@ -35,16 +32,16 @@ def calculator(
     out_dtype: str,
     dst_nodata: float,
 ) -> Grid:
-    """The value of an expression in each cell, none where any variable has none."""
+    """The value of an expression in each cell; no value where any variable has none."""
     read = {name: (grids.read(raster), band) for name, (raster, band) in variables.items()}
     first = next(iter(read.values()))[0]
     frame = first.frame if match_raster is None else grids.read(match_raster).frame
     values = {
-        name: grids.aligned(grid, band, frame, resample) for name, (grid, band) in read.items()
+        name: grids.aligned_band(grid, band, frame, resample) for name, (grid, band) in read.items()
     }
     result = expr.evaluate(values, frame.shape)
     unknown = np.any([np.isnan(values[name]) for name in values], axis=0)
-    return grids.made([np.where(unknown, np.nan, result)], frame, out_dtype, dst_nodata)
+    return grids.to_grid([np.where(unknown, np.nan, result)], frame, out_dtype, dst_nodata)
 
 
 def reclassify(
@@ -58,12 +55,12 @@ def reclassify(
     out_dtype: str,
     inclusive: str,
 ) -> Grid:
-    """Other values for values, or for ranges of them; the first rule that fits decides."""
+    """New values for values or ranges of values; the first matching rule is used."""
     grid = grids.read(raster)
     old = grid.band(1)
     if nodata_in is not None:
         old[old == nodata_in] = np.nan
-    # Values without a rule have none afterwards, unless there is a default; a guess.
+    # A value without a rule gets the default or, a guess, no value.
     new = np.full(old.shape, np.nan if default_value is None else default_value)
     new[np.isnan(old)] = np.nan
     for low, high, value in reversed(rules):
@@ -73,7 +70,7 @@ def reclassify(
             above = old >= low if inclusive in _LEFT_CLOSED else old > low
             found = above & (old <= high if inclusive in _RIGHT_CLOSED else old < high)
         new[found] = value
-    return grids.made([new], grid.frame, out_dtype, nodata_out)
+    return grids.to_grid([new], grid.frame, out_dtype, nodata_out)
 
 
 def resample(
@@ -85,11 +82,11 @@ def resample(
     resample_method: str,
     dst_nodata: float,
 ) -> Grid:
-    """The same raster with other cells: of a size, so many times finer, or those of another."""
+    """The raster with cells of a given size, scaled by a factor, or those of another raster."""
     grid = grids.read(raster)
     if out_res is not None:
         west, _, _, north = extent = grid.frame.extent
-        # As GDAL counts: a cell more where at least half of it is covered.
+        # As GDAL counts: one more cell if at least half of it is covered.
         width = max(1, math.floor((extent[2] - west) / out_res[0] + 0.5))
         height = max(1, math.floor((north - extent[1]) / out_res[1] + 0.5))
         covered = (west, north - height * out_res[1], west + width * out_res[0], north)
@@ -101,8 +98,10 @@ def resample(
         assert match_raster is not None  # noqa: S101
         frame = grids.read(match_raster).frame
     numbers = range(1, len(grid.bands) + 1)
-    bands = [grids.aligned(grid, number, frame, resample_method) for number in numbers]
-    return grids.made(bands, frame, grids.roomy(grid.bands.dtype, dst_nodata), dst_nodata)
+    bands = [grids.aligned_band(grid, number, frame, resample_method) for number in numbers]
+    return grids.to_grid(
+        bands, frame, grids.type_for_nodata(grid.bands.dtype, dst_nodata), dst_nodata
+    )
 
 
 def constant(
@@ -114,7 +113,7 @@ def constant(
     nodata: float,
     align_to: tuple[float, float] | None,
 ) -> Grid:
-    """A raster of one value, in EPSG:3857; a guess, as no parameter names a reference system."""
+    """A raster of one value, in EPSG:3857; a guess, because no parameter names a system."""
     if align_to is not None:
         # Outwards, so that the extent stays covered.
         x, y = align_to
@@ -128,7 +127,7 @@ def constant(
         )
         extent = (west, south, east, north)
     frame = grids.frame_of(extent, (pixel_size, pixel_size))
-    return grids.made([np.full(frame.shape, value)], frame, dtype, nodata)
+    return grids.to_grid([np.full(frame.shape, value)], frame, dtype, nodata)
 
 
 def fill(
@@ -140,7 +139,7 @@ def fill(
     smoothing_iterations: int | None,
     mask_raster: Asset | None,
 ) -> Grid:
-    """Values where there were none, from those around; a band, or all where it is None."""
+    """Fills cells without a value from the cells around, in one band or, if None, in all."""
     grid = grids.read(raster)
     if nodata is not None:
         grid = grids.Grid(grid.bands, grid.frame, nodata)
@@ -150,14 +149,14 @@ def fill(
         values = grid.band(number)
         known = ~np.isnan(values)
         if mask_raster is not None:
-            known &= grids.aligned(grids.read(mask_raster), 1, grid.frame, "near") > 0
+            known &= grids.aligned_band(grids.read(mask_raster), 1, grid.frame, "near") > 0
         around = fillnodata(
             np.where(known, values, 0).astype("float32"),
             mask=known.astype("uint8"),
             max_search_distance=max_search_dist or _FILL_DISTANCE,
             smoothing_iterations=smoothing_iterations or 0,
         )
-        # What is farther from any value than was searched still has none.
+        # Cells beyond the search distance still have no value.
         reached = fillnodata(
             known.astype("float32"),
             mask=known.astype("uint8"),
@@ -166,37 +165,8 @@ def fill(
         filled.append(np.where(known, values, np.where(reached > 0, around, np.nan)))
     dtype, nodata = grid.bands.dtype, grid.nodata
     if nodata is not None:
-        return grids.made(filled, grid.frame, str(dtype), nodata)
+        return grids.to_grid(filled, grid.frame, str(dtype), nodata)
     if np.isfinite(filled).all():
         return grids.Grid(np.stack(filled).astype(dtype), grid.frame, None)
-    # What a mask made missing needs a value that says so.
-    return grids.made(filled, grid.frame, grids.roomy(dtype, _NODATA), _NODATA)
-
-
-def proximity(*, raster: Asset, dist_units: str, burn_value: float, nodata: float) -> Grid:
-    """How far it is from the middle of each cell to that of the nearest with a value.
-
-    Exact, where GDAL's own sweep is now and then a little off.
-    """
-    grid = grids.read(raster)
-    if grid.frame.width**2 * grid.frame.height > _MOST_STEPS:
-        reason = "the raster is too large for the emulator's search for the nearest cell"
-        raise JobFailed(reason, "geobox.RasterTooLargeError")
-    is_target = grid.band(1) == burn_value
-    width, height = grid.frame.cell if dist_units == "GEO" else (1.0, 1.0)
-    squared = _to_nearest(is_target, height) ** 2
-    columns = np.arange(grid.frame.width) * width
-    across = (columns[:, None] - columns[None, :]) ** 2
-    # Of each row: the nearest target of all columns, by way of each column's nearest.
-    distances = np.sqrt(np.stack([(across + row).min(axis=1) for row in squared]))
-    return grids.made([distances], grid.frame, "float32", nodata)
-
-
-def _to_nearest(is_target: Array, step: float) -> Array:
-    """How far it is from each cell to the nearest target of its column; inf where it has none."""
-    distances = np.where(is_target, 0.0, np.inf)
-    for row in range(1, len(distances)):
-        distances[row] = np.minimum(distances[row], distances[row - 1] + step)
-    for row in range(len(distances) - 2, -1, -1):
-        distances[row] = np.minimum(distances[row], distances[row + 1] + step)
-    return distances
+    # Cells that the mask left out need a nodata value.
+    return grids.to_grid(filled, grid.frame, grids.type_for_nodata(dtype, _NODATA), _NODATA)

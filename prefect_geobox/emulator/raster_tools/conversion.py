@@ -1,4 +1,4 @@
-"""Analyses between rasters and layers: rasterize, polygonize, clip and interpolation."""
+"""Analyses between rasters and layers: rasterize, polygonize, clip and interpolate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rasterio import features
 from rasterio.warp import transform
 
 from prefect_geobox.emulator.geodata import geometry
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.reprojection import WEB_MERCATOR
 from prefect_geobox.emulator.raster_tools import grids
 from prefect_geobox.emulator.state.layers import record, rows_of
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from prefect_geobox.emulator.raster_tools.grids import Array, Extent, Grid
     from prefect_geobox.emulator.state.store import Asset
 
-# GDAL's own name; what the API calls the column is not known.
+# The default of GDAL; the API's name of the column is not known.
 _VALUE_FIELD = "DN"
-# How many distances are computed at once.
+# The number of distances computed in one step.
 _CHUNK = 2_000_000
 
 
@@ -39,7 +39,7 @@ def rasterize(
     burn_value: float,
     burn_attribute: str | None,
 ) -> Grid:
-    """A raster, in EPSG:3857, with a value where a layer has features; later ones lie on top."""
+    """A raster, in EPSG:3857, with values where a layer has features; later features win."""
     rows = rows_of(layer)
     frame = grids.frame_of(_extent(rows), (pixel_size, pixel_size))
     values = [burn_value if burn_attribute is None else _number(r, burn_attribute) for r in rows]
@@ -50,11 +50,11 @@ def rasterize(
     ]
     if not shapes:
         reason = f"no feature has a number in {burn_attribute!r}"
-        raise JobFailed(reason, "geobox.NoFeaturesError")
+        raise JobError(reason, "geobox.NoFeaturesError")
     burnt = features.rasterize(
         shapes, frame.shape, fill=np.nan, transform=frame.transform, dtype="float64"
     )
-    return grids.made([burnt], frame, data_type, nodata)
+    return grids.to_grid([burnt], frame, data_type, nodata)
 
 
 def polygonize(
@@ -68,14 +68,14 @@ def polygonize(
     keep_values: list[float] | None,
     layer_name: str | None,
 ) -> Asset:
-    """A GPKG file with a polygon for each group of cells of one value."""
+    """A GPKG file with a polygon for each group of adjacent cells of one value."""
     grid = grids.read(raster)
     known = ~np.isnan(grid.band(band_index))
     band = grid.bands[band_index - 1]
     is_integer = np.issubdtype(band.dtype, np.integer)
     if str(band.dtype) not in {"uint8", "int16", "uint16", "int32", "float32"}:
         band = band.astype("int32" if is_integer else "float32")
-    # Cells that are not even a number are left out in any case.
+    # Cells that are NaN are always left out.
     mask = known if mask_nodata or grid.nodata is None else ~np.isnan(band.astype("float64"))
     found = [
         (shapely.geometry.shape(shape), value)
@@ -111,29 +111,29 @@ def clip(
     crop: bool,
     resample: str,  # noqa: ARG001
 ) -> Grid:
-    """The cells of a raster with their middle within a layer's shapes.
+    """The cells of a raster whose centres lie within a layer's geometries.
 
-    They stay where they are, so that there is nothing to resample. A cropped raster has the rows
-    and columns that are left of it.
+    Cells are not moved, so nothing is resampled. A cropped raster has only the rows and columns
+    with such cells.
     """
     grid = grids.read(raster)
     rows = [row for row in rows_of(layer) if where is None or where.matches(record(row))]
     if not rows:
-        raise JobFailed("no feature of the layer passes `where`", "geobox.NoFeaturesError")
-    shapes = [grids.moved(row["geometry"], grid.frame) for row in rows]
+        raise JobError("no feature of the layer passes `where`", "geobox.NoFeaturesError")
+    shapes = [grids.geometry_in_frame(row["geometry"], grid.frame) for row in rows]
     outside = features.geometry_mask(shapes, grid.frame.shape, grid.frame.transform)
     if outside.all():
-        raise JobFailed("the raster and the layer do not overlap", "geobox.NoOverlapError")
+        raise JobError("the raster and the layer do not overlap", "geobox.NoOverlapError")
     numbers = range(1, len(grid.bands) + 1)
     bands = [np.where(outside, np.nan, grid.band(number)) for number in numbers]
-    dtype = grids.roomy(grid.bands.dtype, dst_nodata)
+    dtype = grids.type_for_nodata(grid.bands.dtype, dst_nodata)
     frame = grid.frame
     if crop:
         down, right = (np.flatnonzero(~outside.all(axis=axis)) for axis in (1, 0))
         window = np.s_[down[0] : down[-1] + 1, right[0] : right[-1] + 1]
         bands = [band[window] for band in bands]
         frame = frame.part(int(down[0]), int(right[0]), *bands[0].shape)
-    return grids.made(bands, frame, dtype, dst_nodata)
+    return grids.to_grid(bands, frame, dtype, dst_nodata)
 
 
 def idw(
@@ -150,11 +150,11 @@ def idw(
     nodata: float,
     out_dtype: str,
 ) -> Grid:
-    """Values of points, spread over a raster by the inverse of the distance."""
+    """Values of points, interpolated over a raster by the inverse of the distance."""
     rows = [row for row in rows_of(layer) if _number(row, z_field) is not None]
     if not rows or any(row["geometry"]["type"] != "Point" for row in rows):
-        reason = f"{layer.name} is no layer of points with numbers in {z_field!r}"
-        raise JobFailed(reason, "geobox.NoFeaturesError")
+        reason = f"{layer.name} is not a layer of points with numbers in {z_field!r}"
+        raise JobError(reason, "geobox.NoFeaturesError")
     if match_raster is not None:
         frame = grids.read(match_raster).frame
     else:
@@ -163,18 +163,18 @@ def idw(
     xs, ys = transform(WEB_MERCATOR, frame.crs, *zip(*(c[:2] for c in coordinates), strict=True))
     points = np.column_stack([xs, ys])
     values = np.array([_number(row, z_field) for row in rows], dtype="float64")
-    middles = frame.middles()
+    centres = frame.cell_centres()
     chunk = max(1, _CHUNK // len(points))
     options = (power, smoothing, max_points, radius)
     parts = [
-        _weighted(middles[start : start + chunk], points, values, *options)
-        for start in range(0, len(middles), chunk)
+        _weighted(centres[start : start + chunk], points, values, *options)
+        for start in range(0, len(centres), chunk)
     ]
-    return grids.made([np.concatenate(parts).reshape(frame.shape)], frame, out_dtype, nodata)
+    return grids.to_grid([np.concatenate(parts).reshape(frame.shape)], frame, out_dtype, nodata)
 
 
 def _weighted(
-    middles: Array,
+    centres: Array,
     points: Array,
     values: Array,
     power: float,
@@ -182,13 +182,13 @@ def _weighted(
     max_points: int,
     radius: float,
 ) -> Array:
-    distances = np.hypot(*(middles[:, None, :] - points[None, :, :]).transpose(2, 0, 1))
+    distances = np.hypot(*(centres[:, None, :] - points[None, :, :]).transpose(2, 0, 1))
     nearest = np.argsort(distances, axis=1, kind="stable")[:, :max_points]
     near, known = np.take_along_axis(distances, nearest, axis=1), values[nearest]
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = np.where(near <= radius, (near**2 + smoothing**2) ** (-power / 2), 0.0)
         result: Array = (weights * known).sum(axis=1) / weights.sum(axis=1)
-    # On a point itself its value stands, as a weight without limit cannot be divided.
+    # A cell centre on a point gets its value, because an infinite weight cannot be divided.
     is_on = np.isinf(weights[:, 0])
     result[is_on] = known[is_on, 0]
     return result
@@ -197,7 +197,7 @@ def _weighted(
 def _extent(rows: list[dict[str, Any]]) -> Extent:
     found = geometry.extent([row["geometry"] for row in rows])
     if found is None:
-        raise JobFailed("the layer has no features", "geobox.NoFeaturesError")
+        raise JobError("the layer has no features", "geobox.NoFeaturesError")
     west, south, east, north = found
     return west, south, east, north
 

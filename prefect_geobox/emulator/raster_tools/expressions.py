@@ -1,4 +1,4 @@
-"""The expressions of the raster calculator: what of numpy's syntax they may use."""
+"""The expressions of the raster calculator: the part of numpy's syntax that they may use."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 
-# numpy's name of each function that an expression may call.
+# The numpy functions that an expression may call.
 _FUNCTIONS = frozenset(
     """where clip minimum maximum fmin fmax
     abs sign sqrt square power exp log log2 log10 mod floor ceil rint round
@@ -44,7 +44,7 @@ _LONGEST = 2000
 class Expression:
     """An expression such as `where(SLOPE > 30, 1, 0)` or `(NIR - RED) / (NIR + RED)`.
 
-    Nothing of it is ever given to Python to run: a tree of known operations is walked.
+    Python never executes it: a tree of known operations is evaluated.
 
     Args:
         text: The expression.
@@ -53,7 +53,7 @@ class Expression:
         names: The variables in it.
 
     Raises:
-        ValueError: It cannot be read, or uses what it may not.
+        ValueError: It cannot be parsed, or uses something that is not allowed.
     """
 
     def __init__(self, text: str) -> None:
@@ -62,7 +62,7 @@ class Expression:
         try:
             self._tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise ValueError("is no expression") from None
+            raise ValueError("is not an expression") from None
         self.names: set[str] = set()
         try:
             self._check(self._tree)
@@ -74,17 +74,17 @@ class Expression:
 
         Args:
             variables: Arrays by name.
-            shape: Rows and columns of the result, whatever the expression gives.
+            shape: Rows and columns of the result; a single value is repeated.
 
         Raises:
-            JobFailed: It cannot be computed, as where a function gets too few arguments.
+            JobError: It cannot be computed, for example if a function gets too few arguments.
         """
         import numpy as np
 
         def value(node: ast.AST) -> Any:
             match node:
                 case ast.Constant(value=bool() | int() | float() as number):
-                    # Whole numbers of any length would take any time.
+                    # Integers of any size could take any time.
                     return np.float64(number)
                 case ast.Name(id=name) if name in variables:
                     return variables[name]
@@ -95,9 +95,9 @@ class Expression:
                 case ast.UnaryOp(op=op, operand=operand):
                     operands = [operand]
                 case ast.Call(func=func, args=operands):
-                    return getattr(np, _called(func))(*map(value, operands))
+                    return getattr(np, _numpy_name(func))(*map(value, operands))
                 case _:
-                    return getattr(np, _called(node))
+                    return getattr(np, _numpy_name(node))
             return getattr(np, _OPERATORS[type(op)])(*map(value, operands))
 
         try:
@@ -106,7 +106,7 @@ class Expression:
                 return np.broadcast_to(result, shape)
         except (TypeError, ValueError, OverflowError) as error:
             reason = f"the expression cannot be computed: {error}"
-            raise JobFailed(reason, "geobox.InvalidExpressionError") from None
+            raise JobError(reason, "geobox.InvalidExpressionError") from None
 
     def _check(self, node: ast.AST) -> None:
         match node:
@@ -123,7 +123,7 @@ class Expression:
                 self._check(operand)
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _OPERATORS:
                 self._check_all(left, right)
-            case ast.Call(func=func, args=args, keywords=[]) if _called(func) in _FUNCTIONS:
+            case ast.Call(func=func, args=args, keywords=[]) if _numpy_name(func) in _FUNCTIONS:
                 self._check_all(*args)
             case _:
                 raise ValueError(f"may not use {ast.unparse(node)[:50]!r}")
@@ -133,8 +133,8 @@ class Expression:
             self._check(node)
 
 
-def _called(node: ast.AST) -> str:
-    """The name of numpy that a node means, with `np.` before it or not."""
+def _numpy_name(node: ast.AST) -> str:
+    """The numpy name of a node, with or without `np.` before it."""
     match node:
         case ast.Name(id=name) | ast.Attribute(value=ast.Name(id="np" | "numpy"), attr=name):
             return name

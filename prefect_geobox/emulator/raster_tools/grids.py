@@ -1,4 +1,4 @@
-"""Rasters in memory: read from GeoTIFF, brought onto another grid, written as GeoTIFF."""
+"""Rasters in memory: read from GeoTIFF, aligned to another grid, written as GeoTIFF."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rasterio.io import MemoryFile
 from rasterio.transform import array_bounds, from_origin
 from rasterio.warp import reproject, transform_geom
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.reprojection import WEB_MERCATOR
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 Extent = tuple[float, float, float, float]
 
-# A pixel of 10 metres is the default everywhere; of a country that would be too many.
+# Pixels of 10 metres are the default; a raster of a country would have too many.
 _MOST_CELLS = 16_000_000
-# The names of the API where rasterio has others.
+# The names of the API that differ from those of rasterio.
 _METHODS = {"near": "nearest", "cubicspline": "cubic_spline"}
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the cells of a raster lie.
+    """The position and size of a raster's cells.
 
     Attributes:
         transform: From column and row to coordinates.
@@ -66,13 +66,13 @@ class Frame:
         return west, south, east, north
 
     def part(self, down: int, right: int, height: int, width: int) -> Frame:
-        """The frame of some of the rows and columns."""
+        """The frame of a part of the rows and columns."""
         t = self.transform
         west, north = t.a * right + t.b * down + t.c, t.d * right + t.e * down + t.f
         return Frame(Affine(t.a, t.b, west, t.d, t.e, north), width, height, self.crs)
 
-    def middles(self) -> Array:
-        """The coordinates of the middle of each cell, row by row."""
+    def cell_centres(self) -> Array:
+        """The coordinates of the centre of each cell, row by row."""
         right, down = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
         t = self.transform
         east, north = t.a * right + t.b * down + t.c, t.d * right + t.e * down + t.f
@@ -85,8 +85,8 @@ class Grid:
 
     Attributes:
         bands: The values: bands, rows, columns.
-        frame: Where they lie.
-        nodata: What stands where there is no value; None where there is one everywhere.
+        frame: Their position.
+        nodata: The value of cells without a value; None if every cell has one.
     """
 
     bands: Array
@@ -97,11 +97,11 @@ class Grid:
         """A band, counted from 1, as float64 with NaN where it has no value.
 
         Raises:
-            JobFailed: There is no such band.
+            JobError: There is no such band.
         """
         if not 1 <= number <= len(self.bands):
             reason = f"the raster has no band {number}, but {len(self.bands)}"
-            raise JobFailed(reason, "geobox.InvalidParameterError")
+            raise JobError(reason, "geobox.InvalidParameterError")
         values: Array = self.bands[number - 1].astype("float64")
         if self.nodata is not None:
             values[self.bands[number - 1] == self.nodata] = np.nan
@@ -112,18 +112,18 @@ def read(raster: Asset) -> Grid:
     """Reads a raster asset.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     try:
         with MemoryFile(raster.content) as memory, memory.open() as source:
-            # A guess: what names no reference system is in that of the layers.
+            # A guess: a raster without a reference system is in that of the layers.
             crs = source.crs or CRS.from_string(WEB_MERCATOR)
             frame = Frame(source.transform, source.width, source.height, crs)
             _check_size(frame)
             return Grid(source.read(), frame, source.nodata)
     except (RasterioError, CRSError, ValueError) as error:
         reason = f"the raster {raster.name} cannot be read: {type(error).__name__}"
-        raise JobFailed(reason, "geobox.InvalidRasterError") from None
+        raise JobError(reason, "geobox.InvalidRasterError") from None
 
 
 def write(grid: Grid) -> bytes:
@@ -145,13 +145,13 @@ def write(grid: Grid) -> bytes:
 
 
 def frame_of(extent: Extent, cell: tuple[float, float], crs: Any = WEB_MERCATOR) -> Frame:
-    """A frame with its origin in the north west, as large as needed to cover an extent.
+    """A frame with its origin in the north west, large enough to cover an extent.
 
     Raises:
-        JobFailed: It would have too many cells.
+        JobError: It would have too many cells.
     """
     west, south, east, north = extent
-    # What rounding adds to a whole number of cells makes no further one.
+    # A rounding error must not add a further cell.
     width = max(1, math.ceil((east - west) / cell[0] - 1e-9))
     height = max(1, math.ceil((north - south) / cell[1] - 1e-9))
     system = CRS.from_user_input(crs)
@@ -164,7 +164,7 @@ def scaled(frame: Frame, width: int, height: int) -> Frame:
     """A frame of the same extent with other numbers of cells.
 
     Raises:
-        JobFailed: It would have too many cells.
+        JobError: It would have too many cells.
     """
     t, x, y = frame.transform, frame.width / width, frame.height / height
     finer = Frame(Affine(t.a * x, t.b * y, t.c, t.d * x, t.e * y, t.f), width, height, frame.crs)
@@ -172,14 +172,14 @@ def scaled(frame: Frame, width: int, height: int) -> Frame:
     return finer
 
 
-def aligned(grid: Grid, number: int, frame: Frame, method: str) -> Array:
-    """A band brought onto a frame, as float64 with NaN where it has no value there.
+def aligned_band(grid: Grid, number: int, frame: Frame, method: str) -> Array:
+    """A band resampled to a frame, as float64 with NaN where it has no value.
 
     Args:
         grid: The raster.
         number: The band, counted from 1.
-        frame: Where the values are wanted.
-        method: How to resample, by the API's name.
+        frame: The frame.
+        method: The resampling method, by the API's name.
     """
     values = grid.band(number)
     if frame == grid.frame:
@@ -199,23 +199,23 @@ def aligned(grid: Grid, number: int, frame: Frame, method: str) -> Array:
     return target
 
 
-def made(bands: list[Array], frame: Frame, dtype: str, nodata: float) -> Grid:
-    """A raster of values, those that are not finite replaced by nodata.
+def to_grid(bands: list[Array], frame: Frame, dtype: str, nodata: float) -> Grid:
+    """A raster of values; values that are not finite become nodata.
 
-    Integers are rounded and kept within the range of their type, as GDAL does.
+    Integers are rounded and clipped to the range of their type, as GDAL does.
 
     Args:
         bands: The values.
-        frame: Where they lie.
+        frame: Their position.
         dtype: The type of the raster.
-        nodata: What stands where there is no value.
+        nodata: The value of cells without a value.
 
     Raises:
-        JobFailed: The type cannot hold the nodata value. That the API fails then is a guess.
+        JobError: The type cannot hold the nodata value. That the API fails then is a guess.
     """
     if not fits(nodata, dtype):
         reason = f"the type {dtype} cannot hold the nodata value {nodata:g}"
-        raise JobFailed(reason, "geobox.InvalidParameterError")
+        raise JobError(reason, "geobox.InvalidParameterError")
     values = np.stack(bands)
     missing = ~np.isfinite(values)
     values = np.where(missing, nodata, values)
@@ -233,10 +233,10 @@ def fits(value: float, dtype: str) -> bool:
     return float(value).is_integer() and limits.min <= value <= limits.max
 
 
-def roomy(dtype: Any, nodata: float) -> str:
+def type_for_nodata(dtype: Any, nodata: float) -> str:
     """The type of a raster, or the smallest larger one that also holds a nodata value.
 
-    A guess: where a request names no type and its nodata value does not fit, as -9999 into bytes.
+    A guess, for requests that name no type and a nodata value out of range, as -9999 for bytes.
     """
     if fits(nodata, str(dtype)):
         return str(dtype)
@@ -244,8 +244,8 @@ def roomy(dtype: Any, nodata: float) -> str:
     return str(np.promote_types(dtype, other))
 
 
-def moved(shape: dict[str, Any], frame: Frame) -> dict[str, Any]:
-    """The geometry of a feature, which is in EPSG:3857, in the reference system of a frame."""
+def geometry_in_frame(shape: dict[str, Any], frame: Frame) -> dict[str, Any]:
+    """The geometry of a feature, from EPSG:3857 to the reference system of a frame."""
     if frame.crs == CRS.from_string(WEB_MERCATOR):
         return shape
     found: dict[str, Any] = transform_geom(WEB_MERCATOR, frame.crs, shape)
@@ -256,6 +256,6 @@ def _check_size(frame: Frame) -> None:
     if frame.width * frame.height > _MOST_CELLS:
         reason = (
             f"the raster would have {frame.width} x {frame.height} cells; "
-            f"the emulator makes none with more than {_MOST_CELLS:,}"
+            f"the emulator makes at most {_MOST_CELLS:,}"
         )
-        raise JobFailed(reason, "geobox.RasterTooLargeError")
+        raise JobError(reason, "geobox.RasterTooLargeError")

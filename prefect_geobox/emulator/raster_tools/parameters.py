@@ -14,13 +14,13 @@ from prefect_geobox.emulator.http.request_body import Body
 from prefect_geobox.emulator.state.layers import split
 from prefect_geobox.emulator.state.store import Asset, OtherKind, Store
 
-# Low, high and new value; of a rule for a single value low and high are one.
+# Low, high and new value; in a rule for a single value low and high are equal.
 Rules = list[tuple[float, float, float]]
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where the assets come from that parameters name.
+class AssetLookup:
+    """Finds the assets that parameters name.
 
     Attributes:
         store: The assets.
@@ -31,8 +31,8 @@ class Source:
     is_view: bool
 
 
-Read = Callable[[str, Source], Any]
-# The default of what has none.
+Read = Callable[[str, AssetLookup], Any]
+# Marks a parameter without a default.
 REQUIRED = object()
 
 
@@ -42,20 +42,20 @@ class Parameter:
 
     Attributes:
         name: Its name in a request.
-        read: Reads its text; raises `ValueError` with what is wrong.
-        default: What it is where the request has none; without a default it is required.
+        read: Parses its text; raises `ValueError` with the reason.
+        default: Its value if the request has none; without a default it is required.
     """
 
     name: str
     read: Read
     default: Any = REQUIRED
 
-    def value(self, body: Body, source: Source) -> Any:
+    def value(self, body: Body, assets: AssetLookup) -> Any:
         """Its value in a request.
 
         Raises:
-            ApiError: It is missing or mistyped (422), or names what does not exist (404). That the
-                API does not leave the latter to the task is a guess.
+            ApiError: It is missing or invalid (422), or names an asset that does not exist (404).
+                That the request fails then, and not the task, is a guess.
         """
         text = body.text(self.name)
         if text is None:
@@ -63,47 +63,47 @@ class Parameter:
                 raise invalid_parameter("body", self.name, "field required", "value_error.missing")
             return self.default
         try:
-            return self.read(text, source)
+            return self.read(text, assets)
         except ValueError as error:
             raise invalid_parameter("body", self.name, str(error)) from None
 
 
-def text(value: str, _: Source) -> str:
+def text(value: str, _: AssetLookup) -> str:
     """Any text."""
     return value
 
 
-def raster(key: str, source: Source) -> Asset:
+def raster(key: str, assets: AssetLookup) -> Asset:
     """The raster of a uuid."""
-    found = source.store.find(AssetKind.RASTER, key)
+    found = assets.store.find(AssetKind.RASTER, key)
     if found is None:
         raise not_found("raster", key)
     return found
 
 
-def layer(key: str, source: Source) -> Asset:
-    """The layer of a uuid or, where the request says `is_view`, the view.
+def layer(key: str, assets: AssetLookup) -> Asset:
+    """The layer of a uuid or, if the request has `is_view`, the view.
 
-    A guess: each is found only as what it is, so that a wrong `is_view` shows.
+    A guess: a view is not found as a layer, nor a layer as a view.
     """
-    kind = OtherKind.VIEW if source.is_view else AssetKind.VECTOR
-    found = source.store.find(kind, key)
+    kind = OtherKind.VIEW if assets.is_view else AssetKind.VECTOR
+    found = assets.store.find(kind, key)
     if found is None:
-        raise not_found("view" if source.is_view else "vector layer", key)
+        raise not_found("view" if assets.is_view else "vector layer", key)
     return found
 
 
 def number(least: float | None = None, *, above: float | None = None, whole: bool = False) -> Read:
-    """A number, of which some are too small.
+    """A number with a lower limit.
 
     Args:
-        least: The smallest that is allowed.
-        above: What it must be more than.
-        whole: Whether it is an integer.
+        least: The smallest value that is allowed.
+        above: The value that it must exceed.
+        whole: Whether it must be an integer.
     """
     kind = "integer" if whole else "number"
 
-    def read(value: str, _: Source) -> float:
+    def read(value: str, _: AssetLookup) -> float:
         try:
             found = int(value) if whole else float(value)
         except ValueError:
@@ -119,8 +119,8 @@ def number(least: float | None = None, *, above: float | None = None, whole: boo
     return read
 
 
-def flag(value: str, _: Source) -> bool:
-    """A yes or no."""
+def flag(value: str, _: AssetLookup) -> bool:
+    """A truth value."""
     if value.lower() not in {"true", "false", "1", "0"}:
         raise ValueError("value is neither true nor false")
     return value.lower() in {"true", "1"}
@@ -129,7 +129,7 @@ def flag(value: str, _: Source) -> bool:
 def choice(*names: str) -> Read:
     """One of some names."""
 
-    def read(value: str, _: Source) -> str:
+    def read(value: str, _: AssetLookup) -> str:
         if value not in names:
             raise ValueError(f"{value!r} is none of {', '.join(names)}")
         return value
@@ -137,14 +137,14 @@ def choice(*names: str) -> Read:
     return read
 
 
-def band(value: str, source: Source) -> int | None:
+def band(value: str, assets: AssetLookup) -> int | None:
     """The number of a band, or None for all of them."""
     if value == "all":
         return None
-    return int(number(1, whole=True)(value, source))
+    return int(number(1, whole=True)(value, assets))
 
 
-def connectivity(value: str, _: Source) -> int:
+def connectivity(value: str, _: AssetLookup) -> int:
     """4 or 8."""
     if value not in {"4", "8"}:
         raise ValueError(f"{value!r} is none of 4, 8")
@@ -154,20 +154,20 @@ def connectivity(value: str, _: Source) -> int:
 def pair(*, positive: bool) -> Read:
     """Two numbers."""
 
-    def read(value: str, source: Source) -> tuple[float, float]:
+    def read(value: str, assets: AssetLookup) -> tuple[float, float]:
         parts = split([value])
         if len(parts) != 2:
             raise ValueError("value is not two numbers with a comma between")
         check = number(above=0 if positive else None)
-        return check(parts[0], source), check(parts[1], source)
+        return check(parts[0], assets), check(parts[1], assets)
 
     return read
 
 
-def extent(value: str, source: Source) -> tuple[float, float, float, float]:
+def extent(value: str, assets: AssetLookup) -> tuple[float, float, float, float]:
     """West, south, east and north."""
     try:
-        west, south, east, north = (number()(part, source) for part in split([value]))
+        west, south, east, north = (number()(part, assets) for part in split([value]))
     except ValueError:
         raise ValueError("value is not minX,minY,maxX,maxY") from None
     if west >= east or south >= north:
@@ -175,7 +175,7 @@ def extent(value: str, source: Source) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
-def numbers(value: str, _: Source) -> list[float]:
+def numbers(value: str, _: AssetLookup) -> list[float]:
     """A JSON array of numbers."""
     found = _json(value)
     if not isinstance(found, list) or not all(_is_number(item) for item in found):
@@ -183,8 +183,8 @@ def numbers(value: str, _: Source) -> list[float]:
     return found
 
 
-def rules(value: str, _: Source) -> tuple[str, Rules]:
-    """The mode that rules are of, and the rules: `{"1": 10}`, or `[[0, 10, 1]]`."""
+def rules(value: str, _: AssetLookup) -> tuple[str, Rules]:
+    """The mode of rules, and the rules: `{"1": 10}`, or `[[0, 10, 1]]`."""
     found = _json(value)
     if isinstance(found, dict) and found and all(map(_is_number, found.values())):
         try:
@@ -197,7 +197,7 @@ def rules(value: str, _: Source) -> tuple[str, Rules]:
     raise ValueError(f"{message} [low, high, new value]")
 
 
-def variables(value: str, source: Source) -> dict[str, tuple[Asset, int]]:
+def variables(value: str, assets: AssetLookup) -> dict[str, tuple[Asset, int]]:
     """Rasters and their bands by name: `{"A": "uuid", "B": ["uuid", 2]}`."""
     found = _json(value)
     if not isinstance(found, dict) or not found:
@@ -207,7 +207,7 @@ def variables(value: str, source: Source) -> dict[str, tuple[Asset, int]]:
         key, index = spec if isinstance(spec, list) and len(spec) == 2 else (spec, 1)
         if not (name.isidentifier() and isinstance(key, str) and type(index) is int and index > 0):
             raise ValueError(f"{name!r} is not a name with a raster's uuid, or that and a band")
-        read[name] = (raster(key, source), index)
+        read[name] = (raster(key, assets), index)
     return read
 
 

@@ -1,4 +1,4 @@
-"""What a raster tells of itself: its frame, its statistics, its value at a place."""
+"""Information about a raster: its frame, its statistics, its value at a position."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def info(raster: Asset) -> dict[str, Any]:
-    """Its frame and type. No source tells the keys that the API has; guesses.
+    """Its frame and type. The keys of the API are not known; guesses.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     grid = grids.read(raster)
     frame = grid.frame
@@ -37,17 +37,17 @@ def info(raster: Asset) -> dict[str, Any]:
 
 
 def statistics(raster: Asset, indexes: list[int]) -> dict[str, dict[str, float | int | None]]:
-    """Figures of its bands.
+    """Statistics of its bands.
 
     That the bands are named `band1` and so on, and have `min` and `max`, is known; the other
-    figures are guesses.
+    statistics are guesses.
 
     Args:
         raster: The raster.
-        indexes: The bands, counted from 1; all where there are none.
+        indexes: The bands, counted from 1; all if empty.
 
     Raises:
-        JobFailed: It cannot be read, or has no such band.
+        JobError: It cannot be read, or has no such band.
     """
     grid = grids.read(raster)
     found: dict[str, dict[str, float | int | None]] = {}
@@ -63,10 +63,10 @@ def statistics(raster: Asset, indexes: list[int]) -> dict[str, dict[str, float |
 
 
 def value_at(raster: Asset, latitude: float, longitude: float) -> float | None:
-    """The value of its first band at a place; None where it has none, also outside of it.
+    """The value of its first band at a position; None if it has none there.
 
     Raises:
-        JobFailed: It cannot be read.
+        JobError: It cannot be read.
     """
     grid = grids.read(raster)
     [x], [y] = transform(WGS84, grid.frame.crs, [longitude], [latitude])

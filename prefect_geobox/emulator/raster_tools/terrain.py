@@ -1,4 +1,4 @@
-"""Slope and aspect of an elevation model."""
+"""Slope and aspect of an elevation model, and distances to the nearest cell with a value."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.raster_tools import grids
 
 if TYPE_CHECKING:
     from prefect_geobox.emulator.raster_tools.grids import Array, Grid
     from prefect_geobox.emulator.state.store import Asset
 
-# The weights of the neighbours beside the cell and at its corners, in either direction.
+# The weights of the neighbours at the sides and at the corners of a cell.
 _WEIGHTS = {"Horn": (2.0, 1.0), "ZevenbergenThorne": (1.0, 0.0)}
+# The limit of the search for the nearest cell, which then takes a few seconds.
+_MOST_STEPS = 2_000_000_000
 
 
 def slope(
@@ -26,12 +28,12 @@ def slope(
     compute_edges: bool,
     nodata_out: float,
 ) -> Grid:
-    """How steep each cell is, in degrees or per cent."""
+    """The steepness of each cell, in degrees or per cent."""
     grid = grids.read(raster)
     east, north = _gradient(grid, algorithm, compute_edges=compute_edges)
     steepness = np.hypot(east, north) / scale
     values = np.degrees(np.arctan(steepness)) if slope_units == "degree" else 100 * steepness
-    return grids.made([values], grid.frame, "float32", nodata_out)
+    return grids.to_grid([values], grid.frame, "float32", nodata_out)
 
 
 def aspect(
@@ -43,23 +45,42 @@ def aspect(
     compute_edges: bool,
     nodata_out: float,
 ) -> Grid:
-    """Which way each cell faces: downhill, in degrees."""
+    """The downhill direction of each cell, in degrees."""
     grid = grids.read(raster)
     east, north = _gradient(grid, algorithm, compute_edges=compute_edges)
-    # Counter-clockwise from the east; downhill is where the gradient does not point.
+    # Counter-clockwise from the east; downhill is opposite to the gradient.
     facing = np.degrees(np.arctan2(-north, -east))
     values = np.mod(facing if trigonometric else 90 - facing, 360)
     values[(east == 0) & (north == 0)] = 0 if zero_for_flat else np.nan
-    return grids.made([values], grid.frame, "float32", nodata_out)
+    return grids.to_grid([values], grid.frame, "float32", nodata_out)
+
+
+def proximity(*, raster: Asset, dist_units: str, burn_value: float, nodata: float) -> Grid:
+    """The distance from the centre of each cell to that of the nearest cell with a value.
+
+    It is exact, while that of GDAL is an approximation.
+    """
+    grid = grids.read(raster)
+    if grid.frame.width**2 * grid.frame.height > _MOST_STEPS:
+        reason = "the raster is too large for the emulator's search for the nearest cell"
+        raise JobError(reason, "geobox.RasterTooLargeError")
+    is_target = grid.band(1) == burn_value
+    width, height = grid.frame.cell if dist_units == "GEO" else (1.0, 1.0)
+    squared = _column_distances(is_target, height) ** 2
+    columns = np.arange(grid.frame.width) * width
+    across = (columns[:, None] - columns[None, :]) ** 2
+    # For each row: the nearest target over all columns, from the nearest in each column.
+    distances = np.sqrt(np.stack([(across + row).min(axis=1) for row in squared]))
+    return grids.to_grid([distances], grid.frame, "float32", nodata)
 
 
 def _gradient(grid: Grid, algorithm: str, *, compute_edges: bool) -> tuple[Array, Array]:
-    """How much the ground rises to the east and to the north, NaN where that is unknown."""
+    """The rise of the ground to the east and to the north, NaN where it is unknown."""
     heights = grid.band(1)
     if min(heights.shape) < 2:
         reason = "the raster has fewer than two rows or columns"
-        raise JobFailed(reason, "geobox.InvalidRasterError")
-    # Beyond the edge the ground goes on as it came, which is GDAL's way too.
+        raise JobError(reason, "geobox.InvalidRasterError")
+    # Beyond the edge the slope is extrapolated, as GDAL does.
     padded = np.pad(heights, 1, mode="reflect", reflect_type="odd")
     rows, columns = heights.shape
 
@@ -88,3 +109,13 @@ def _gradient(grid: Grid, algorithm: str, *, compute_edges: bool) -> tuple[Array
 def _window_sum(padded: Array, rows: int, columns: int) -> Array:
     windows = (padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3))
     return np.asarray(sum(windows))
+
+
+def _column_distances(is_target: Array, step: float) -> Array:
+    """The distance from each cell to the nearest target in its column; inf if there is none."""
+    distances = np.where(is_target, 0.0, np.inf)
+    for row in range(1, len(distances)):
+        distances[row] = np.minimum(distances[row], distances[row - 1] + step)
+    for row in range(len(distances) - 2, -1, -1):
+        distances[row] = np.minimum(distances[row], distances[row + 1] + step)
+    return distances

@@ -1,8 +1,8 @@
-"""What starts a remote task: publishing and exporting."""
+"""Files: uploaded and published."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,57 +10,51 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from prefect_geobox.client.model.assets import AssetKind
-from prefect_geobox.emulator.http.errors import boolean, integer, invalid_parameter, required
+from prefect_geobox.emulator.http.errors import invalid_parameter, missing_parameter
+from prefect_geobox.emulator.http.parameters import boolean, choice, required
 from prefect_geobox.emulator.http.request_body import body_of
-from prefect_geobox.emulator.jobs.publishing import PUBLISH_AS, TASK_NAMES, PublishOrder, publish
-from prefect_geobox.emulator.routes.resources.assets import asset_of
-from prefect_geobox.emulator.routes.resources.layer_groups import export_group
-from prefect_geobox.emulator.routes.tables import export_table
-from prefect_geobox.emulator.routes.vector_edit import export_layer
+from prefect_geobox.emulator.jobs.publishing import (
+    PUBLISH_AS,
+    TASK_NAMES,
+    publish,
+    read_publish_options,
+)
 from prefect_geobox.emulator.state.emulator_state import state_of
-from prefect_geobox.emulator.state.store import Kind, OtherKind
+from prefect_geobox.emulator.state.lookup import requested_asset
+from prefect_geobox.emulator.state.uploaded_files import is_accepted, make_file
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-_BASE_SRID = 3857
+
+async def upload_file(request: Request) -> Response:
+    """`POST files/`."""
+    body = body_of(request)
+    file = body.uploads.get("file")
+    if file is None:
+        raise missing_parameter("body", "file")
+    if not is_accepted(file.filename):
+        message = f"files such as {file.filename!r} are not accepted"
+        raise invalid_parameter("body", "file", message)
+    scan = boolean(body.text("scan_archive"), default=True)
+    state = state_of(request)
+    asset = await asyncio.to_thread(make_file, file.filename, file.content, scan_archive=scan)
+    state.store.add(asset)
+    return JSONResponse(asset.view())
 
 
 async def publish_file(request: Request) -> Response:
     """`POST files/{uuid}/publish/`."""
-    state, file, body = state_of(request), asset_of(request, AssetKind.FILE), body_of(request)
-    kind = PUBLISH_AS.get(required(body, "publish_as"))
-    if kind is None:
-        message = f"is none of {', '.join(PUBLISH_AS)}"
-        raise invalid_parameter("body", "publish_as", message, "type_error.enum")
-    order = PublishOrder(
-        kind=kind,
-        name=required(body, "layer_name"),
-        dataset=body.text("input_dataset"),
-        layer=body.text("input_layer"),
-        geometry_type=body.text("input_geom_type"),
-        srid=integer(body.text("input_srid"), "body", "input_srid", _BASE_SRID),
-        encoding=body.text("file_encoding") or "UTF-8",
-        report_errors=boolean(body.text("report_errors"), default=True),
-    )
+    state, body = state_of(request), body_of(request)
+    file = requested_asset(request, AssetKind.FILE)
+    publish_as = choice(required(body, "publish_as"), "body", "publish_as", PUBLISH_AS)
+    options = read_publish_options(body, PUBLISH_AS[publish_as], required(body, "layer_name"))
     features = int(file.details["feature_count"])
-    return JSONResponse(state.start(TASK_NAMES[kind], partial(publish, file, order), features))
+    work = partial(publish, file, options)
+    return JSONResponse(state.start(TASK_NAMES[options.kind], work, features))
 
-
-async def export_asset(request: Request) -> Response:
-    """`POST {collection}/{uuid}/export/` of a layer, view, table or group of layers."""
-    asset = asset_of(request, *_EXPORTS)
-    return await _EXPORTS[asset.kind](request)
-
-
-_EXPORTS: dict[Kind, Callable[[Request], Awaitable[Response]]] = {
-    AssetKind.VECTOR: export_layer,
-    OtherKind.VIEW: export_layer,
-    AssetKind.TABLE: export_table,
-    OtherKind.GROUP: export_group,
-}
 
 ROUTES = [
-    Route("/v1/{collection}/{asset}/publish", publish_file, methods=["POST"]),
-    Route("/v1/{collection}/{asset}/export", export_asset, methods=["POST"]),
+    Route("/v1/files", upload_file, methods=["POST"]),
+    Route("/v1/files/{asset}/publish", publish_file, methods=["POST"]),
 ]

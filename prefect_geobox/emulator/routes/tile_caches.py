@@ -1,4 +1,4 @@
-"""The caches of tiles: seeded and updated by remote tasks, measured and cleared at once."""
+"""Tile caches: seeded and updated by remote tasks, measured and cleared at once."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.tasks import TaskState
 from prefect_geobox.emulator.http.errors import invalid_parameter, not_found
 from prefect_geobox.emulator.http.request_body import Body, body_of
-from prefect_geobox.emulator.routes.resources.assets import asset_of
 from prefect_geobox.emulator.state.emulator_state import state_of
+from prefect_geobox.emulator.state.lookup import (
+    LAYER_KINDS,
+    collection_of,
+    requested_asset,
+    requested_composition,
+)
 from prefect_geobox.emulator.state.map_compositions import CompositionKind
 from prefect_geobox.emulator.state.remote_tasks import Outcome
-from prefect_geobox.emulator.state.store import OtherKind
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-# What the official SDK lets through.
+# The numbers of workers that the official SDK accepts.
 _WORKERS = (1, 2, 4, 8, 12, 16, 20, 24)
 _ZOOMS = range(25)
 _DEFAULT_TO_ZOOM = 14
-# How large a tile is in the emulator's imagination.
+# The assumed size of a tile.
 _TILE_BYTES = 256
 _TILES_FOR_DOUBLE_TIME = 1_000_000_000
-_WITH_TILES = (AssetKind.VECTOR, OtherKind.VIEW, AssetKind.RASTER)
+_KINDS_WITH_TILES = (*LAYER_KINDS, AssetKind.RASTER)
 
 
 async def seed_cache(request: Request) -> Response:
@@ -38,38 +42,38 @@ async def seed_cache(request: Request) -> Response:
 
 async def update_cache(request: Request) -> Response:
     """`POST tilesets/{uuid}/cache/update/` and `POST maps/{uuid}/cache/update/`."""
-    if request.path_params["collection"] not in {"tilesets", "maps"}:
+    if collection_of(request) not in {"tilesets", "maps"}:
         raise not_found("endpoint", request.url.path)
     return _start(request, "cache:update")
 
 
 async def clear_cache(request: Request) -> Response:
     """`POST {collection}/{uuid}/cache/clear/`."""
-    state_of(request).caches.pop(_key(request), None)
+    state_of(request).caches.pop(_cache_owner(request), None)
     # Clients read no answer; a guess.
     return JSONResponse({"success": True})
 
 
 async def cache_size(request: Request) -> Response:
     """`POST {collection}/{uuid}/cache/size/`: a bare number."""
-    seeded = state_of(request).caches.get(_key(request), [])
+    seeded = state_of(request).caches.get(_cache_owner(request), [])
     tiles = sum(task.units or 0 for task in seeded if task.state == TaskState.SUCCESS.value)
     # The unit is not known; bytes are a guess.
     return JSONResponse(tiles * _TILE_BYTES)
 
 
 def _start(request: Request, name: str) -> Response:
-    state, key, body = state_of(request), _key(request), body_of(request)
+    state, key, body = state_of(request), _cache_owner(request), body_of(request)
     tiles = _tiles(body)
-    collection = request.path_params["collection"]
+    collection = collection_of(request)
     answers: list[dict[str, Any]] = []
     for _ in range(2 if collection == "tilesets" else 1):
         seconds = state.seconds * (1 + min(tiles / _TILES_FOR_DOUBLE_TIME, 1))
         task = state.tasks.start(name, seconds, lambda: Outcome({}), units=tiles)
         state.caches.setdefault(key, []).append(task)
         answers.append({"task_id": state.task_id(task)})
-    # The shapes that the SDK's own tests have: a bare object where a map is seeded, and a status
-    # beside the task where a map is updated; a list everywhere else, of two for a tileset.
+    # The shapes in the SDK's own tests: an object for the seed of a map, a list of one with a
+    # status for its update, a list of two for a tileset, a list of one for all others.
     if collection == "maps" and name == "cache:seed":
         return JSONResponse(answers[0])
     if collection == "maps":
@@ -77,23 +81,19 @@ def _start(request: Request, name: str) -> Response:
     return JSONResponse(answers)
 
 
-def _key(request: Request) -> str:
-    """The uuid of what has the cache.
+def _cache_owner(request: Request) -> str:
+    """The uuid of the asset or composition that has the cache.
 
     Raises:
         ApiError: It does not exist, or has no tiles.
     """
-    collection, key = request.path_params["collection"], request.path_params["asset"]
-    if collection in {kind.value for kind in CompositionKind}:
-        found = state_of(request).compositions.find(CompositionKind(collection), key)
-        if found is None:
-            raise not_found(f"{collection} resource", key)
-        return found.uuid
-    return asset_of(request, *_WITH_TILES).uuid
+    if collection_of(request) in {kind.value for kind in CompositionKind}:
+        return requested_composition(request).uuid
+    return requested_asset(request, *_KINDS_WITH_TILES).uuid
 
 
 def _tiles(body: Body) -> int:
-    """How many tiles a request asks for, if the whole world is covered."""
+    """The number of tiles that a request asks for, if they cover the whole world."""
     first = _zoom(body, "from_zoom", 0)
     last = _zoom(body, "to_zoom", max(first, _DEFAULT_TO_ZOOM))
     if last < first:

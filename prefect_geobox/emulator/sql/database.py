@@ -1,6 +1,6 @@
 """SQL over layers and tables: SQLite in memory, its geometry functions from shapely.
 
-Only reads: a database holds copies, and once they are in, nothing but SELECT is allowed.
+Read-only: the database holds copies, and once they are inserted only SELECT is allowed.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.sql.geometry_functions import register
 from prefect_geobox.emulator.state.layers import fields_of, record, rows_of
 
 if TYPE_CHECKING:
     from prefect_geobox.emulator.state.store import Asset
 
-# The column of a layer's geometries; the name is known from what clients send.
+# The column of a layer's geometries; clients send this name.
 GEOMETRY = "geom"
 
 _TYPES = {"Integer": "INTEGER", "Long": "INTEGER", "Float": "REAL"}
@@ -30,19 +31,20 @@ _ALLOWED = frozenset(
         sqlite3.SQLITE_RECURSIVE,
     }
 )
-# A query must not occupy a thread of the emulator for ever.
-_SECONDS = 20.0
-_LOOK_EVERY = 10_000
+# Seconds after which a query is ended, so that it does not occupy a thread without limit.
+_TIMEOUT_SECONDS = 20.0
+# SQLite operations between two checks of the timeout.
+_OPERATIONS_PER_CHECK = 10_000
 
 
 @dataclass(frozen=True)
-class Selected:
+class QueryResult:
     """What a query found.
 
     Attributes:
-        columns: The names of the columns, without that of the geometries.
+        columns: The names of the columns, without the geometry column.
         rows: A dict for each row.
-        shapes: The geometry of each row, as shapely has it; None where there is no such column.
+        shapes: The shapely geometry of each row; None if there is no geometry column.
     """
 
     columns: list[str]
@@ -50,17 +52,17 @@ class Selected:
     shapes: list[Any] | None = field(default=None)
 
 
-def select(sql: str, tables: dict[str, Asset], values: dict[str, Any]) -> Selected:
+def select(sql: str, tables: dict[str, Asset], values: dict[str, Any]) -> QueryResult:
     """Runs a query.
 
     Args:
-        sql: One SELECT. Layers and tables stand in it under the names of their parameters, other
-            parameters as `:name` or, a guess too, as `{{name}}`.
+        sql: One SELECT. It names layers and tables by the names of their parameters, and other
+            parameters as `:name` or, also a guess, as `{{name}}`.
         tables: The layers, views and tables by name.
         values: The other parameters by name.
 
     Raises:
-        JobFailed: It is no SELECT, it is wrong, or it takes too long.
+        JobError: It is not a SELECT, it is wrong, or it takes too long.
     """
     for name in values:
         sql = sql.replace("{{" + name + "}}", f":{name}")
@@ -72,11 +74,11 @@ def select(sql: str, tables: dict[str, Asset], values: dict[str, Any]) -> Select
         try:
             cursor = database.execute(sql, values)
             if cursor.description is None:
-                raise _refused("the query is no SELECT")
+                raise _query_error("it is not a SELECT")
             names = [str(column[0]) for column in cursor.description]
-            return _selected(names, cursor.fetchall())
+            return _result(names, cursor.fetchall())
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise _refused(reasons[0] if reasons else str(error)) from None
+            raise _query_error(reasons[0] if reasons else str(error)) from None
 
 
 def evaluate(expression: str, asset: Asset, rows: list[dict[str, Any]]) -> dict[Any, Any]:
@@ -86,7 +88,7 @@ def evaluate(expression: str, asset: Asset, rows: list[dict[str, Any]]) -> dict[
         The values by the `id` of the feature or row.
 
     Raises:
-        JobFailed: The expression is wrong.
+        JobError: The expression is wrong.
     """
     with closing(sqlite3.connect(":memory:")) as database:
         reasons = register(database)
@@ -95,13 +97,13 @@ def evaluate(expression: str, asset: Asset, rows: list[dict[str, Any]]) -> dict[
         try:
             found = database.execute(f"SELECT id, ({expression}) FROM layer").fetchall()  # noqa: S608
         except (sqlite3.Error, sqlite3.Warning) as error:
-            why = reasons[0] if reasons else error
-            reason = f"the expression {expression!r} cannot be evaluated: {why}"
-            raise JobFailed(reason, "geobox.InvalidExpressionError") from None
+            cause = reasons[0] if reasons else error
+            reason = f"the expression {expression!r} cannot be evaluated: {cause}"
+            raise JobError(reason, "geobox.InvalidExpressionError") from None
     values = dict(found)
     if any(isinstance(value, bytes) for value in values.values()):
-        reason = f"the expression {expression!r} is a geometry, which no field can hold"
-        raise JobFailed(reason, "geobox.InvalidExpressionError")
+        reason = f"the expression {expression!r} is a geometry, which a field cannot hold"
+        raise JobError(reason, "geobox.InvalidExpressionError")
     return values
 
 
@@ -110,7 +112,7 @@ def _add(database: sqlite3.Connection, name: str, asset: Asset, rows: list[dict[
     columns = ["id"]
     types = ["INTEGER"]
     for column in fields_of(asset):
-        # SQLite tells columns apart regardless of case.
+        # SQLite compares the names of columns regardless of case.
         if column.name.lower() not in {GEOMETRY, *(known.lower() for known in columns)}:
             columns.append(column.name)
             types.append(_TYPES.get(column.datatype, ""))
@@ -129,12 +131,12 @@ def _add(database: sqlite3.Connection, name: str, asset: Asset, rows: list[dict[
             [[_storable(value) for value in values] for values in records],
         )
     except sqlite3.Error as error:
-        raise _refused(f"{name} cannot be queried: {error}") from None
+        raise _query_error(f"{name} cannot be queried: {error}") from None
 
 
-def _selected(names: list[str], found: list[tuple[Any, ...]]) -> Selected:
-    # `SELECT *, ST_Buffer(geom, 5) AS geom` has two columns of the same name: the last one is it.
-    # Other columns of bytes are geometries that the layer cannot have besides.
+def _result(names: list[str], found: list[tuple[Any, ...]]) -> QueryResult:
+    # `SELECT *, ST_Buffer(geom, 5) AS geom` has two columns of the same name: the last one is the
+    # geometry. Other columns of bytes are further geometries, which a layer cannot have.
     binary = {
         index
         for index in range(len(names))
@@ -148,24 +150,24 @@ def _selected(names: list[str], found: list[tuple[Any, ...]]) -> Selected:
             indexes.setdefault(name, index)
     rows = [{name: row[index] for name, index in indexes.items()} for row in found]
     if not chosen:
-        return Selected(list(indexes), rows)
+        return QueryResult(list(indexes), rows)
     shapely = library("shapely", "SQL over layers")
     shapes = [
         shapely.from_wkb(row[chosen[0]]) if isinstance(row[chosen[0]], bytes) else None
         for row in found
     ]
-    return Selected(list(indexes), rows, shapes)
+    return QueryResult(list(indexes), rows, shapes)
 
 
 def _restrict(database: sqlite3.Connection) -> None:
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     database.commit()
-    database.set_progress_handler(lambda: int(time.monotonic() > deadline), _LOOK_EVERY)
+    database.set_progress_handler(lambda: int(time.monotonic() > deadline), _OPERATIONS_PER_CHECK)
 
-    def allowed(action: int, *_: str | None) -> int:
+    def authorize(action: int, *_: str | None) -> int:
         return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
 
-    database.set_authorizer(allowed)
+    database.set_authorizer(authorize)
 
 
 def _storable(value: Any) -> Any:
@@ -176,5 +178,5 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _refused(reason: str) -> JobFailed:
-    return JobFailed(f"the query cannot be run: {reason}", "geobox.InvalidQueryError")
+def _query_error(reason: str) -> JobError:
+    return JobError(f"the query cannot be run: {reason}", "geobox.InvalidQueryError")

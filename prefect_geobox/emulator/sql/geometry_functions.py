@@ -1,20 +1,21 @@
-"""The geometry functions that SQL over layers knows, under the names that PostGIS gives them."""
+"""The geometry functions of SQL over layers, with the names that PostGIS gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import WEB_MERCATOR, transformer
 
 if TYPE_CHECKING:
     import sqlite3
 
-# Segments to a quarter of a circle, as PostGIS has it. What the API takes is not known.
+# Segments of a quarter of a circle: the default of PostGIS. That of the API is not known.
 QUARTER_SEGMENTS = 8
 
-# Of one or two geometries, which come first, and numbers or texts after them.
+# Takes one or two geometries first, then numbers or texts.
 _Function = Callable[..., Any]
 
 _PREDICATES = (
@@ -31,50 +32,51 @@ _PREDICATES = (
 
 
 def register(database: sqlite3.Connection) -> list[str]:
-    """Adds the functions to a database; none where shapely is not installed.
+    """Adds the functions to a database; none if shapely is not installed.
 
     Returns:
-        A list that gets the reason of each error in a function, of which SQLite tells nothing.
+        A list that gets the reason of each error in a function, which SQLite does not report.
     """
     reasons: list[str] = []
     try:
         shapely = library("shapely", "SQL over layers")
-    except JobFailed:
+    except JobError:
         return reasons
     for name, (geometries, arguments, function) in _functions(shapely).items():
-        called = _explained(name, reasons, _on_wkb(shapely, geometries, function))
+        called = _recording_errors(name, reasons, _on_wkb(shapely, geometries, function))
         database.create_function(name, geometries + arguments, called, deterministic=True)
-    for aggregate, combine in _AGGREGATES.items():
-        database.create_aggregate(aggregate, 1, _aggregate(shapely, combine))
+    for aggregate, method in _AGGREGATES.items():
+        database.create_aggregate(aggregate, 1, _aggregate(shapely, method))
     return reasons
 
 
-def combined(shapely: Any, shapes: list[Any], how: str) -> Any:
+def combined(shapely: Any, shapes: list[Any], method: str) -> Any:
     """Several geometries as one.
 
     Args:
         shapely: The library.
         shapes: The geometries, at least one.
-        how: `collect`, `union`, `extent` or `makeline`.
+        method: `collect`, `union`, `extent` or `makeline`.
 
     Raises:
-        JobFailed: There is no such way, or the geometries are no points to make a line of.
+        JobError: The method is unknown, or a line is to be made of other geometries than points
+            and lines.
     """
-    if how == "union":
+    if method == "union":
         return shapely.union_all(shapes)
-    if how == "extent":
+    if method == "extent":
         return shapely.box(*shapely.total_bounds(shapes))
-    if how == "makeline":
+    if method == "makeline":
         if any(shape.geom_type not in {"Point", "LineString"} for shape in shapes):
-            raise JobFailed("a line is made of points or lines", "geobox.InvalidGeometryTypeError")
+            raise JobError("a line is made of points or lines", "geobox.InvalidGeometryTypeError")
         positions = [position for shape in shapes for position in shape.coords]
         if len(positions) < 2:
-            raise JobFailed("one point makes no line", "geobox.InvalidGeometryTypeError")
+            raise JobError("one point makes no line", "geobox.InvalidGeometryTypeError")
         return shapely.LineString(positions)
-    if how == "collect":
+    if method == "collect":
         return _collected(shapely, shapes)
-    ways = "collect, union, extent, makeline"
-    raise JobFailed(f"{how!r} is none of {ways}", "geobox.InvalidParameterError")
+    methods = "collect, union, extent, makeline"
+    raise JobError(f"{method!r} is none of {methods}", "geobox.InvalidParameterError")
 
 
 def _collected(shapely: Any, shapes: list[Any]) -> Any:
@@ -139,14 +141,14 @@ def _functions(shapely: Any) -> dict[str, tuple[int, int, _Function]]:
 
 
 def transformed(shapely: Any, shape: Any, srid: int, *, inverse: bool = False) -> Any:
-    """A geometry moved from Web Mercator into another reference system, or back.
+    """A geometry transformed from Web Mercator into another reference system, or back.
 
     Raises:
-        JobFailed: The reference system is unknown, or pyproj is missing.
+        JobError: The reference system is unknown, or pyproj is missing.
     """
     crs = f"EPSG:{srid}"
-    move = transformer(crs, WEB_MERCATOR) if inverse else transformer(WEB_MERCATOR, crs)
-    return shapely.transform(shape, move, interleaved=False)
+    transform = transformer(crs, WEB_MERCATOR) if inverse else transformer(WEB_MERCATOR, crs)
+    return shapely.transform(shape, transform, interleaved=False)
 
 
 def _predicate(compare: _Function) -> _Function:
@@ -155,7 +157,7 @@ def _predicate(compare: _Function) -> _Function:
 
 def _on_wkb(shapely: Any, geometries: int, function: _Function) -> Callable[..., Any]:
     def called(*arguments: Any) -> Any:
-        # As in SQL: what is not known makes the result unknown.
+        # As in SQL: a null argument makes the result null.
         if any(argument is None for argument in arguments):
             return None
         shapes = [shapely.from_wkb(argument) for argument in arguments[:geometries]]
@@ -165,7 +167,7 @@ def _on_wkb(shapely: Any, geometries: int, function: _Function) -> Callable[...,
     return called
 
 
-def _explained(name: str, reasons: list[str], function: _Function) -> _Function:
+def _recording_errors(name: str, reasons: list[str], function: _Function) -> _Function:
     def called(*arguments: Any) -> Any:
         try:
             return function(*arguments)
@@ -176,11 +178,11 @@ def _explained(name: str, reasons: list[str], function: _Function) -> _Function:
     return called
 
 
-def _aggregate(shapely: Any, how: str) -> type:
+def _aggregate(shapely: Any, method: str) -> type:
     class Aggregate:
-        """Gathers geometries and makes one of them."""
+        """Collects geometries and combines them into one."""
 
-        way: ClassVar[str] = how
+        combine_method: ClassVar[str] = method
 
         def __init__(self) -> None:
             self._shapes: list[Any] = []
@@ -191,10 +193,10 @@ def _aggregate(shapely: Any, how: str) -> type:
                 self._shapes.append(shapely.from_wkb(value))
 
         def finalize(self) -> bytes | None:
-            """Makes one geometry of all."""
+            """Combines all geometries into one."""
             if not self._shapes:
                 return None
-            made: bytes = combined(shapely, self._shapes, self.way).wkb
+            made: bytes = combined(shapely, self._shapes, self.combine_method).wkb
             return made
 
     return Aggregate

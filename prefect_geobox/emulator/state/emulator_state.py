@@ -1,10 +1,12 @@
-"""Everything that a running emulator knows and that outlives a restart of its server."""
+"""The state of an emulator, which outlives a restart of its server."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from starlette.responses import JSONResponse
 
 from prefect_geobox.emulator.faults.middleware import FaultControl
 from prefect_geobox.emulator.http.recording import InFlight
@@ -14,16 +16,20 @@ from prefect_geobox.emulator.state.remote_tasks import EmulatedTask, RemoteTasks
 from prefect_geobox.emulator.state.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from prefect_geobox.emulator.http.access import Access
     from prefect_geobox.emulator.http.recording import RecordedRequest
 
-# With this many features a task takes twice as long as with none.
+# With this many features a task takes twice as long as without any.
 _FEATURES_FOR_DOUBLE_TIME = 5000
 
-# An emulator that is left running must not fill the memory.
+# Limits the memory of an emulator that runs for long.
 _REQUESTS_KEPT = 200_000
+
+Item = TypeVar("Item")
 
 TaskIdKind = Literal["uuid", "id"]
 CountShape = Literal["int", "object"]
@@ -31,18 +37,18 @@ CountShape = Literal["int", "object"]
 
 @dataclass
 class EmulatorState:
-    """What the emulator knows.
+    """The state of an emulator.
 
     Attributes:
-        access: Who may in.
-        seconds: How long a remote task takes, at least.
-        task_id_kind: What the answer to a start carries as `task_id`. Which of the two the API
-            uses is not known; its clients take both.
-        count_shape: Whether a count is a bare number or `{"count": …}`. Both are known.
-        sources: What can be imported from other servers and databases.
+        access: The credentials.
+        seconds: The least duration of a remote task.
+        task_id_kind: Which identifier the answer to a start has as `task_id`. Which one the API
+            uses is not known; its clients accept both.
+        count_shape: Whether a count is a plain number or `{"count": …}`. Both occur.
+        sources: The sources of imports from other servers and databases.
         requests: The last requests.
-        in_flight: How many requests there were at once.
-        faults: What goes wrong with which request.
+        in_flight: The number of simultaneous requests.
+        faults: The fault plan.
         store: The assets.
         compositions: The maps, tilesets and mosaics.
         caches: The tasks that seeded or updated the cache of an asset, by its uuid.
@@ -76,8 +82,21 @@ class EmulatorState:
         return {"task_id": self.task_id(task)}
 
     def task_id(self, task: EmulatedTask) -> str | int:
-        """The identifier of a task that the answer to a start carries."""
+        """The identifier of a task in the answer to a start."""
         return task.id if self.task_id_kind == "id" else task.uuid
+
+    def list_response(
+        self, found: list[Item] | int, describe: Callable[[Item], Any]
+    ) -> JSONResponse:
+        """The answer to a request for a list.
+
+        Args:
+            found: The items, or their number if only that is wanted.
+            describe: An item as the API describes it.
+        """
+        if isinstance(found, int):
+            return JSONResponse(self.count(found))
+        return JSONResponse([describe(item) for item in found])
 
     def count(self, number: int) -> int | dict[str, int]:
         """The answer to a request for a count."""
@@ -85,7 +104,7 @@ class EmulatorState:
 
 
 def state_of(request: Request) -> EmulatorState:
-    """The state of the emulator that got a request, with all tasks up to date."""
+    """The state of the emulator that received a request, with all tasks up to date."""
     state: EmulatorState = request.app.state.emulator
-    state.tasks.settle()
+    state.tasks.finish_due()
     return state

@@ -1,4 +1,4 @@
-"""Other servers and databases to import from, as far as the emulator can: files in their place."""
+"""Sources of imports: files that replace other map servers and databases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import epsg
 from prefect_geobox.emulator.geodata.vector_files import read_through_pyogrio
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """A file that stands for a server or database.
+    """A file that replaces a map server or database.
 
     Attributes:
-        address: The address that it answers under.
+        address: The address of the server or database.
         path: The file.
     """
 
@@ -29,17 +30,17 @@ class Source:
     path: Path
 
     def tables(self) -> list[dict[str, Any]]:
-        """What there is to import, in the API's own shape.
+        """The tables that it has, in the API's own shape.
 
         Raises:
-            JobFailed: The file cannot be read.
+            JobError: The file cannot be read.
         """
         pyogrio = library("pyogrio", f"reading {self.address}")
         try:
             names = [str(name) for name, _ in pyogrio.list_layers(self.path)]
             infos = {name: pyogrio.read_info(self.path, layer=name) for name in names}
         except (RuntimeError, ValueError) as error:
-            raise JobFailed(f"{self.address} cannot be read: {error}", _UNREADABLE) from None
+            raise JobError(f"{self.address} cannot be read: {error}", _UNREADABLE) from None
         return [
             {
                 "name": name,
@@ -56,26 +57,26 @@ class Source:
 
         Args:
             table: Its name.
-            srid: Its reference system where that is not to be the table's own; None for that.
+            srid: The reference system to use instead of the table's own; None for its own.
 
         Raises:
-            JobFailed: There is no such table, or the file cannot be read.
+            JobError: There is no such table, or the file cannot be read.
         """
         if table not in [known["name"] for known in self.tables()]:
-            raise JobFailed(f"{self.address} has no {table!r}", "geobox.NotFoundError")
+            raise JobError(f"{self.address} has no {table!r}", "geobox.NotFoundError")
         found = read_through_pyogrio(self.path.name, self.path.read_bytes(), "", table)
         return found if srid is None else replace(found, crs=epsg(srid))
 
 
 class Sources:
-    """The files that stand for servers and databases.
+    """The files that replace map servers and databases.
 
     Args:
         files: The files by address: of a WFS its URL without a query, of a database
             `host:port/name`.
 
     Raises:
-        ValueError: A file is not there.
+        ValueError: A file does not exist.
     """
 
     def __init__(self, files: Mapping[str, str | Path]) -> None:
@@ -88,14 +89,14 @@ class Sources:
         """The source of this address.
 
         Raises:
-            JobFailed: The emulator has none; it never asks another machine.
+            JobError: The emulator has none; it never connects to another machine.
         """
         plain = _plain(address)
         path = self._files.get(plain)
         if path is None:
             known = ", ".join(self._files) or "none"
             reason = f"{plain} cannot be reached; the emulator was started with sources: {known}"
-            raise JobFailed(reason, "geobox.ConnectionError")
+            raise JobError(reason, "geobox.ConnectionError")
         return Source(plain, path)
 
 

@@ -1,4 +1,4 @@
-"""Layers and views alike: their features, their columns, and the rows that a request picks."""
+"""Layers and views: their features, their columns, and the rows that a request selects."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.emulator.geodata import geometry
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.reprojection import to_web_mercator
-from prefect_geobox.emulator.http.errors import ApiError, integer, invalid_parameter
+from prefect_geobox.emulator.http.errors import ApiError, invalid_parameter
 from prefect_geobox.emulator.http.filters import FilterError, parse_filter
 from prefect_geobox.emulator.http.list_query import ListQuery
+from prefect_geobox.emulator.http.parameters import integer
 from prefect_geobox.emulator.state.store import Asset, OtherKind, View
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ BASE_SRID = 3857
 
 
 def layer_of(asset: Asset) -> Asset:
-    """The layer that holds the features: that of a view, or the layer itself."""
+    """The layer that stores the features: that of a view, or the layer itself."""
     return asset.source.layer if asset.source is not None else asset
 
 
@@ -60,10 +61,10 @@ def make_view(
         name: The name of the view.
         details: `display_name`, `description` and `view_cols` of the request.
         where: The filter.
-        box: The part of the world that it shows, in EPSG:3857; a guess at the reference system.
+        box: The extent that it shows. That it is in EPSG:3857 is a guess.
 
     Raises:
-        ApiError: The filter cannot be read, or names a column that is not there.
+        ApiError: The filter cannot be read, or names a column that does not exist.
     """
     known = {"id", *(field.name for field in layer.fields)}
     found = None
@@ -104,24 +105,24 @@ def record(row: dict[str, Any]) -> dict[str, Any]:
     return {"id": row["id"], **row["properties"]} if "properties" in row else row
 
 
-def picked(asset: Asset, params: QueryParams) -> list[dict[str, Any]]:
-    """The features or rows that the filters of a request pick, in its order; all without filters.
+def selected_rows(asset: Asset, params: QueryParams) -> list[dict[str, Any]]:
+    """The features or rows that a request selects, in its order; all without filters.
 
     Reads `q`, `search`, `search_fields` and `order_by`, of layers also `bbox`, `bbox_srid` and
     `feature_ids`, of tables `row_ids`.
 
     Raises:
-        ApiError: A parameter makes no sense.
+        ApiError: A parameter is invalid.
     """
     query = ListQuery.read(params, column_names(asset), sys.maxsize)
-    found = query.select(narrowed(asset, params), record)
+    found = query.select(rows_by_id_and_box(asset, params), record)
     if isinstance(found, int):
-        raise ApiError(422, "return_count makes no sense here")
+        raise ApiError(422, "return_count is not allowed here")
     return found
 
 
-def narrowed(asset: Asset, params: QueryParams) -> list[dict[str, Any]]:
-    """The features or rows of these identifiers and within this box."""
+def rows_by_id_and_box(asset: Asset, params: QueryParams) -> list[dict[str, Any]]:
+    """The features or rows with the identifiers and within the box of a request."""
     ids = {*split(params.getlist("feature_ids")), *split(params.getlist("row_ids"))}
     rows = [row for row in rows_of(asset) if not ids or str(row["id"]) in ids]
     box = box_of(params.getlist("bbox"), params.get("bbox_srid"))
@@ -129,10 +130,10 @@ def narrowed(asset: Asset, params: QueryParams) -> list[dict[str, Any]]:
 
 
 def box_of(values: list[str], srid: str | None) -> Box | None:
-    """A box in EPSG:3857, or None where none is given.
+    """A box in EPSG:3857, or None if none is given.
 
     Raises:
-        ApiError: It is no box.
+        ApiError: It is not a box.
     """
     numbers = split(values)
     if not numbers:
@@ -140,10 +141,10 @@ def box_of(values: list[str], srid: str | None) -> Box | None:
     crs = integer(srid, "query", "bbox_srid", BASE_SRID)
     try:
         west, south, east, north = (float(number) for number in numbers)
-        move = to_web_mercator(f"EPSG:{crs}")
-        return (*move(west, south), *move(east, north))
-    except (ValueError, JobFailed):
-        raise invalid_parameter("query", "bbox", "is no west,south,east,north") from None
+        transform = to_web_mercator(f"EPSG:{crs}")
+        return (*transform(west, south), *transform(east, north))
+    except (ValueError, JobError):
+        raise invalid_parameter("query", "bbox", "is not west,south,east,north") from None
 
 
 def overlaps(shape: dict[str, Any], box: Box) -> bool:
@@ -155,18 +156,18 @@ def overlaps(shape: dict[str, Any], box: Box) -> bool:
 
 
 def column_names(asset: Asset) -> list[str]:
-    """The columns that filters may name: the fields and `id`."""
+    """The columns that filters may use: the fields and `id`."""
     return ["id", *(field.name for field in fields_of(asset))]
 
 
-def selected(asset: Asset, params: QueryParams, name: str, without: str) -> list[Field]:
-    """The columns that a request wants: all, or those it names.
+def selected_fields(asset: Asset, params: QueryParams, name: str, without: str) -> list[Field]:
+    """The columns that a request selects: all, or those that it names.
 
     Args:
         asset: The layer or table.
         params: The request.
         name: The parameter that names them; `[ALL]` is all.
-        without: The parameter that names those to leave out.
+        without: The parameter that names the columns to leave out.
 
     Raises:
         ApiError: There is no such column.
@@ -183,6 +184,6 @@ def selected(asset: Asset, params: QueryParams, name: str, without: str) -> list
 
 
 def split(texts: Iterable[str]) -> list[str]:
-    """Values that come repeated, separated by commas, or as the text of a list."""
+    """Splits values that are repeated, separated by commas, or written as a list."""
     parts = [part for text in texts for part in text.strip().strip("[]").split(",")]
     return [part.strip().strip("'\"") for part in parts if part.strip()]

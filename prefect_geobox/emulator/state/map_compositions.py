@@ -1,4 +1,4 @@
-"""Maps, tilesets and mosaics: what is composed of other assets and made without a remote task."""
+"""Maps, tilesets and mosaics: composed of other assets, and made without a remote task."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Composition:
 
     Attributes:
         kind: The kind.
-        name: The name, which no other of its kind has.
-        details: What the API tells of it besides the identifiers.
+        name: The name, unique among those of its kind.
+        details: Its further fields in the API.
         members: The uuids of the layers of a tileset or the rasters of a mosaic.
-        style: The style of a map, which is told at an endpoint of its own.
+        style: The style of a map, which has an endpoint of its own.
     """
 
     kind: CompositionKind
@@ -48,42 +48,47 @@ class Composition:
     created_at: str = field(default_factory=now)
 
     def view(self) -> dict[str, Any]:
-        """It as the API describes it."""
+        """The composition as the API describes it."""
         return described(self)
 
 
 class Compositions:
-    """All maps, tilesets and mosaics. Safe to use from several threads."""
+    """All maps, tilesets and mosaics. Thread-safe."""
 
     def __init__(self) -> None:
         self._all: dict[str, Composition] = {}
         self._lock = threading.Lock()
 
-    def add(self, made: Composition) -> None:
-        """Adds one.
+    def add(self, composition: Composition) -> None:
+        """Adds a composition.
 
         Raises:
-            ApiError: Another of the kind has its name. That this is a 422, and that names are
+            ApiError: Another of its kind has the same name. That this is a 422, and that names are
                 unique here as they are for layers, are guesses.
         """
         with self._lock:
-            if any(o.kind is made.kind and o.name == made.name for o in self._all.values()):
-                message = f"one of the {made.kind.value} is named {made.name!r} already"
+            if any(
+                other.kind is composition.kind and other.name == composition.name
+                for other in self._all.values()
+            ):
+                message = (
+                    f"one of the {composition.kind.value} is named {composition.name!r} already"
+                )
                 raise ApiError(422, {"msg": message, "type": "geobox.DuplicateNameError"})
-            self._all[made.uuid] = made
+            self._all[composition.uuid] = composition
 
     def find(self, kind: CompositionKind, key: str) -> Composition | None:
-        """The one of this kind and uuid, or None."""
+        """The composition with this kind and uuid, or None."""
         found = self._all.get(key)
         return found if found is not None and found.kind is kind else None
 
-    def remove(self, made: Composition) -> None:
-        """Deletes one; nothing happens where it is gone already."""
+    def remove(self, composition: Composition) -> None:
+        """Deletes a composition; nothing happens if it is deleted already."""
         with self._lock:
-            self._all.pop(made.uuid, None)
+            self._all.pop(composition.uuid, None)
 
     def all(self, kind: CompositionKind) -> Iterator[Composition]:
-        """All of a kind, the newest first."""
+        """All compositions of a kind, the newest first."""
         with self._lock:
-            made = list(self._all.values())
-        return (one for one in reversed(made) if one.kind is kind)
+            compositions = list(self._all.values())
+        return (found for found in reversed(compositions) if found.kind is kind)

@@ -1,4 +1,4 @@
-"""Remote tasks: accepted at once, moved on by the clock, worked on in threads."""
+"""Remote tasks: accepted at once, worked on in threads, finished by the clock."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from prefect_geobox.client.model.tasks import TaskState
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.state.store import Asset, timestamp
 
 _FINAL = frozenset(state.value for state in TaskState if state.is_final)
-# How long before work that outlasts its task's duration is looked at again.
-_OVERDUE = 0.02
+# Seconds between two checks of work that takes longer than its task's duration.
+_OVERDUE_CHECK_SECONDS = 0.02
 _WORKERS = 4
 
 _logger = logging.getLogger(__name__)
@@ -28,12 +28,12 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What work leaves behind.
+    """The outcome of work.
 
     Attributes:
         result: The task's result.
-        asset: The asset that appears with the task's SUCCESS.
-        apply: Changes what there is already, with the task's SUCCESS. Must be quick.
+        asset: The asset that is added when the task succeeds.
+        apply: Changes existing assets when the task succeeds. Must be quick.
         state: The final state.
     """
 
@@ -56,11 +56,14 @@ class EmulatedTask:
     """One remote task.
 
     Attributes:
-        name: What it does.
-        seconds: How long it takes.
-        pending: The share of that before it starts.
-        units: What its progress counts up to; None where it tells no progress.
-        states: The states that its next reads find; the last one stays. Empty: the clock decides.
+        name: Its name.
+        seconds: Its duration.
+        pending: The share of the duration before it starts.
+        units: The total of its progress; None if it reports no progress.
+        states: The states that its next reads return; the last one stays. If empty, the state
+            depends on the clock.
+        work: Its work; None for a task whose outcome is given.
+        outcome: Its outcome; known before the end for a task without work.
     """
 
     name: str
@@ -70,7 +73,7 @@ class EmulatedTask:
     units: int | None = 100
     states: list[str] = field(default_factory=list)
     work: Future[Outcome] | None = None
-    ended: Outcome | None = None
+    outcome: Outcome | None = None
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     accepted_clock: float = field(default_factory=time.monotonic)
     ended_clock: float | None = None
@@ -90,8 +93,8 @@ class EmulatedTask:
         """The state now."""
         if self.states:
             return self.states[0]
-        if self.ended is not None and self.ended_clock is not None:
-            return self.ended.state
+        if self.outcome is not None and self.ended_clock is not None:
+            return self.outcome.state
         started = time.monotonic() >= self._started_clock
         return str(TaskState.PROGRESS if started else TaskState.PENDING)
 
@@ -101,7 +104,7 @@ class EmulatedTask:
         return self.state in _FINAL
 
     def progress(self) -> dict[str, int | None]:
-        """What the API says of its progress; a guess: nothing before it starts."""
+        """Its progress as the API reports it; a guess: none before it starts."""
         state = self.state
         if self.units is None or state == TaskState.PENDING.value:
             return {"current": None, "total": None}
@@ -110,12 +113,12 @@ class EmulatedTask:
         until = self.ended_clock if self.ended_clock is not None else time.monotonic()
         span = self.due - self._started_clock
         share = (until - self._started_clock) / span if span > 0 else 1.0
-        # Only the end is everything: work that takes longer than planned stays just below.
+        # Below the total until the end, even if the work takes longer than planned.
         current = min(int(max(share, 0.0) * self.units), max(self.units - 1, 0))
         return {"current": current, "total": self.units}
 
     def view(self) -> dict[str, Any]:
-        """The task as the API describes it. The result is an object until the end, never null."""
+        """The task as the API describes it. The result is an empty object until the end."""
         state = self.state
         final = state in _FINAL
         started = state != TaskState.PENDING.value and (
@@ -127,14 +130,14 @@ class EmulatedTask:
             "uuid": self.uuid,
             "name": self.name,
             "state": state,
-            "result": self.ended.result if final and self.ended is not None else {},
+            "result": self.outcome.result if final and self.outcome is not None else {},
             "accepted_at": timestamp(self._accepted),
             "started_at": self._wall(self._started_clock) if started else None,
             "finished_at": self._wall(finished_clock) if final else None,
         }
 
     def read(self) -> dict[str, Any]:
-        """Describes the task to a client; of scripted states, the next read finds the next."""
+        """Describes the task to a client; moves on to the next of the given states."""
         view = self.view()
         if len(self.states) > 1:
             self.states.pop(0)
@@ -147,34 +150,34 @@ class EmulatedTask:
 
 
 class RemoteTasks:
-    """All remote tasks. Safe to use from several threads.
+    """All remote tasks. Thread-safe.
 
     Args:
-        commit: Makes the asset of a task that succeeded appear; may raise `JobFailed`.
+        add_asset: Adds the asset of a task that succeeds; may raise `JobError`.
     """
 
-    def __init__(self, commit: Callable[[Asset], None]) -> None:
-        self._commit = commit
+    def __init__(self, add_asset: Callable[[Asset], None]) -> None:
+        self._add_asset = add_asset
         self._tasks: dict[str, EmulatedTask] = {}
         self._by_id: dict[str, EmulatedTask] = {}
         self._due: list[tuple[float, int, EmulatedTask]] = []
         self._ids = itertools.count(1001)
         self._lock = threading.RLock()
-        self._workers = _threads()
+        self._workers = _new_workers()
 
-    def rest(self) -> None:
-        """Ends the threads that work, after the work that is under way."""
+    def stop_workers(self) -> None:
+        """Ends the worker threads when the current work is done."""
         self._workers.shutdown(wait=True)
-        self._workers = _threads()
+        self._workers = _new_workers()
 
     def start(self, name: str, seconds: float, work: Work, units: int = 100) -> EmulatedTask:
-        """Accepts a task; its work begins at once, its end shows when its duration is over."""
+        """Accepts a task; its work starts at once, and it ends after its duration."""
         task = EmulatedTask(name=name, id=next(self._ids), seconds=seconds, units=units)
         task.work = self._workers.submit(outcome_of, work)
         self._accept(task)
         return task
 
-    def script(
+    def add_scripted(
         self,
         *,
         name: str,
@@ -184,7 +187,7 @@ class RemoteTasks:
         outcome: Outcome,
         states: Sequence[str],
     ) -> EmulatedTask:
-        """Accepts a task whose course and outcome are settled."""
+        """Accepts a task whose course and outcome are given."""
         task = EmulatedTask(
             name=name,
             id=next(self._ids),
@@ -192,58 +195,60 @@ class RemoteTasks:
             pending=pending,
             units=units,
             states=list(states),
-            ended=outcome,
+            outcome=outcome,
         )
         self._accept(task)
         return task
 
     def find(self, key: str) -> EmulatedTask | None:
-        """The task of this uuid or id, or None."""
+        """The task with this uuid or id, or None."""
         return self._tasks.get(key) or self._by_id.get(key)
 
     def all(self) -> Iterator[EmulatedTask]:
-        """All tasks, the newest first; a guess at the order that the API has."""
+        """All tasks, the newest first; the order of the API is a guess."""
         with self._lock:
             return reversed(list(self._tasks.values()))
 
     def abort(self, task: EmulatedTask) -> bool:
-        """Aborts a task; False where it has ended already."""
+        """Aborts a task; returns False if it has ended already."""
         with self._lock:
-            self.settle()
+            self.finish_due()
             if task.is_final:
                 return False
-            # Nobody knows what the API leaves as the result of an aborted task; a guess.
-            task.ended = Outcome({}, state=TaskState.ABORTED.value)
+            # The result of an aborted task is not known; a guess.
+            task.outcome = Outcome({}, state=TaskState.ABORTED.value)
             task.ended_clock = time.monotonic()
             task.states.clear()
             return True
 
-    def settle(self) -> None:
-        """Ends what is due. Called before each request is answered, so it must cost nothing."""
+    def finish_due(self) -> None:
+        """Ends the tasks that are due. Called for each request, so it must be fast."""
         with self._lock:
             while self._due and self._due[0][0] <= time.monotonic():
                 due, order, task = heapq.heappop(self._due)
                 if task.ended_clock is not None:
                     continue
                 if task.work is not None and not task.work.done():
-                    heapq.heappush(self._due, (time.monotonic() + _OVERDUE, order, task))
+                    heapq.heappush(
+                        self._due, (time.monotonic() + _OVERDUE_CHECK_SECONDS, order, task)
+                    )
                     continue
                 if task.work is None:
                     task.ended_clock = task.due
                     continue
                 outcome = self.commit(task.work.result())
-                # It ended when it was due, whenever someone looks; late work ends now.
+                # A task ends at its due time even if it is read later; late work ends now.
                 task.ended_clock = due if due == task.due else time.monotonic()
-                task.ended = outcome
+                task.outcome = outcome
 
     def commit(self, outcome: Outcome) -> Outcome:
-        """Makes what work left behind appear; the outcome, or the failure of that."""
+        """Applies the outcome of work; returns it, or the failure of applying it."""
         try:
             if outcome.asset is not None:
-                self._commit(outcome.asset)
+                self._add_asset(outcome.asset)
             if outcome.apply is not None:
                 outcome.apply()
-        except JobFailed as error:
+        except JobError as error:
             return failure(str(error), error.kind)
         return outcome
 
@@ -255,16 +260,16 @@ class RemoteTasks:
                 heapq.heappush(self._due, (task.due, task.id, task))
 
 
-def _threads() -> ThreadPoolExecutor:
-    # Costs nothing until there is work.
+def _new_workers() -> ThreadPoolExecutor:
+    # Starts no thread until there is work.
     return ThreadPoolExecutor(_WORKERS, thread_name_prefix="geobox-emulator-work")
 
 
 def outcome_of(work: Work) -> Outcome:
-    """Does work; what it leaves behind, or the failure that it ended in."""
+    """Does work; returns its outcome or its failure."""
     try:
         return work()
-    except JobFailed as error:
+    except JobError as error:
         return failure(str(error), error.kind)
     except Exception as error:
         _logger.exception("a defect of the emulator ended a remote task")

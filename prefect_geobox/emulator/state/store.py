@@ -11,14 +11,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from prefect_geobox.client.model.assets import AssetKind
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 class OtherKind(str, Enum):
-    """The kinds of asset that no remote task's result names."""
+    """The kinds of asset that are not the output of remote tasks."""
 
     VIEW = "view"
     GROUP = "group layer"
@@ -30,8 +30,8 @@ class OtherKind(str, Enum):
 
 Kind = AssetKind | OtherKind
 
-# The names of kinds in the types of errors. `geobox.DuplicatRasterDatasetNameError`, without its
-# `e`, is how the API itself writes it; the others are guesses after it.
+# The types of errors by kind. `geobox.DuplicatRasterDatasetNameError`, without the `e`, is the
+# API's own spelling; the others are guesses modelled on it.
 _DUPLICATE = {
     AssetKind.VECTOR: "geobox.DuplicateVectorLayerNameError",
     AssetKind.RASTER: "geobox.DuplicatRasterDatasetNameError",
@@ -46,12 +46,12 @@ _ids = itertools.count(101)
 
 
 def now() -> str:
-    """The time as the API writes it: microseconds, no zone. That it is UTC is a guess."""
+    """The current time as the API writes it: with microseconds, without a zone; UTC is a guess."""
     return timestamp(datetime.now(timezone.utc))
 
 
 def timestamp(moment: datetime) -> str:
-    """A moment as the API writes it."""
+    """A time as the API writes it."""
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
@@ -73,8 +73,8 @@ class View:
     """What a view shows of its layer.
 
     Attributes:
-        layer: The layer, whose features the view shares.
-        shows: Whether it shows a feature.
+        layer: The layer.
+        shows: Whether the view shows a feature.
         columns: The columns that it shows; None for all.
     """
 
@@ -90,13 +90,13 @@ class Asset:
     Attributes:
         kind: The kind.
         name: The name.
-        details: What the API tells of it besides the identifiers.
-        content: The bytes, of a file, raster or model.
-        fields: The columns, of a layer or table.
+        details: Its further fields in the API.
+        content: The bytes of a file, raster or model.
+        fields: The columns of a layer or table.
         rows: The rows of a table; the features of a layer, in EPSG:3857. Replaced as a whole and
-            never changed in place, so that whoever reads them has one moment of it.
-        source: What it shows of which layer, of a view.
-        members: The layers and views, of a group.
+            never changed in place, so that readers get a consistent list.
+        source: For a view: what it shows of which layer.
+        members: The layers and views of a group.
     """
 
     kind: Kind
@@ -117,7 +117,7 @@ class Asset:
 
 
 class Describable(Protocol):
-    """What the API can describe."""
+    """An object that the API can describe."""
 
     uuid: str
     id: int
@@ -127,20 +127,20 @@ class Describable(Protocol):
 
 
 def described(thing: Describable) -> dict[str, Any]:
-    """An asset, or whatever is described like one, as the API does it."""
+    """An asset or composition as the API describes it."""
     return {
         "uuid": thing.uuid,
         "id": thing.id,
         "name": thing.name,
         "created_at": thing.created_at,
-        # No source tells what a fresh asset has here; a guess.
+        # The value of a new asset is not known; a guess.
         "last_edit_at": thing.created_at,
         **thing.details,
     }
 
 
 class Store:
-    """All assets. Safe to use from several threads."""
+    """All assets. Thread-safe."""
 
     def __init__(self) -> None:
         self._assets: dict[str, Asset] = {}
@@ -150,7 +150,7 @@ class Store:
         """Adds an asset.
 
         Raises:
-            JobFailed: Another asset of the kind has its name. Files may share a name.
+            JobError: Another asset of its kind has the same name. Files may share a name.
         """
         with self._lock:
             taken = any(
@@ -159,7 +159,7 @@ class Store:
             )
             if taken and asset.kind in _DUPLICATE:
                 reason = f"a {asset.kind} named {asset.name!r} exists already"
-                raise JobFailed(reason, _DUPLICATE[asset.kind])
+                raise JobError(reason, _DUPLICATE[asset.kind])
             self._assets[asset.uuid] = asset
 
     def find(self, kind: Kind, key: str) -> Asset | None:
@@ -168,11 +168,11 @@ class Store:
         return asset if asset is not None and asset.kind is kind else None
 
     def remove(self, asset: Asset) -> None:
-        """Deletes an asset and, a guess, its views; nothing happens where it is gone already."""
+        """Deletes an asset and, a guess, its views; nothing happens if it is deleted already."""
         with self._lock:
             views = [o for o in self._assets.values() if o.source and o.source.layer is asset]
-            for gone in [asset, *views]:
-                self._assets.pop(gone.uuid, None)
+            for deleted in [asset, *views]:
+                self._assets.pop(deleted.uuid, None)
             for group in self._assets.values():
                 group.members = [m for m in group.members if m.uuid in self._assets]
 

@@ -9,11 +9,12 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from prefect_geobox.client.model.assets import AssetKind
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.vector_files import dataset_in, on_disk
 from prefect_geobox.emulator.state.store import Asset
 
-# The names of file types that the API knows, by the ending of a file.
+# The file types of the API by the suffix of a file.
 _TYPES = {
     ".geojson": "GeoJSON",
     ".json": "GeoJSON",
@@ -29,7 +30,7 @@ _TYPES = {
     ".glb": "GLB",
     ".xlsx": "XLSX",
 }
-_OTHERS = {
+_OTHER_TYPES = {
     "Image": (".jpg", ".jpeg", ".svg", ".png", ".bmp", ".gif"),
     "Video": (".mp4", ".avi", ".ogg", ".webm", ".mpeg", ".wmv"),
     "Document": (".txt", ".doc", ".docx", ".xls", ".ppt", ".pptx", ".pdf"),
@@ -44,14 +45,14 @@ def is_accepted(filename: str) -> bool:
 
 
 def make_file(filename: str, content: bytes, *, scan_archive: bool) -> Asset:
-    """A file asset. Reads the content to find its layers, so it belongs into a thread.
+    """A file asset. Reads the content to find its layers, so call it in a thread.
 
-    A file that cannot be read is a file nonetheless: it is publishing that fails.
+    A file that cannot be read is accepted; only publishing it fails.
 
     Args:
         filename: The file's name.
         content: Its bytes.
-        scan_archive: Whether to look into a zip.
+        scan_archive: Whether to read the content of a zip.
     """
     file_type = _type_of(filename) or "Document"
     layers: list[dict[str, Any]] = []
@@ -73,7 +74,7 @@ def make_file(filename: str, content: bytes, *, scan_archive: bool) -> Asset:
 
 def _type_of(filename: str) -> str | None:
     suffix = PurePosixPath(filename).suffix.lower()
-    others = (name for name, suffixes in _OTHERS.items() if suffix in suffixes)
+    others = (name for name, suffixes in _OTHER_TYPES.items() if suffix in suffixes)
     return _TYPES.get(suffix) or next(others, None)
 
 
@@ -124,16 +125,16 @@ def _geojson_count(content: bytes) -> int:
 
 def _gpkg_layers(content: bytes, default: list[str]) -> tuple[list[str], int]:
     try:
-        pyogrio = library("pyogrio", "looking into a GPKG")
+        pyogrio = library("pyogrio", "reading a GPKG")
         with on_disk("upload.gpkg", content) as path:
             names = [str(row[0]) for row in pyogrio.list_layers(path)]
             return names, sum(int(pyogrio.read_info(path, layer=n)["features"]) for n in names)
-    except (JobFailed, RuntimeError, ValueError):
+    except (JobError, RuntimeError, ValueError):
         return default, 0
 
 
 def _shapefile_count(*, archive: bytes, dataset: str) -> int:
-    # The header of its table tells the number of records; no library is needed for that.
+    # The header of its table has the number of records; reading that needs no library.
     with ZipFile(io.BytesIO(archive)) as opened:
         table = str(PurePosixPath(dataset).with_suffix(".dbf"))
         if table not in opened.namelist():

@@ -1,4 +1,4 @@
-"""All vector tools: their names, their parameters, and what does their work."""
+"""All vector tools: their names, their parameters and the functions that run them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prefect_geobox.emulator.vector_tools import from_columns, per_feature, per_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prefect_geobox.emulator.vector_tools.inputs import Inputs, Piece
+    from prefect_geobox.emulator.vector_tools.inputs import Feature, Inputs
 
 
 @dataclass(frozen=True)
@@ -18,25 +18,25 @@ class VectorTool:
     """A system query.
 
     Attributes:
-        name: The name that clients look it up by.
+        name: The name by which clients find it.
         params: The types of its parameters by name. The names are known, the types are guesses.
-        work: Makes features of the parameters.
+        work: Makes features from the parameters.
     """
 
     name: str
     params: dict[str, str]
-    work: Callable[[Inputs], list[Piece]]
+    work: Callable[[Inputs], list[Feature]]
 
     @property
     def sql(self) -> str:
-        """Its SQL, which clients send back to run it.
+        """Its SQL, which clients send to run it.
 
-        That of the API is not known; here it only says which tool it is.
+        The SQL of the API is not known; here it only identifies the tool.
         """
         return f"SELECT * FROM {self.name}({', '.join(self.params)})"  # noqa: S608
 
     def described(self, number: int) -> dict[str, Any]:
-        """The tool as a client finds it in a list, under a number of its own."""
+        """The tool as an entry of a list, with a number as its `id`."""
         return {
             "uuid": f"00000000-0000-4000-8000-{number:012d}",
             "id": number,
@@ -153,7 +153,7 @@ TOOLS: tuple[VectorTool, ...] = (
         per_layer.spatial_group_by,
     ),
     VectorTool("$square_grid", {**_LAYER, "cell_size": "Float"}, per_layer.square_grid),
-    # Its name on the server has this spelling.
+    # The server spells its name this way.
     VectorTool(
         "$tabel_to_vector_layer",
         {"table": "Table", "lon": "Attribute", "lat": "Attribute"},

@@ -1,4 +1,4 @@
-"""What a vector tool works on: features with shapely's shapes, and the values of parameters."""
+"""The inputs of a vector tool: features with shapely geometries, and values of parameters."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.state.layers import fields_of, record, rows_of
 
 if TYPE_CHECKING:
     from prefect_geobox.emulator.state.store import Asset
 
 
-class Piece(NamedTuple):
-    """A feature: its shape in EPSG:3857, None for a row without, and its properties."""
+class Feature(NamedTuple):
+    """A feature: its shapely geometry in EPSG:3857, None for a row of a table, and its columns."""
 
     shape: Any
     properties: dict[str, Any]
@@ -40,26 +41,26 @@ class Inputs:
         """The library.
 
         Raises:
-            JobFailed: It is not installed.
+            JobError: It is not installed.
         """
         return library("shapely", self.tool)
 
-    def pieces(self, name: str = "layer") -> list[Piece]:
+    def features(self, name: str = "layer") -> list[Feature]:
         """The features of a layer, or the rows of a table."""
         rows = rows_of(self.assets[name])
         if "layer_type" not in self.assets[name].details:
-            return [Piece(None, {k: v for k, v in row.items() if k != "id"}) for row in rows]
+            return [Feature(None, {k: v for k, v in row.items() if k != "id"}) for row in rows]
         shape = self.shapely.geometry.shape
-        return [Piece(shape(row["geometry"]), row["properties"]) for row in rows]
+        return [Feature(shape(row["geometry"]), row["properties"]) for row in rows]
 
     def shapes(self, name: str = "layer") -> list[Any]:
-        """The shapes of a layer."""
-        return [piece.shape for piece in self.pieces(name)]
+        """The geometries of a layer."""
+        return [feature.shape for feature in self.features(name)]
 
-    def identified(self, name: str = "layer") -> dict[str, Piece]:
+    def identified(self, name: str = "layer") -> dict[str, Feature]:
         """The features of a layer by their `id` as text."""
         ids = (str(row["id"]) for row in rows_of(self.assets[name]))
-        return dict(zip(ids, self.pieces(name), strict=True))
+        return dict(zip(ids, self.features(name), strict=True))
 
     def text(self, name: str) -> str:
         """The value of a parameter as text."""
@@ -69,53 +70,53 @@ class Inputs:
         """The value of a parameter as a number.
 
         Raises:
-            JobFailed: It is none.
+            JobError: It is not one.
         """
         try:
             number = float(self.values[name])
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            raise self.wrong(name, f"{self.values[name]!r} is no number")
+            raise self.parameter_error(name, f"{self.values[name]!r} is not a number")
         return number
 
     def positive(self, name: str) -> float:
         """The value of a parameter as a number above zero.
 
         Raises:
-            JobFailed: It is none.
+            JobError: It is not one.
         """
         number = self.number(name)
         if number <= 0:
-            raise self.wrong(name, f"{number:g} is not above zero")
+            raise self.parameter_error(name, f"{number:g} is not above zero")
         return number
 
     def column(self, name: str, layer: str = "layer") -> str:
         """The value of a parameter as the name of a column.
 
         Raises:
-            JobFailed: The layer has no such column.
+            JobError: The layer has no such column.
         """
         column = self.text(name)
         if column not in {"id", *(field.name for field in fields_of(self.assets[layer]))}:
-            raise self.wrong(name, f"{self.assets[layer].name} has no field {column!r}")
+            raise self.parameter_error(name, f"{self.assets[layer].name} has no field {column!r}")
         return column
 
     def values_of(self, column: str, layer: str = "layer") -> list[Any]:
-        """The values of a column, feature by feature."""
+        """The values of a column, one for each feature."""
         return [record(row).get(column) for row in rows_of(self.assets[layer])]
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
-        """The value of a parameter as one of a few words, in the case that they have here.
+        """The value of a parameter as one of some words, compared regardless of case.
 
         Raises:
-            JobFailed: It is none of them.
+            JobError: It is not one of them.
         """
         for choice in choices:
             if self.text(name).lower() == choice.lower():
                 return choice
-        raise self.wrong(name, f"{self.text(name)!r} is none of {', '.join(choices)}")
+        raise self.parameter_error(name, f"{self.text(name)!r} is none of {', '.join(choices)}")
 
-    def wrong(self, name: str, reason: str) -> JobFailed:
-        """The failure of a run whose parameter makes no sense."""
-        return JobFailed(f"{self.tool}: {name}: {reason}", "geobox.InvalidParameterError")
+    def parameter_error(self, name: str, reason: str) -> JobError:
+        """The failure of a run with an invalid parameter."""
+        return JobError(f"{self.tool}: {name}: {reason}", "geobox.InvalidParameterError")

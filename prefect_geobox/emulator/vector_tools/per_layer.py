@@ -1,13 +1,13 @@
-"""Tools that look at a whole layer, or at groups of its features."""
+"""Tools that process a whole layer, or groups of its features."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from prefect_geobox.emulator.geodata.optional_libraries import JobFailed
+from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.sql.geometry_functions import combined
-from prefect_geobox.emulator.vector_tools.inputs import Piece
+from prefect_geobox.emulator.vector_tools.inputs import Feature
 from prefect_geobox.emulator.vector_tools.per_feature import box_text
 
 if TYPE_CHECKING:
@@ -15,68 +15,70 @@ if TYPE_CHECKING:
 
     from prefect_geobox.emulator.vector_tools.inputs import Inputs
 
-Pieces = list[Piece]
+Features = list[Feature]
 
-_WAYS = ("collect", "union", "extent", "makeline")
+_METHODS = ("collect", "union", "extent", "makeline")
 _MOST_CELLS = 100_000
 
 
-def convex_hull(inputs: Inputs) -> Pieces:
+def convex_hull(inputs: Inputs) -> Features:
     """`$convex_hull`: of all features together."""
-    return [Piece(_collected(inputs).convex_hull, {})]
+    return [Feature(_collected(inputs).convex_hull, {})]
 
 
-def concave_hull(inputs: Inputs) -> Pieces:
+def concave_hull(inputs: Inputs) -> Features:
     """`$concave_hull`: of all features; the tolerance is PostGIS's, from 0 to 1; a guess."""
     ratio = inputs.number("tolerance")
     if not 0 <= ratio <= 1:
-        raise inputs.wrong("tolerance", f"{ratio:g} does not lie between 0 and 1")
-    return [Piece(inputs.shapely.concave_hull(_collected(inputs), ratio=ratio), {})]
+        raise inputs.parameter_error("tolerance", f"{ratio:g} does not lie between 0 and 1")
+    return [Feature(inputs.shapely.concave_hull(_collected(inputs), ratio=ratio), {})]
 
 
-def layer_extent(inputs: Inputs) -> Pieces:
+def layer_extent(inputs: Inputs) -> Features:
     """`$layer_extent`: the box around all features."""
-    return [Piece(combined(inputs.shapely, _some_shapes(inputs), "extent"), {})]
+    return [Feature(combined(inputs.shapely, _required_shapes(inputs), "extent"), {})]
 
 
-def count(inputs: Inputs) -> Pieces:
-    """`$count`: a row without a shape."""
-    return [Piece(None, {"count": len(inputs.pieces())})]
+def count(inputs: Inputs) -> Features:
+    """`$count`: a row without a geometry."""
+    return [Feature(None, {"count": len(inputs.features())})]
 
 
-def layer_bbox(inputs: Inputs) -> Pieces:
-    """`$layer_bbox`: a row without a shape."""
+def layer_bbox(inputs: Inputs) -> Features:
+    """`$layer_bbox`: a row without a geometry."""
     return [
-        Piece(None, {"bbox": box_text(inputs, _some_shapes(inputs), int(inputs.number("srid")))})
+        Feature(
+            None, {"bbox": box_text(inputs, _required_shapes(inputs), int(inputs.number("srid")))}
+        )
     ]
 
 
-def dissolve(inputs: Inputs) -> Pieces:
+def dissolve(inputs: Inputs) -> Features:
     """`$dissolve`: one feature for each value of a column."""
     column = inputs.column("dissolve_field")
     return _grouped(inputs, column, "union")
 
 
-def spatial_group_by(inputs: Inputs) -> Pieces:
+def spatial_group_by(inputs: Inputs) -> Features:
     """`$spatial_group_by`."""
     column = inputs.column("group_column")
-    return _grouped(inputs, column, inputs.choice("agg_function", _WAYS))
+    return _grouped(inputs, column, inputs.choice("agg_function", _METHODS))
 
 
-def spatial_aggregation(inputs: Inputs) -> Pieces:
+def spatial_aggregation(inputs: Inputs) -> Features:
     """`$spatial_aggregation`: one feature of all."""
-    way = inputs.choice("agg_function", _WAYS)
-    return [Piece(combined(inputs.shapely, _some_shapes(inputs), way), {})]
+    method = inputs.choice("agg_function", _METHODS)
+    return [Feature(combined(inputs.shapely, _required_shapes(inputs), method), {})]
 
 
-def group_by(inputs: Inputs) -> Pieces:
-    """`$group_by`: the shapes of a group are collected, so that the result is a layer; a guess."""
+def group_by(inputs: Inputs) -> Features:
+    """`$group_by`: collects the geometries of each group, so the result is a layer; a guess."""
     column = inputs.column("group_column")
     values = inputs.values_of(inputs.column("agg_column"))
     function = inputs.choice("agg_function", ("count", "sum", "min", "max", "avg"))
     shapes = inputs.shapes()
     return [
-        Piece(
+        Feature(
             combined(inputs.shapely, [shapes[i] for i in indexes], "collect"),
             {column: key, function: _aggregated([values[i] for i in indexes], function)},
         )
@@ -84,27 +86,27 @@ def group_by(inputs: Inputs) -> Pieces:
     ]
 
 
-def delaunay_triangulation(inputs: Inputs) -> Pieces:
+def delaunay_triangulation(inputs: Inputs) -> Features:
     """`$delaunay_triangulation`."""
     triangles = inputs.shapely.delaunay_triangles(_collected(inputs))
-    return [Piece(triangle, {}) for triangle in inputs.shapely.get_parts(triangles)]
+    return [Feature(triangle, {}) for triangle in inputs.shapely.get_parts(triangles)]
 
 
-def voronoi_polygons(inputs: Inputs) -> Pieces:
+def voronoi_polygons(inputs: Inputs) -> Features:
     """`$voronoi_polygons`: each with the columns of its point."""
     shapely = inputs.shapely
-    pieces = inputs.pieces()
+    features = inputs.features()
     cells = shapely.get_parts(shapely.voronoi_polygons(_collected(inputs)))
-    tree = shapely.STRtree([piece.shape for piece in pieces])
+    tree = shapely.STRtree([feature.shape for feature in features])
     made = []
     for cell in cells:
         inside = sorted(tree.query(cell, predicate="intersects"))
-        made.append(Piece(cell, pieces[inside[0]].properties if inside else {}))
+        made.append(Feature(cell, features[inside[0]].properties if inside else {}))
     return made
 
 
-def square_grid(inputs: Inputs) -> Pieces:
-    """`$square_grid`: the cells over the layer's extent, with the `count` of features in each."""
+def square_grid(inputs: Inputs) -> Features:
+    """`$square_grid`: cells over the layer's extent, with the `count` of features in each."""
     size, (west, south, east, north) = _grid(inputs)
     columns = range(math.floor(west / size), math.floor(east / size) + 1)
     rows = range(math.floor(south / size), math.floor(north / size) + 1)
@@ -116,8 +118,8 @@ def square_grid(inputs: Inputs) -> Pieces:
     return _counted(inputs, cells)
 
 
-def hexagon_grid(inputs: Inputs) -> Pieces:
-    """`$hexagon_grid`: as the square one; the size is that of an edge, as PostGIS has it."""
+def hexagon_grid(inputs: Inputs) -> Features:
+    """`$hexagon_grid`: like `$square_grid`; the size is that of an edge, as in PostGIS."""
     size, (west, south, east, north) = _grid(inputs)
     height, width = math.sqrt(3) * size, 1.5 * size
     columns = range(math.floor((west - size) / width), math.ceil((east + size) / width) + 1)
@@ -132,26 +134,26 @@ def hexagon_grid(inputs: Inputs) -> Pieces:
     return _counted(inputs, cells)
 
 
-def network_trace(inputs: Inputs) -> Pieces:
-    """`$network_trace`: the lines that follow a line, or, upstream, that it follows.
+def network_trace(inputs: Inputs) -> Features:
+    """`$network_trace`: the lines downstream or upstream of a line.
 
-    One follows another where its start is no further from the other's end than the tolerance.
+    A line is downstream of another if its start lies within the tolerance of the other's end.
     """
-    lines = {key: piece for key, piece in inputs.identified().items() if _ends(piece.shape)}
+    lines = {key: feature for key, feature in inputs.identified().items() if _ends(feature.shape)}
     start = str(int(inputs.number("from_id")))
     if start not in lines:
-        raise inputs.wrong("from_id", f"there is no line {start}")
-    leaves = 1 if inputs.choice("direction", ("up", "down")) == "down" else 0
+        raise inputs.parameter_error("from_id", f"there is no line {start}")
+    end_index = 1 if inputs.choice("direction", ("up", "down")) == "down" else 0
     tolerance = inputs.number("tolerance")
-    seen, todo = {start}, [start]
-    while todo:
-        x, y = _ends(lines[todo.pop()].shape)[leaves]
-        for key, piece in lines.items():
-            other = _ends(piece.shape)[1 - leaves]
-            if key not in seen and math.dist((x, y), other) <= tolerance:
-                seen.add(key)
-                todo.append(key)
-    return [piece for key, piece in lines.items() if key in seen]
+    reached, pending = {start}, [start]
+    while pending:
+        x, y = _ends(lines[pending.pop()].shape)[end_index]
+        for key, feature in lines.items():
+            other = _ends(feature.shape)[1 - end_index]
+            if key not in reached and math.dist((x, y), other) <= tolerance:
+                reached.add(key)
+                pending.append(key)
+    return [feature for key, feature in lines.items() if key in reached]
 
 
 def _ends(shape: Any) -> tuple[tuple[float, float], ...]:
@@ -163,13 +165,13 @@ def _ends(shape: Any) -> tuple[tuple[float, float], ...]:
 
 
 def _collected(inputs: Inputs) -> Any:
-    return inputs.shapely.GeometryCollection(_some_shapes(inputs))
+    return inputs.shapely.GeometryCollection(_required_shapes(inputs))
 
 
-def _some_shapes(inputs: Inputs) -> list[Any]:
+def _required_shapes(inputs: Inputs) -> list[Any]:
     shapes = inputs.shapes()
     if not shapes:
-        raise JobFailed(f"{inputs.tool}: the layer has no features", "geobox.NoFeaturesError")
+        raise JobError(f"{inputs.tool}: the layer has no features", "geobox.NoFeaturesError")
     return shapes
 
 
@@ -180,10 +182,10 @@ def _groups(values: list[Any]) -> dict[Any, list[int]]:
     return groups
 
 
-def _grouped(inputs: Inputs, column: str, way: str) -> Pieces:
+def _grouped(inputs: Inputs, column: str, method: str) -> Features:
     shapes = inputs.shapes()
     return [
-        Piece(combined(inputs.shapely, [shapes[i] for i in indexes], way), {column: key})
+        Feature(combined(inputs.shapely, [shapes[i] for i in indexes], method), {column: key})
         for key, indexes in _groups(inputs.values_of(column)).items()
     ]
 
@@ -206,10 +208,12 @@ def _sort_key(value: Any) -> tuple[bool, Any]:
 
 def _grid(inputs: Inputs) -> tuple[float, tuple[float, float, float, float]]:
     size = inputs.positive("cell_size")
-    west, south, east, north = map(float, inputs.shapely.total_bounds(_some_shapes(inputs)))
+    west, south, east, north = map(float, inputs.shapely.total_bounds(_required_shapes(inputs)))
     cells = ((east - west) / size + 1) * ((north - south) / size + 1)
     if cells > _MOST_CELLS:
-        raise inputs.wrong("cell_size", f"makes {cells:.0f} cells, more than {_MOST_CELLS}")
+        raise inputs.parameter_error(
+            "cell_size", f"makes {cells:.0f} cells, more than {_MOST_CELLS}"
+        )
     return size, (west, south, east, north)
 
 
@@ -220,6 +224,8 @@ def _hexagon(inputs: Inputs, x: float, y: float, size: float) -> Any:
     )
 
 
-def _counted(inputs: Inputs, cells: Iterator[Any]) -> Pieces:
+def _counted(inputs: Inputs, cells: Iterator[Any]) -> Features:
     tree = inputs.shapely.STRtree(inputs.shapes())
-    return [Piece(cell, {"count": len(tree.query(cell, predicate="intersects"))}) for cell in cells]
+    return [
+        Feature(cell, {"count": len(tree.query(cell, predicate="intersects"))}) for cell in cells
+    ]

@@ -255,9 +255,9 @@ def test_centroid_is_that_of_shapely(api: Api, countries: bytes) -> None:
     ("values", "reason"),
     [
         ({"distance": None}, "'distance'"),
-        ({"distance": "far"}, "no number"),
+        ({"distance": "far"}, "not a number"),
         ({"distance": 1, "layer": "gone"}, "'gone' not found"),
-        ({"distance": -1_000}, "makes nothing"),
+        ({"distance": -1_000}, "no geometry"),
     ],
 )
 def test_vector_tool_without_sense_is_a_failure(

@@ -289,7 +289,7 @@ def test_unusable_features_are_left_out_and_reported(api: Api, geometry: Any, re
         ("a.geojson", b"", "EmptyFile", "is empty"),
         ("a.geojson", b"{", "InvalidFile", "cannot be read"),
         ("a.geojson", b"\xff\xfe\x00", "InvalidFile", "cannot be read"),
-        ("a.geojson", b"[1]", "InvalidFile", "no GeoJSON"),
+        ("a.geojson", b"[1]", "InvalidFile", "not a GeoJSON"),
         ("a.geojson", geojson(point(1, math.nan)), "InvalidFile", "NaN"),
         ("a.geojson", geojson(point(1, 2)).replace(b"1", b"1e999"), "InvalidFile", "1e999"),
         pytest.param("a.geojson", b"[" * 100_000, "InvalidFile", "recursion", id="deep"),
@@ -304,7 +304,7 @@ def test_unusable_features_are_left_out_and_reported(api: Api, geometry: Any, re
         ("a.zip", b"broken", "InvalidFile", "a.zip cannot be read"),
         ("a.csv", b"name\nA\n", "InvalidFile", "longitude"),
         ("a.csv", b"lon,lat\n", "NoFeatures", "no features"),
-        ("a.txt", b"text", "InvalidFile", "no format"),
+        ("a.txt", b"text", "InvalidFile", "not supported"),
     ],
 )
 def test_unusable_file_is_a_failure_with_a_reason(

@@ -211,7 +211,7 @@ async def test_endless_sql_ends(
     api: Api, layer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A query that takes too long is ended."""
-    monkeypatch.setattr("prefect_geobox.emulator.sql.database._SECONDS", 0.05)
+    monkeypatch.setattr("prefect_geobox.emulator.sql.database._TIMEOUT_SECONDS", 0.05)
     sql = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS i FROM n"
     )

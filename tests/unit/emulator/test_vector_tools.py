@@ -395,7 +395,7 @@ async def test_tools_answer_without_a_layer(client: Any, uuids: dict[str, str]) 
 @pytest.mark.parametrize(
     ("tool", "arguments", "reason"),
     [
-        ("clip", {**POLYGONS, "clip_vector_uuid": "table"}, "wants a layer as 'clip'"),
+        ("clip", {**POLYGONS, "clip_vector_uuid": "table"}, "needs a layer as 'clip'"),
         ("square_grid", {**POLYGONS, "cell_size": 0.001}, "more than 100000"),
         ("dissolve", {**POLYGONS, "dissolve_field_name": "x"}, "no field 'x'"),
         ("concave_hull", {**POLYGONS, "tolerance": 3}, "between 0 and 1"),

@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.geodata.thumbnails import thumbnail
-from prefect_geobox.emulator.http.downloads import download_of
-from prefect_geobox.emulator.http.errors import boolean, invalid_parameter, not_found
+from prefect_geobox.emulator.http.downloads import download_response
+from prefect_geobox.emulator.http.errors import not_found
 from prefect_geobox.emulator.http.list_query import ListQuery
-from prefect_geobox.emulator.http.request_body import body_of
+from prefect_geobox.emulator.http.parameters import boolean
 from prefect_geobox.emulator.state.emulator_state import state_of
 from prefect_geobox.emulator.state.features import feature_collection
 from prefect_geobox.emulator.state.layers import (
     column_names,
     fields_of,
-    narrowed,
+    rows_by_id_and_box,
     rows_of,
-    selected,
+    selected_fields,
 )
-from prefect_geobox.emulator.state.store import Asset, Kind, OtherKind
-from prefect_geobox.emulator.state.uploaded_files import is_accepted, make_file
+from prefect_geobox.emulator.state.lookup import (
+    COLLECTIONS,
+    LAYER_KINDS,
+    collection_of,
+    requested_asset,
+)
+from prefect_geobox.emulator.state.store import Asset, Kind
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-COLLECTIONS: dict[str, Kind] = {
-    "vectorLayers": AssetKind.VECTOR,
-    "vectorLayerViews": OtherKind.VIEW,
-    "groupLayers": OtherKind.GROUP,
-    "queries": OtherKind.QUERY,
-    "rasters": AssetKind.RASTER,
-    "3dmodels": AssetKind.MODEL,
-    "files": AssetKind.FILE,
-    "3dtiles": AssetKind.TILES3D,
-    "tables": AssetKind.TABLE,
-}
-# Layers, files and tables have none.
-_WITH_THUMBNAIL = {AssetKind.RASTER, AssetKind.MODEL, AssetKind.TILES3D}
+# Layers, files and tables have no thumbnail.
+_KINDS_WITH_THUMBNAIL = {AssetKind.RASTER, AssetKind.MODEL, AssetKind.TILES3D}
 _LIST_LIMITS: dict[Kind, int] = {AssetKind.RASTER: 100}
 _DEFAULT_LIMIT = 10
 _ROWS_LIMIT = 100
@@ -60,45 +54,11 @@ _FIELDS = (
 )
 
 
-def asset_of(request: Request, *kinds: Kind) -> Asset:
-    """The asset that a request names.
-
-    Args:
-        request: The request.
-        *kinds: The kinds that the endpoint is for; any where none is given.
-
-    Raises:
-        ApiError: There is no such asset.
-    """
-    collection, key = request.path_params["collection"], request.path_params["asset"]
-    kind = COLLECTIONS.get(collection)
-    asset = state_of(request).store.find(kind, key) if kind is not None else None
-    if asset is None or (kinds and asset.kind not in kinds):
-        raise not_found(f"{collection} resource", key)
-    return asset
-
-
-async def upload(request: Request) -> Response:
-    """`POST files/`."""
-    body = body_of(request)
-    file = body.uploads.get("file")
-    if file is None:
-        raise invalid_parameter("body", "file", "field required", "value_error.missing")
-    if not is_accepted(file.filename):
-        message = f"files such as {file.filename!r} are not accepted"
-        raise invalid_parameter("body", "file", message)
-    scan = boolean(body.text("scan_archive"), default=True)
-    state = state_of(request)
-    asset = await asyncio.to_thread(make_file, file.filename, file.content, scan_archive=scan)
-    state.store.add(asset)
-    return JSONResponse(asset.view())
-
-
 async def list_assets(request: Request) -> Response:
     """`GET {collection}/`."""
-    kind = COLLECTIONS.get(request.path_params["collection"])
+    kind = COLLECTIONS.get(collection_of(request))
     if kind is None:
-        raise not_found("resource", request.path_params["collection"])
+        raise not_found("resource", collection_of(request))
     state, params = state_of(request), request.query_params
     query = ListQuery.read(params, _FIELDS, _LIST_LIMITS.get(kind, _DEFAULT_LIMIT))
     # The emulator has one user: nothing is shared with it. What `temporary=False` leaves out is not
@@ -106,20 +66,17 @@ async def list_assets(request: Request) -> Response:
     assets = [] if boolean(params.get("shared")) else list(state.store.all(kind))
     if boolean(params.get("temporary")):
         assets = [asset for asset in assets if asset.details.get("temporary")]
-    found = query.select(assets, Asset.view)
-    if isinstance(found, int):
-        return JSONResponse(state.count(found))
-    return JSONResponse([asset.view() for asset in found])
+    return state.list_response(query.select(assets, Asset.view), Asset.view)
 
 
 async def get_asset(request: Request) -> Response:
     """`GET {collection}/{uuid}/`, and `…/info/` for files."""
-    return JSONResponse(asset_of(request).view())
+    return JSONResponse(requested_asset(request).view())
 
 
 async def delete_asset(request: Request) -> Response:
     """`DELETE {collection}/{uuid}/`."""
-    state_of(request).store.remove(asset_of(request))
+    state_of(request).store.remove(requested_asset(request))
     # Whether the API sends a body is not known; clients read none.
     return Response(status_code=204)
 
@@ -136,7 +93,7 @@ async def make_permanent(request: Request) -> Response:
 
 async def list_features(request: Request) -> Response:
     """`GET vectorLayers/{uuid}/features/`."""
-    layer = asset_of(request, AssetKind.VECTOR, OtherKind.VIEW)
+    layer = requested_asset(request, *LAYER_KINDS)
     found = await asyncio.to_thread(feature_collection, layer, request.query_params)
     return JSONResponse(state_of(request).count(found) if isinstance(found, int) else found)
 
@@ -144,7 +101,7 @@ async def list_features(request: Request) -> Response:
 async def get_feature(request: Request) -> Response:
     """`GET vectorLayers/{uuid}/features/{id}`."""
     key = request.path_params["feature"]
-    for feature in rows_of(asset_of(request, AssetKind.VECTOR, OtherKind.VIEW)):
+    for feature in rows_of(requested_asset(request, *LAYER_KINDS)):
         if str(feature["id"]) == key:
             return JSONResponse(feature)
     raise not_found("feature", key)
@@ -152,7 +109,7 @@ async def get_feature(request: Request) -> Response:
 
 async def list_fields(request: Request) -> Response:
     """`GET {collection}/{uuid}/fields/`."""
-    asset = asset_of(request, AssetKind.VECTOR, OtherKind.VIEW, AssetKind.TABLE)
+    asset = requested_asset(request, *LAYER_KINDS, AssetKind.TABLE)
     fields = [
         {"id": number, "name": f.name, "display_name": f.name, "datatype": f.datatype}
         for number, f in enumerate(fields_of(asset), start=1)
@@ -162,19 +119,19 @@ async def list_fields(request: Request) -> Response:
 
 async def list_rows(request: Request) -> Response:
     """`GET tables/{uuid}/rows/`."""
-    table, params = asset_of(request, AssetKind.TABLE), request.query_params
+    table, params = requested_asset(request, AssetKind.TABLE), request.query_params
     query = ListQuery.read(params, column_names(table), _ROWS_LIMIT)
-    found: list[dict[str, Any]] | int = query.select(narrowed(table, params), dict)
-    if isinstance(found, int):
-        return JSONResponse(state_of(request).count(found))
-    columns = {"id", *(field.name for field in selected(table, params, "fields", "exclude"))}
-    return JSONResponse([{k: v for k, v in row.items() if k in columns} for row in found])
+    found = query.select(rows_by_id_and_box(table, params), dict)
+    columns = {"id", *(field.name for field in selected_fields(table, params, "fields", "exclude"))}
+    return state_of(request).list_response(
+        found, lambda row: {k: v for k, v in row.items() if k in columns}
+    )
 
 
 async def get_row(request: Request) -> Response:
     """`GET tables/{uuid}/rows/{id}/`."""
     key = request.path_params["row"]
-    for row in asset_of(request, AssetKind.TABLE).rows:
+    for row in requested_asset(request, AssetKind.TABLE).rows:
         if str(row["id"]) == key:
             return JSONResponse(row)
     raise not_found("row", key)
@@ -182,20 +139,20 @@ async def get_row(request: Request) -> Response:
 
 async def download(request: Request) -> Response:
     """`GET {collection}/{uuid}/download/` and `content/`."""
-    asset = asset_of(request, AssetKind.FILE, AssetKind.RASTER, AssetKind.MODEL)
+    asset = requested_asset(request, AssetKind.FILE, AssetKind.RASTER, AssetKind.MODEL)
     suffixes: dict[Kind, str] = {AssetKind.RASTER: ".tif", AssetKind.MODEL: ".glb"}
     name = f"{asset.name}{suffixes.get(asset.kind, '')}"
-    return download_of(request.headers, name, asset.content)
+    return download_response(request.headers, name, asset.content)
 
 
 async def get_thumbnail(request: Request) -> Response:
     """`GET {collection}/{uuid}/thumbnail.png`."""
-    asset = asset_of(request, *_WITH_THUMBNAIL)
+    asset = requested_asset(request, *_KINDS_WITH_THUMBNAIL)
     return Response(thumbnail(asset.uuid), media_type="image/png")
 
 
 def _set_temporary(request: Request, *, temporary: bool) -> Response:
-    asset = asset_of(request)
+    asset = requested_asset(request)
     asset.details["temporary"] = temporary
     return JSONResponse(asset.view())
 
@@ -203,7 +160,6 @@ def _set_temporary(request: Request, *, temporary: bool) -> Response:
 _ASSET = "/v1/{collection}/{asset}"
 
 ROUTES = [
-    Route("/v1/files", upload, methods=["POST"]),
     Route("/v1/{collection}", list_assets),
     Route(_ASSET, get_asset),
     Route(_ASSET, delete_asset, methods=["DELETE"]),

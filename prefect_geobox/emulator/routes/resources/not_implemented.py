@@ -1,4 +1,4 @@
-"""What the API can do with rasters, mosaics, tilesets and maps and the emulator cannot: a 501."""
+"""Endpoints of rasters, mosaics, tilesets and maps that the emulator lacks: it answers 501."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SHARED = ("settings", "share", "unshare", "shared-with-users", "wmts", "tilejson.json")
 _TILES = ("tiles/{rest:path}", "render/{rest:path}")
-_UNBUILT = {
+_NOT_IMPLEMENTED = {
     "rasters": (*_SHARED, *_TILES, "profile", "updateStats"),
     "mosaics": (*_SHARED, *_TILES, "point"),
     "tilesets": (*_SHARED, *_TILES, "updateExtent"),
@@ -24,12 +24,12 @@ _UNBUILT = {
 
 async def refuse(request: Request) -> Response:
     """Answers 501 in JSON."""
-    detail = f"the emulator does not do {request.method} {request.url.path}"
+    detail = f"the emulator does not implement {request.method} {request.url.path}"
     raise ApiError(501, {"msg": detail, "type": "geobox.NotImplementedError"})
 
 
 ROUTES = [
     Route(f"/v1/{collection}/{{asset}}/{part}", refuse, methods=["GET", "POST", "PUT", "DELETE"])
-    for collection, parts in _UNBUILT.items()
+    for collection, parts in _NOT_IMPLEMENTED.items()
     for part in parts
 ]

@@ -1,4 +1,4 @@
-"""`auth/token/` and `tasks/`."""
+"""`tasks/`: remote tasks listed, read and aborted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from prefect_geobox.client.model.tasks import TaskState
-from prefect_geobox.emulator.http.errors import ApiError, boolean, invalid_parameter, not_found
+from prefect_geobox.emulator.http.errors import ApiError, not_found
 from prefect_geobox.emulator.http.list_query import ListQuery
-from prefect_geobox.emulator.http.request_body import body_of
+from prefect_geobox.emulator.http.parameters import boolean, choice
 from prefect_geobox.emulator.state.emulator_state import EmulatorState, state_of
 from prefect_geobox.emulator.state.remote_tasks import EmulatedTask
 
@@ -20,55 +20,37 @@ if TYPE_CHECKING:
 _FIELDS = ("id", "uuid", "name", "state", "accepted_at", "started_at", "finished_at")
 _STATES = tuple(state.value for state in TaskState if state is not TaskState.UNKNOWN)
 _DEFAULT_LIMIT = 10
-# The emulator has one user; that of any other has no tasks.
+# The emulator has one user; any other user has no tasks.
 _USER_ID = "1"
-
-
-async def log_in(request: Request) -> Response:
-    """`POST auth/token/`."""
-    body = body_of(request)
-    for name in ("username", "password"):
-        if body.text(name) is None:
-            raise invalid_parameter("body", name, "field required", "value_error.missing")
-    access = state_of(request).access
-    token = access.log_in(str(body.get("username")), str(body.get("password")))
-    if token is None:
-        raise ApiError(401, "Incorrect username or password")
-    return JSONResponse({"access_token": token, "token_type": "bearer"})
 
 
 async def list_tasks(request: Request) -> Response:
     """`GET tasks/`."""
     state, params = state_of(request), request.query_params
     wanted = params.get("state")
-    if wanted and wanted not in _STATES:
-        message = f"{wanted!r} is none of {', '.join(_STATES)}"
-        raise invalid_parameter("query", "state", message, "type_error.enum")
+    if wanted:
+        choice(wanted, "query", "state", _STATES)
     query = ListQuery.read(params, _FIELDS, _DEFAULT_LIMIT)
     tasks = _candidates(state, query)
     if boolean(params.get("shared")) or params.get("user_id", _USER_ID) not in {"", _USER_ID}:
         tasks = []
-    found = query.select(
-        [task for task in tasks if not wanted or task.state == wanted], EmulatedTask.view
-    )
-    if isinstance(found, int):
-        return JSONResponse(state.count(found))
-    return JSONResponse([task.read() for task in found])
+    matching = [task for task in tasks if not wanted or task.state == wanted]
+    return state.list_response(query.select(matching, EmulatedTask.view), EmulatedTask.read)
 
 
 async def get_task(request: Request) -> Response:
     """`GET tasks/{task}/`."""
-    return JSONResponse(_task(request).read())
+    return JSONResponse(_requested_task(request).read())
 
 
 async def get_progress(request: Request) -> Response:
     """`GET tasks/{task}/status/`."""
-    return JSONResponse(_task(request).progress())
+    return JSONResponse(_requested_task(request).progress())
 
 
 async def abort_task(request: Request) -> Response:
     """`POST tasks/{task}/abort/`."""
-    task = _task(request)
+    task = _requested_task(request)
     if not state_of(request).tasks.abort(task):
         # What the API answers about a task that has ended is not known; 409 is a guess.
         detail = {"msg": f"the task has ended: {task.state}", "type": "geobox.TaskFinishedError"}
@@ -84,7 +66,7 @@ def _candidates(state: EmulatorState, query: ListQuery) -> list[EmulatedTask]:
     return sorted((task for task in found if task), key=lambda task: task.id, reverse=True)
 
 
-def _task(request: Request) -> EmulatedTask:
+def _requested_task(request: Request) -> EmulatedTask:
     key = request.path_params["task"]
     task = state_of(request).tasks.find(key)
     if task is None:
@@ -93,7 +75,6 @@ def _task(request: Request) -> EmulatedTask:
 
 
 ROUTES = [
-    Route("/v1/auth/token", log_in, methods=["POST"]),
     Route("/v1/tasks", list_tasks),
     Route("/v1/tasks/{task}", get_task),
     Route("/v1/tasks/{task}/status", get_progress),
