@@ -32,10 +32,21 @@ LEVELS = {
         ["async_client"],
         ["sync_client"],
     ],
+    "prefect_geobox.emulator": [
+        ["geodata", "http"],
+        ["faults"],
+        ["state"],
+        ["sql", "raster_tools"],
+        ["vector_tools"],
+        ["jobs"],
+        ["routes"],
+        ["app"],
+        ["server"],
+    ],
 }
 
 #: Parts that no other part of their folder imports, and that may import all of them.
-ENTRY_POINTS = {"__init__", "__main__"}
+ENTRY_POINTS = {"__init__", "__main__", "pytest_plugin"}
 
 
 def _module_name(path: Path) -> str:

@@ -1,1 +1,1 @@
-"""Geometries, reference systems and files."""
+"""Geometries, reference systems, and reading of vector and table files."""

@@ -1,1 +1,1 @@
-"""HTTP: requests read and recorded, connections, errors, parameters of lists."""
+"""HTTP: recorded requests, connections, errors, parameters, lists, authentication, downloads."""

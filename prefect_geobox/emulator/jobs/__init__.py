@@ -1,1 +1,1 @@
-"""The work of remote tasks."""
+"""The work that requests start: imports, exports, edits, queries and map images."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect_geobox.client.model.assets import AssetKind
-from prefect_geobox.emulator.http.errors import invalid_parameter, not_found
+from prefect_geobox.emulator.http.errors import invalid_parameter, missing_parameter, not_found
 from prefect_geobox.emulator.http.request_body import Body
 from prefect_geobox.emulator.state.layers import split
 from prefect_geobox.emulator.state.store import Asset, OtherKind, Store
@@ -60,7 +60,7 @@ class Parameter:
         text = body.text(self.name)
         if text is None:
             if self.default is REQUIRED:
-                raise invalid_parameter("body", self.name, "field required", "value_error.missing")
+                raise missing_parameter("body", self.name)
             return self.default
         try:
             return self.read(text, assets)

@@ -1,1 +1,1 @@
-"""A file for each file of `client.operations` that has endpoints of its own."""
+"""The endpoints of operations, in files named like those of `client.operations`."""

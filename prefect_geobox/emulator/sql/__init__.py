@@ -1,1 +1,1 @@
-"""SQL over layers and tables."""
+"""SQL over layers and tables, in SQLite with geometry functions."""

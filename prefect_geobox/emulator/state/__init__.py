@@ -1,1 +1,1 @@
-"""What a running emulator holds: assets, remote tasks, sources, recorded requests."""
+"""The state of an emulator: assets, compositions, remote tasks, import sources."""

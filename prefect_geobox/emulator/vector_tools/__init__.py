@@ -1,1 +1,1 @@
-"""The vector tools: system queries that make a layer of others, with shapely for PostGIS."""
+"""The vector tools: system queries that make a layer of others, with shapely instead of PostGIS."""
