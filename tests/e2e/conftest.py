@@ -14,8 +14,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from .cells import Cell, Outcome, keep, try_out
-from .lab import HERE, Lab, serving_prefect
+from .interruption_matrix import Cell, Outcome, keep, try_out
+from .testbed import HERE, Lab, serving_prefect
 
 #: How many cells are tried at once, as scripts and beside them under `serve` and the worker, and
 #: how many other tests. Most of it is waiting, but each is a process that works hard when it begins

@@ -10,8 +10,8 @@ import pytest
 
 from prefect_geobox.emulator.faults import always, delay, on, status
 
-from .cells import Cell, Trial
-from .lab import Geobox, side_by_side, until
+from .interruption_matrix import Cell, Trial
+from .testbed import Geobox, side_by_side, until
 
 ABORT = {"method": "POST", "path": "tasks/*/abort"}
 

@@ -13,8 +13,8 @@ from prefect.client.schemas.actions import ArtifactCreate
 
 from prefect_geobox.emulator.faults import always, hang, on
 
-from .attempts import attempts, ended
-from .lab import side_by_side, until
+from .rerun_trial import attempts, ended
+from .testbed import side_by_side, until
 
 #: How many trials of a test run at once.
 AT_ONCE = 4

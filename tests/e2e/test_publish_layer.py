@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
-from .lab import Geobox, side_by_side, until
+from tests.kit.sample_data import ROOT
 
-FLOWS = Path(__file__).parents[2] / "flows"
+from .testbed import Geobox, side_by_side, until
+
+FLOWS = ROOT / "flows"
 
 FIRST = """
 import sys

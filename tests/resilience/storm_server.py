@@ -21,7 +21,7 @@ from typing import Any
 from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.faults import always, delay, drip, hang, share, state
 
-from .kit import FAULTS, SLOW_FAULTS
+from .fault_table import FAULTS, SLOW_FAULTS
 
 OUTCOMES = ("SUCCESS", "FAILURE", "ABORTED")
 

@@ -19,8 +19,9 @@ from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.polling import wait_call as waiting
 from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.faults import always, drip, first, hang, on, status
-
-from .kit import count, leave, until
+from tests.kit.clients import close_now
+from tests.kit.emulator_requests import count
+from tests.kit.until import until_async as until
 
 HANGS = {"hang": hang(), "hang in body": hang(in_body=True), "drip": drip(0.05)}
 
@@ -196,7 +197,7 @@ async def test_cancelled_waits_leak_nothing(
             wait.cancel()
         ended = await asyncio.gather(*work, return_exceptions=True)
         assert all(isinstance(end, asyncio.CancelledError) for end in ended)
-    leave(client)
+    close_now(client)
     await until(lambda: io_tasks() <= tasks)
     await until(lambda: sockets() <= open_before)
     assert threading.active_count() <= threads

@@ -25,8 +25,11 @@ from prefect_geobox.emulator.faults import (
     reset,
     status,
 )
+from tests.kit.emulator_requests import count, seen
+from tests.kit.fake_clock import FakeClock
+from tests.kit.raw_server import refused_url
 
-from .kit import ROUNDING, FakeClock, count, refused_url, seen
+from .fault_table import ROUNDING
 
 #: What a server may do for ever, with the request timeout at its default of 30 s.
 FOR_EVER = {

@@ -29,8 +29,8 @@ from prefect_geobox.emulator.faults import (
     status,
     without,
 )
-
-from .kit import FakeClock, count, outcome, seen
+from tests.kit.emulator_requests import count, outcome, seen
+from tests.kit.fake_clock import FakeClock
 
 #: Results of every type that JSON has, and some that only look like an output.
 RESULTS: list[Any] = [

@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from prefect_geobox.client import AsyncGeoboxClient, RemoteTask, TaskAbortedError, TaskFailedError
 from prefect_geobox.client.http.transport import IN_FLIGHT
+from tests.kit.clients import close_now
+from tests.kit.emulator_requests import outcome
+from tests.kit.sample_data import ROOT
 
-from .kit import leave, outcome
 from .storm_server import OUTCOMES
 
 #: Seconds between two beats.
@@ -51,7 +52,7 @@ def server() -> Iterator[Server]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     ) as process:
         yield Server(process)
         assert process.stdin is not None
@@ -173,7 +174,7 @@ def closing(client: AsyncGeoboxClient) -> Iterator[AsyncGeoboxClient]:
     try:
         yield client
     finally:
-        leave(client)
+        close_now(client)
 
 
 async def storm(
