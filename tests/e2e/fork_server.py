@@ -22,9 +22,7 @@ import rerun_flows
 from prefect import serve
 from prefect.flow_engine import load_flow_run, run_flow
 
-import prefect_geobox.tasks  # noqa: F401
-
-FLOWS = {**matrix_flows.ROWS, **matrix_flows.OTHERS, **rerun_flows.FLOWS}
+FLOWS = {**matrix_flows.MATRIX, **matrix_flows.OTHERS, **rerun_flows.FLOWS}
 
 
 def carry_out(command: dict[str, Any]) -> None:
@@ -38,15 +36,15 @@ def carry_out(command: dict[str, Any]) -> None:
         return
     if command.get("kill"):
         rerun_flows.kill_at(*command["kill"])
-    flow, cell = FLOWS[command["flow"]], command["cell"]
-    if command["do"] == "again":
+    flow, parameters = FLOWS[command["flow"]], command["parameters"]
+    if command["do"] == "rerun":
         ended = run_flow(flow, flow_run=load_flow_run(command["run"]))
     else:
         ended = flow.with_options(
-            flow_run_name=cell["name"],
+            flow_run_name=parameters["name"],
             timeout_seconds=command.get("limit"),
             retries=command.get("retries"),
-        )(cell)
+        )(parameters)
     if inspect.iscoroutine(ended):
         asyncio.run(ended)
 
@@ -80,17 +78,17 @@ def next_command() -> dict[str, Any] | None:
             if pid == 0:
                 return command
             names[pid] = command["id"]
-            tell({"id": command["id"], "pid": pid})
+            report({"id": command["id"], "pid": pid})
         while names:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 break
-            tell({"id": names.pop(pid), "exit": os.waitstatus_to_exitcode(status)})
+            report({"id": names.pop(pid), "exit": os.waitstatus_to_exitcode(status)})
     return None
 
 
-def tell(line: dict[str, Any]) -> None:
-    """Writes a line for the test, all at once."""
+def report(line: dict[str, Any]) -> None:
+    """Writes a line to the test, all at once."""
     os.write(1, json.dumps(line).encode() + b"\n")
 
 

@@ -1,4 +1,4 @@
-"""The cells of the table: what is done to a flow that waits, and what came of it."""
+"""The matrix of interruptions: each way to wait against each ending, and how every case ended."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect_geobox.emulator.faults import always, hang, on
+from tests.kit.until import HANGING, until
 
-from .testbed import HANGING, Geobox, Lab, is_alive, until
+from .flow_processes import FlowProcess, is_alive
+from .observed_geobox import ObservedGeobox
+from .testbed import Testbed
 
-#: How many remote tasks a row waits for; negative where it publishes files.
-ROWS = {
+T = TypeVar("T")
+
+#: The flows, and how many remote tasks each waits for; negative where it publishes files.
+FLOWS = {
     "wait-direct": 1,
     "wait-submit": 1,
     "wait-map": 20,
@@ -31,7 +37,7 @@ ROWS = {
     "subflow-publish": -1,
 }
 
-COLUMNS = (
+ENDINGS = (
     "serve",
     "worker",
     "sigterm",
@@ -43,62 +49,69 @@ COLUMNS = (
     "other-fails",
 )
 
-#: Seconds: time limits long enough for all waits to have begun, on a busy machine.
+#: Seconds: time limits within which all waits have begun on a machine that does little else.
 LIMITS = {"task-limit": 4.0, "flow-limit": 8.0, "timeout": 4.0}
 
-#: Seconds that remote tasks take: longer than any cell, but where the end is waited for.
-LONG, SHORT = 600.0, 15.0
+#: Factors of the time limits, tried in turn until all waits begin within the limit.
+FACTORS = (1, 3, 9, 27)
+
+#: Seconds that remote tasks take: longer than any case.
+LONG = 3600.0
 
 OPTIONS = {"interval": 1.0, "max_interval": 2.0}
 
+#: What the log says of a remote task whose abort failed, or was not answered for 30 s.
+NOT_ABORTED = "could not be aborted"
+
 
 @dataclass(frozen=True)
-class Cell:
-    """What is to be tried.
+class Case:
+    """One case of the matrix.
 
     Attributes:
-        row: How the flow waits.
-        column: What is done to it.
+        flow: How the flow waits.
+        ending: What is done to it.
         wait: Options of the wait that differ.
     """
 
-    row: str
-    column: str
+    flow: str
+    ending: str
     wait: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         options = "".join(f"-{name}={value}" for name, value in self.wait)
-        return f"{self.column}-{self.row}{options}"
+        return f"{self.ending}-{self.flow}{options}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """How a case ended.
 
     Attributes:
-        remote: The states of the remote tasks after the process has ended, each once.
+        states: The states of the remote tasks after the process has ended, each once.
         flow_run: The final state of the flow run.
-        exit_code: Of the process, where it can be told; under serve and a worker it cannot.
-        abort_seconds: From the signal or the end of the time limit to the last abort.
-        late_seconds: From when the process noticed, as its log says, to the last abort.
-        end_seconds: From there to the end of the process.
+        exit_code: Of the process, where it is known; under serve and a worker it is not.
+        abort_seconds: From the signal or the end of the time limit to the last abort; None where
+            nothing was aborted. Recorded, never compared.
+        end_seconds: From there to the end of the process. Recorded, never compared.
         is_hanging: Whether the process had to be killed.
+        is_aborted_first: Whether the last abort arrived before the process had ended.
         log: The output of the process.
     """
 
-    remote: tuple[str, ...]
+    states: tuple[str, ...]
     flow_run: str
     exit_code: int | None
     abort_seconds: float | None
-    late_seconds: float
     end_seconds: float
     is_hanging: bool
+    is_aborted_first: bool
     log: str = field(repr=False, default="")
 
     @property
-    def fate(self) -> str:
-        """What became of the remote tasks, in a word or two."""
-        kinds = set(self.remote)
+    def remote(self) -> str:
+        """How the remote tasks ended, in a word or two."""
+        kinds = set(self.states)
         if kinds == {"ABORTED"}:
             return "aborted"
         if kinds <= {"PENDING", "PROGRESS", "SUCCESS"}:
@@ -106,9 +119,9 @@ class Outcome:
         return f"mixed: {', '.join(sorted(kinds))}"
 
     def as_json(self) -> dict[str, Any]:
-        """What is kept of it."""
+        """What is recorded of it."""
         return {
-            "remote": self.fate,
+            "remote": self.remote,
             "hangs": self.is_hanging,
             "flow_run": self.flow_run,
             "exit_code": self.exit_code,
@@ -117,25 +130,49 @@ class Outcome:
         }
 
 
-@dataclass
-class Trial:
-    """A cell that is being tried."""
+class LimitTooShortError(Exception):
+    """The time limit of a case ended before all of its waits had begun."""
 
-    lab: Lab
-    cell: Cell
-    geobox: Geobox
+
+@dataclass
+class CaseTrial:
+    """A case that is being tried.
+
+    Attributes:
+        testbed: Where.
+        case: What.
+        geobox: Its own.
+        paths: Files to publish.
+        name: Its own, of the flow run and its notes.
+        factor: Of the time limits.
+    """
+
+    testbed: Testbed
+    case: Case
+    geobox: ObservedGeobox
     paths: list[Path]
     name: str = ""
+    factor: float = 1
+
+    @property
+    def limit(self) -> float | None:
+        """The time limit in seconds, where the case has one."""
+        limit = LIMITS.get(self.case.ending)
+        return None if limit is None else limit * self.factor
+
+    @property
+    def _failure_request(self) -> Path:
+        return self.testbed.folder / f"{self.name}.fail"
 
     def parameters(self) -> dict[str, Any]:
-        """The cell as its flow takes it."""
-        number = ROWS[self.cell.row]
-        wait: dict[str, Any] = {**OPTIONS, **dict(self.cell.wait)}
-        if self.cell.column == "timeout":
-            wait["timeout"] = LIMITS["timeout"]
+        """The case as its flow takes it."""
+        number = FLOWS[self.case.flow]
+        wait: dict[str, Any] = {**OPTIONS, **dict(self.case.wait)}
+        if self.case.ending == "timeout":
+            wait["timeout"] = self.limit
         return {
             "name": self.name,
-            "folder": str(self.lab.folder),
+            "folder": str(self.testbed.folder),
             "host": self.geobox.url,
             "apikey": self.geobox.apikey,
             "tasks": [
@@ -143,72 +180,101 @@ class Trial:
             ],
             "files": [self.geobox.upload(path) for path in self.paths[: max(-number, 0)]],
             "wait": wait,
-            "limit": LIMITS["task-limit"] if self.cell.column == "task-limit" else None,
-            "fails": 3.0 if self.cell.column == "other-fails" else None,
+            "limit": self.limit if self.case.ending == "task-limit" else None,
+            "fails_after": (
+                str(self._failure_request) if self.case.ending == "other-fails" else None
+            ),
         }
 
     def has_begun(self) -> bool:
-        """Whether all remote tasks of the cell have been looked at."""
-        return len(self.geobox.looked_at()) == abs(ROWS[self.cell.row])
+        """Whether all remote tasks of the case have been polled."""
+        return len(self.geobox.polled()) == abs(FLOWS[self.case.flow])
 
-    @property
-    def _patience(self) -> float:
-        return 20.0 if self.cell.column in LIMITS else HANGING
+    def launch(self, flow: str | None = None) -> FlowProcess:
+        """Starts the flow as a script."""
+        return self.testbed.launcher.launch(
+            do="run",
+            flow=flow or self.case.flow,
+            parameters=self.parameters(),
+            limit=self.limit if self.case.ending == "flow-limit" else None,
+        )
+
+    def await_begin(self, process: FlowProcess) -> dict[str, Any]:
+        """Waits until all waits of a script have begun; the note of its begin.
+
+        Raises:
+            LimitTooShortError: The script has ended before, as its time limit was over.
+        """
+        begun = self.testbed.note(self.name, "begun")
+        assert begun is not None, process.log.read_text()
+        until(lambda: self.has_begun() or process.ended.is_set())
+        if not self.has_begun():
+            assert process.ended.is_set(), process.log.read_text()
+            assert self.limit is not None, process.log.read_text()
+            raise LimitTooShortError
+        return begun
 
     def in_script(self) -> Outcome:
-        """Runs the flow as a script and does to its process what the column says."""
-        column = self.cell.column
-        process = self.lab.starter.launch(
-            do="run",
-            flow=self.cell.row,
-            cell=self.parameters(),
-            limit=LIMITS["flow-limit"] if column == "flow-limit" else None,
-        )
-        begun = self.lab.note(self.name, "begun")
-        assert begun is not None, process.log.read_text()
-        assert until(self.has_begun, 60), process.log.read_text()
-        since = self._strike(process, begun)
-        is_hanging = not process.end(max(0.0, since - time.monotonic()) + self._patience)
+        """Runs the flow as a script and does to its process what the case says."""
+        process = self.launch()
+        begun = self.await_begin(process)
+        since = self._interrupt(process, begun)
+        is_hanging = not process.end((self.limit or 0.0) + HANGING)
         log = process.log.read_text()
         if is_hanging:
             process.send(signal.SIGKILL)
-            process.end(10)
+            process.end()
         return self._outcome(
             since,
             process.ended_at,
             is_hanging=is_hanging,
-            flow_run=self.lab.state_name(begun["run"]),
+            flow_run=self.testbed.state_name(begun["run"]),
             exit_code=process.exit_code,
             log=log,
         )
 
-    def _strike(self, process: Any, begun: dict[str, Any]) -> float:
-        column = self.cell.column
-        if column in ("task-limit", "timeout"):
-            return max(self.geobox.looked_at().values()) + LIMITS[column]
-        if column == "flow-limit":
-            return begun["at"] + LIMITS[column]
-        if column == "other-fails":
-            return begun["at"] + 3.0
-        time.sleep(1.0)
-        if column == "ctrl-c-twice":
-            self.geobox.faults = on(always(hang()), path="tasks/*/abort")
+    def _interrupt(self, process: FlowProcess, begun: dict[str, Any]) -> float:
+        ending = self.case.ending
+        if ending in ("task-limit", "timeout"):
+            return max(self.geobox.polled().values()) + (self.limit or 0.0)
+        if ending == "flow-limit":
+            return float(begun["at"]) + (self.limit or 0.0)
+        if ending == "other-fails":
+            return self._fail_another_task(process)
+        time.sleep(0.5)
+        if ending == "ctrl-c-twice":
+            unanswered = on(always(hang()), path="tasks/*/abort")
+            self.geobox.faults = unanswered
             process.send(signal.SIGINT)
-            until(lambda: self.geobox.most_in_flight, 3)
-            time.sleep(1.5)
-        return process.send(signal.SIGTERM if column == "sigterm" else signal.SIGINT)
+            # The second one comes while the abort is under way.
+            until(lambda: unanswered.given.total() or process.ended.is_set())
+            time.sleep(1.0)
+        return process.send(signal.SIGTERM if ending == "sigterm" else signal.SIGINT)
+
+    def _fail_another_task(self, process: FlowProcess) -> float:
+        """Has the other task fail, then lets the remote tasks succeed that are still waited for."""
+        self._failure_request.touch()
+        failed = self.testbed.note(self.name, "failed")
+        assert failed is not None, process.log.read_text()
+        if self.case.flow != "await-gather":
+            # Whoever gives up its waits because of the failure has time to do so.
+            time.sleep(2.0)
+            self.geobox.finish_all()
+        return float(failed["at"])
 
     def in_deployment(self, log: Path) -> Outcome:
         """Has a served or deployed flow run, and cancels it as a user does."""
-        kind = "serve-cells" if self.cell.column == "serve" else "pooled"
-        run = self.lab.run_deployment(self.cell.row, kind, self.name, {"cell": self.parameters()})
-        begun = self.lab.note(self.name, "begun")
+        deployment = "serve-matrix" if self.case.ending == "serve" else "pooled"
+        run = self.testbed.run_deployment(
+            self.case.flow, deployment, self.name, {"case": self.parameters()}
+        )
+        begun = self.testbed.note(self.name, "begun")
         assert begun is not None, log.read_text()
-        assert until(self.has_begun, 60), log.read_text()
-        time.sleep(1.0)
+        assert until(self.has_begun), log.read_text()
+        time.sleep(0.5)
         since = time.monotonic()
-        self.lab.cancel(run)
-        until(lambda: not is_alive(begun["pid"]), HANGING)
+        self.testbed.cancel(run)
+        until(lambda: not is_alive(begun["pid"]))
         is_hanging = is_alive(begun["pid"])
         ended = time.monotonic()
         if is_hanging:
@@ -217,76 +283,78 @@ class Trial:
             since,
             ended,
             is_hanging=is_hanging,
-            flow_run=self.lab.final_state(run),
+            flow_run=self.testbed.final_state(run),
             exit_code=None,
             log=log.read_text(),
         )
 
     def _outcome(self, since: float, ended: float, **known: Any) -> Outcome:
-        aborts = [at - since for at in self.geobox.aborts()]
-        noticed = _noticed(str(known["log"]), self.geobox.uuids())
-        last = max(self.geobox.aborts(), default=0.0)
+        aborts = self.geobox.aborts()
         return Outcome(
-            late_seconds=last - noticed if aborts and noticed is not None else 0.0,
-            remote=tuple(sorted(set(self.geobox.states()))),
-            abort_seconds=round(max(aborts), 1) if aborts else None,
+            states=tuple(sorted(set(self.geobox.states()))),
+            abort_seconds=round(max(aborts) - since, 1) if aborts else None,
             end_seconds=round(ended - since, 1),
+            is_aborted_first=bool(aborts) and max(aborts) < ended,
             **known,
         )
 
 
-def _noticed(log: str, uuids: list[str]) -> float | None:
-    """When the first abort of some remote tasks was logged, on the monotonic clock."""
-    lines = [line for line in log.splitlines() if "; aborting " in line]
-    times = [line.split()[0] for line in lines if any(uuid in line for uuid in uuids)]
-    if not times:
-        return None
-    today = datetime.now()  # noqa: DTZ005 - the log has local times
-    at = datetime.strptime(min(times), "%H:%M:%S.%f")  # noqa: DTZ007
-    ago = (today - at.replace(year=today.year, month=today.month, day=today.day)).total_seconds()
-    return time.monotonic() - ago % 86400
+def with_longer_limits(run: Callable[[float], T]) -> T:
+    """Runs something by factors of the time limits, until its waits begin within the limit."""
+    for factor in FACTORS:
+        with suppress(LimitTooShortError):
+            return run(factor)
+    raise AssertionError("no time limit was long enough for the waits to begin")
 
 
-def try_out(lab: Lab, cell: Cell, paths: list[Path], log: Path | None = None) -> Outcome:
-    """Tries a cell with a Geobox of its own.
+def run_case(testbed: Testbed, case: Case, paths: list[Path], log: Path | None = None) -> Outcome:
+    """Runs a case with a Geobox of its own, with longer time limits where the machine is slow.
 
     Args:
-        lab: Where.
-        cell: What.
+        testbed: Where.
+        case: What.
         paths: Files to publish.
         log: Of the process that serves the flow, where one does.
     """
-    seconds = SHORT if cell.column == "other-fails" else LONG
-    with Geobox(seconds=seconds) as geobox:
-        trial = Trial(lab, cell, geobox, paths, lab.name(str(cell).replace("=", "-")))
-        return trial.in_deployment(log) if log is not None else trial.in_script()
+
+    def run(factor: float) -> Outcome:
+        with ObservedGeobox(seconds=LONG) as geobox:
+            name = testbed.name(str(case).replace("=", "-"))
+            trial = CaseTrial(testbed, case, geobox, paths, name, factor)
+            return trial.in_deployment(log) if log is not None else trial.in_script()
+
+    return with_longer_limits(run)
 
 
-#: What the last full run has measured, by cell.
-KEPT = Path(__file__).with_name("interruption_matrix.json")
+#: What the last full run has measured, by case.
+RECORDS = Path(__file__).with_name("interruption_matrix.json")
 
-#: What may differ from run to run; only set this variable to keep them anew.
-SECONDS, ANEW = ("abort_seconds", "end_seconds"), "RECORD_CELLS"
+#: What differs from run to run; it is recorded only where this variable is set.
+SECONDS, RECORD_SECONDS = ("abort_seconds", "end_seconds"), "RECORD_MATRIX"
 
 
-def kept() -> dict[str, dict[str, Any]]:
-    """What the last full run has measured, by cell."""
-    found: dict[str, dict[str, Any]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+def recorded() -> dict[str, dict[str, Any]]:
+    """What the last full run has measured, by case."""
+    found: dict[str, dict[str, Any]] = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
     return found
 
 
-def keep(measured: dict[str, dict[str, Any]]) -> None:
-    """Keeps what has been measured, where anything but seconds has changed."""
-    before = kept()
+def record(measured: dict[str, dict[str, Any]]) -> None:
+    """Records what was measured, where anything but seconds has changed."""
+    before = recorded()
 
-    def is_news(name: str) -> bool:
+    def has_changed(name: str) -> bool:
         old, new = before.get(name), measured[name]
         return old is None or any(old[key] != new[key] for key in new if key not in SECONDS)
 
-    updates = {name: cell for name, cell in measured.items() if is_news(name) or ANEW in os.environ}
+    updates = {
+        name: case
+        for name, case in measured.items()
+        if RECORD_SECONDS in os.environ or has_changed(name)
+    }
     if updates:
         lines = [
-            f"{json.dumps(name)}: {json.dumps(cell)}"
-            for name, cell in sorted({**before, **updates}.items())
+            f"{json.dumps(name)}: {json.dumps(case)}"
+            for name, case in sorted({**before, **updates}.items())
         ]
-        KEPT.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        RECORDS.write_text("{\n" + ",\n".join(lines) + "\n}\n")

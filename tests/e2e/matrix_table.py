@@ -10,11 +10,11 @@ from typing import Any
 
 from tests.kit.sample_data import ROOT
 
-from .interruption_matrix import COLUMNS, LIMITS, ROWS, kept
+from .interruption_matrix import ENDINGS, FLOWS, LIMITS, recorded
 
 DOCUMENT = ROOT / "docs" / "cancellation.md"
 
-ROW_NAMES = {
+FLOW_NAMES = {
     "wait-direct": "`wait_for_task`, called",
     "wait-submit": "`wait_for_task.submit`",
     "wait-map": "`wait_for_task.map`, 20 tasks",
@@ -29,7 +29,7 @@ ROW_NAMES = {
     "subflow-publish": "`publish_file` in a subflow",
 }
 
-COLUMN_NAMES = {
+ENDING_NAMES = {
     "serve": "API cancel, `serve`",
     "worker": "API cancel, work pool",
     "sigterm": "SIGTERM",
@@ -42,49 +42,49 @@ COLUMN_NAMES = {
 }
 
 
-def name_of(row: str, column: str) -> str:
-    """The name under which a cell of the table is kept."""
-    return f"{column}-{row}" + ("-on_timeout=abort" if column in LIMITS else "")
+def name_of(flow: str, ending: str) -> str:
+    """The name under which a case of the table is recorded."""
+    return f"{ending}-{flow}" + ("-on_timeout=abort" if ending in LIMITS else "")
 
 
-def _told(cell: dict[str, Any], column: str) -> str:
-    if cell["hangs"]:
+def _remote_text(case: dict[str, Any], ending: str) -> str:
+    if case["hangs"]:
         return "**hangs**"
-    if column == "ctrl-c-twice":
-        return f"left in {cell['end_seconds']:.1f} s"
-    if cell["remote"] == "aborted":
+    if ending == "ctrl-c-twice":
+        return f"left in {case['end_seconds']:.1f} s"
+    if case["remote"] == "aborted":
         # A time limit is known to the test less exactly than a signal.
-        seconds = max(cell["abort_seconds"], 0) + 0.0
+        seconds = max(case["abort_seconds"], 0) + 0.0
         return f"aborted, {seconds:.1f} s"
-    return str(cell["remote"])
+    return str(case["remote"])
 
 
-def fates(cells: dict[str, dict[str, Any]]) -> str:
-    """What became of the remote tasks, rows by columns."""
-    lines = [["", *COLUMN_NAMES.values()], ["---"] * (len(COLUMNS) + 1)]
-    for row in ROWS:
-        told = [_told(cells[name_of(row, column)], column) for column in COLUMNS]
-        lines.append([ROW_NAMES[row], *told])
+def remote_ends(cases: dict[str, dict[str, Any]]) -> str:
+    """How the remote tasks ended, by flow and ending."""
+    lines = [["", *ENDING_NAMES.values()], ["---"] * (len(ENDINGS) + 1)]
+    for flow in FLOWS:
+        texts = [_remote_text(cases[name_of(flow, ending)], ending) for ending in ENDINGS]
+        lines.append([FLOW_NAMES[flow], *texts])
     return _joined(lines)
 
 
-def ends(cells: dict[str, dict[str, Any]]) -> str:
-    """How the flow run and its process ended, by column."""
+def process_ends(cases: dict[str, dict[str, Any]]) -> str:
+    """How the flow run and its process ended, by ending."""
     lines = [
         ["", "flow run", "exit code", "process ended after"],
         ["---"] * 4,
     ]
-    for column in COLUMNS:
-        found = [cells[name_of(row, column)] for row in ROWS]
-        found = [cell for cell in found if not cell["hangs"]]
-        seconds = [max(cell["end_seconds"], 0) for cell in found]
+    for ending in ENDINGS:
+        found = [cases[name_of(flow, ending)] for flow in FLOWS]
+        found = [case for case in found if not case["hangs"]]
+        seconds = [max(case["end_seconds"], 0) for case in found]
         lines.append(
             [
-                COLUMN_NAMES[column],
-                _each(cell["flow_run"] for cell in found),
-                _each("-" if cell["exit_code"] is None else cell["exit_code"] for cell in found),
+                ENDING_NAMES[ending],
+                _each(case["flow_run"] for case in found),
+                _each("-" if case["exit_code"] is None else case["exit_code"] for case in found),
                 f"{min(seconds):.1f} to {max(seconds):.1f} s"
-                if column != "other-fails"
+                if ending != "other-fails"
                 else "as soon as its waits had ended",
             ]
         )
@@ -99,7 +99,7 @@ def _joined(lines: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-TABLES = {"cells": fates, "ends": ends}
+TABLES = {"interruption matrix": remote_ends, "process ends": process_ends}
 
 
 def in_document(text: str, name: str) -> str:
@@ -113,7 +113,7 @@ def main() -> None:
     """Writes the tables into the document."""
     text = DOCUMENT.read_text(encoding="utf-8")
     for name, table in TABLES.items():
-        rows = table(kept())
+        rows = table(recorded())
         text = re.sub(
             rf"(<!-- {name} -->\n)(?:\|.*\n)*", lambda m, rows=rows: f"{m[1]}{rows}\n", text
         )

@@ -1,24 +1,22 @@
 """Flows that are ended by force and run again.
 
-Prefect loads this file by its path too, so it imports nothing that lies beside it.
+Prefect loads this file by its path too, so its imports are absolute.
 """
 
-import json
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, runtime, unmapped
 
 from prefect_geobox import (
-    GeoboxCredentials,
     apublish_file,
     aupload_file,
     publish_file,
     upload_file,
 )
+from tests.e2e.flow_notes import account, begin, note
 
 #: One trial, as plain JSON: `name`, `folder`, `host`, `apikey`, the `paths` to upload, the options
 #: of the `publish` and, where the files are published one by one, of the `upload`, the `retries` of
@@ -30,8 +28,8 @@ def kill_at(place: str, step: str) -> None:
     """Has this process kill itself at a place of its own choosing.
 
     Args:
-        place: "intent", when it is recorded and nothing is sent; "sent", when it is answered for
-            and that is not recorded.
+        place: "intent", when it is recorded and nothing is sent; "sent", when it is answered and
+            the answer is not recorded.
         step: Of this step, such as `publish-file`.
     """
     from prefect_geobox.client.async_client import AsyncGeoboxClient
@@ -55,26 +53,8 @@ def kill_at(place: str, step: str) -> None:
         AsyncGeoboxClient.submit = submit_or_die
 
 
-def account(trial: Trial) -> GeoboxCredentials:
-    """The account of the trial's emulator."""
-    return GeoboxCredentials(host=trial["host"], apikey=trial["apikey"])
-
-
-def note(trial: Trial, what: str, **values: Any) -> None:
-    """Tells the test something, in a file that appears whole."""
-    path = Path(trial["folder"], f"{trial['name']}.{what}")
-    text = json.dumps({"at": time.monotonic(), **values})
-    path.with_suffix(".part").write_text(text)
-    path.with_suffix(".part").replace(path)
-
-
-def begin(trial: Trial) -> None:
-    """Tells the test which process and which flow run this is."""
-    note(trial, "begun", pid=os.getpid(), run=runtime.flow_run.id)
-
-
 def end(trial: Trial, layers: list[Any]) -> list[str]:
-    """Tells the test what came of it; fails the first time, where the trial asks for it."""
+    """Notes the layers for the test; fails the first time, where the trial asks for it."""
     if trial.get("fails_once") and runtime.flow_run.run_count == 1:
         raise RuntimeError("something else fails the first time")
     uuids = [layer.uuid for layer in layers]
@@ -95,7 +75,7 @@ def retrying(step: Any, trial: Trial) -> Any:
     return step.with_options(retries=trial.get("retries", 0), retry_delay_seconds=0)
 
 
-@flow(name="again-direct")
+@flow(name="rerun-direct")
 def direct(trial: Trial) -> list[str]:
     """Uploads and publishes one after the other."""
     begin(trial)
@@ -107,7 +87,7 @@ def direct(trial: Trial) -> list[str]:
     return end(trial, layers)
 
 
-@flow(name="again-async")
+@flow(name="rerun-async")
 async def awaited(trial: Trial) -> list[str]:
     """The same with the async twins."""
     begin(trial)
@@ -119,7 +99,7 @@ async def awaited(trial: Trial) -> list[str]:
     return end(trial, layers)
 
 
-@flow(name="again-submit")
+@flow(name="rerun-submit")
 def submitted(trial: Trial) -> list[str]:
     """Publishes in threads of the task runner, uploads before."""
     begin(trial)
@@ -132,7 +112,7 @@ def submitted(trial: Trial) -> list[str]:
     return end(trial, [future.result() for future in futures])
 
 
-@flow(name="again-map")
+@flow(name="rerun-map")
 def mapped(trial: Trial) -> list[str]:
     """Uploads and publishes in threads of the task runner."""
     begin(trial)
@@ -143,7 +123,7 @@ def mapped(trial: Trial) -> list[str]:
     return end(trial, list(futures.result()))
 
 
-@flow(name="again-inner")
+@flow(name="rerun-inner")
 def inner(trial: Trial) -> list[Any]:
     """Uploads and publishes as a part of another flow."""
     layers = []
@@ -153,14 +133,14 @@ def inner(trial: Trial) -> list[Any]:
     return layers
 
 
-@flow(name="again-subflow")
+@flow(name="rerun-subflow")
 def subflow(trial: Trial) -> list[str]:
     """Has a subflow upload and publish."""
     begin(trial)
     return end(trial, inner(trial))
 
 
-@flow(name="again-uploads")
+@flow(name="rerun-uploads")
 def uploads(trial: Trial) -> list[str]:
     """Uploads each file, equal ones too, then publishes the first."""
     begin(trial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,70 +12,74 @@ from typing import Any
 
 import pytest
 
-from .testbed import Geobox, Lab, Launched, until
+from tests.kit.until import until
 
-#: Waits that look often, so that what they find is found soon.
+from .flow_processes import FlowProcess
+from .observed_geobox import ObservedGeobox
+from .testbed import Testbed
+
+#: Waits that poll often, so that an end is found soon.
 FAST = {"interval": 0.2, "max_interval": 0.5}
 
 
 @dataclass
-class Attempts:
+class RerunTrial:
     """A flow run and the processes that have run it.
 
     Attributes:
-        lab: Where.
+        testbed: Where.
         geobox: Its own.
         flow: The flow's name.
         paths: What it uploads and publishes.
         publish: Options of the publishing.
-        trial: What else it is told.
+        more: Further parameters of the flow.
     """
 
-    lab: Lab
-    geobox: Geobox
+    testbed: Testbed
+    geobox: ObservedGeobox
     flow: str
     paths: list[Path]
     publish: dict[str, Any] = field(default_factory=dict)
-    trial: dict[str, Any] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
     name: str = ""
     run: str = ""
-    processes: list[Launched] = field(default_factory=list)
+    processes: list[FlowProcess] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.name = self.lab.name(self.flow)
+        self.name = self.testbed.name(self.flow)
 
     def parameters(self) -> dict[str, Any]:
         """The trial as its flow takes it."""
         return {
             "name": self.name,
-            "folder": str(self.lab.folder),
+            "folder": str(self.testbed.folder),
             "host": self.geobox.url,
             "apikey": self.geobox.apikey,
             "paths": [str(path) for path in self.paths],
             "publish": {**FAST, **self.publish},
-            **self.trial,
+            **self.more,
         }
 
-    def first(self, **command: Any) -> Launched:
+    def first(self, **command: Any) -> FlowProcess:
         """Starts the first attempt."""
-        return self._launch(do="run", cell=self.parameters(), **command)
+        return self._launch(do="run", parameters=self.parameters(), **command)
 
     def run_deployment(self, deployment: str) -> str:
         """Has the served or deployed flow run."""
         parameters = {"trial": self.parameters()}
-        self.run = self.lab.run_deployment(self.flow, deployment, self.name, parameters)
+        self.run = self.testbed.run_deployment(self.flow, deployment, self.name, parameters)
         return self.run
 
-    def again(self, **command: Any) -> Launched:
+    def rerun(self, **command: Any) -> FlowProcess:
         """Has the same flow run retried in another process."""
-        self.lab.forget(self.name, "begun")
-        self.lab.schedule_again(self.run)
-        return self._launch(do="again", cell={}, run=self.run, **command)
+        self.testbed.forget(self.name, "begun")
+        self.testbed.schedule_rerun(self.run)
+        return self._launch(do="rerun", parameters={}, run=self.run, **command)
 
-    def _launch(self, **command: Any) -> Launched:
-        process = self.lab.starter.launch(flow=self.flow, **command)
+    def _launch(self, **command: Any) -> FlowProcess:
+        process = self.testbed.launcher.launch(flow=self.flow, **command)
         self.processes.append(process)
-        begun = self.lab.note(self.name, "begun")
+        begun = self.testbed.note(self.name, "begun")
         assert begun is not None, process.log.read_text()
         self.run = begun["run"]
         return process
@@ -85,29 +89,57 @@ class Attempts:
         number = 1 if self.flow in ONE_BY_ONE else len(self.paths)
         if self.geobox.posts("publish") < number:
             return False
-        records = [record.data for record in self.lab.records(self.run)]
+        records = [record.data for record in self.testbed.records(self.run)]
         return sum(r["step"] == "publish-file" and bool(r["uuid"]) for r in records) >= number
 
-    def killed_while_waiting(self, after: float = 0.3) -> Launched:
+    def killed_while_waiting(self, after: float = 0.3) -> FlowProcess:
         """Starts the first attempt and kills it while it waits."""
         process = self.first()
-        assert until(self.is_waiting, 60), process.log.read_text()
+        assert until(self.is_waiting), process.log.read_text()
         time.sleep(after)
         process.send(signal.SIGKILL)
         return ended(process)
 
-    def finished(self, process: Launched) -> list[str]:
-        """The layers of an attempt that succeeds."""
+    def finished(self, process: FlowProcess, *, once: str = "", times: int = 1) -> list[str]:
+        """The layers of an attempt that succeeds, whose remote tasks are then let succeed.
+
+        Args:
+            process: Of the attempt.
+            once: What its log has to say before.
+            times: How often.
+        """
+
+        def is_due() -> bool:
+            return process.log.read_text().count(once) >= times or process.ended.is_set()
+
+        if once:
+            assert until(is_due), process.log.read_text()
+        self.let_succeed(process.ended.is_set)
         ended(process)
         assert process.exit_code == 0, process.log.read_text()
-        assert self.lab.final_state(self.run) == "Completed", process.log.read_text()
+        assert self.testbed.final_state(self.run) == "Completed", process.log.read_text()
+        return self.layers()
+
+    def let_succeed(self, is_over: Callable[[], bool]) -> None:
+        """Has all remote tasks succeed, the ones that are still to be started too, until then."""
+
+        def finish_all() -> bool:
+            self.geobox.finish_all()
+            return is_over()
+
+        until(finish_all, pause=0.2)
+
+    def completed(self, run: str, log: Path) -> list[str]:
+        """The layers of a deployed run that succeeds, once its remote tasks are let succeed."""
+        self.let_succeed(lambda: self.testbed.is_final(run))
+        assert self.testbed.state_name(run) == "Completed", log.read_text()
         return self.layers()
 
     def layers(self) -> list[str]:
         """The layers that the flow has returned."""
-        told = self.lab.note(self.name, "ended", 5)
-        assert told is not None
-        layers: list[str] = told["layers"]
+        note = self.testbed.note(self.name, "ended")
+        assert note is not None
+        layers: list[str] = note["layers"]
         return layers
 
     @property
@@ -119,8 +151,8 @@ class Attempts:
         """What the artifacts of the publishings say, the oldest first."""
         artifacts = [
             artifact
-            for run in (self.run, *self.lab.subflows(self.run))
-            for artifact in self.lab.records(run, "markdown")
+            for run in (self.run, *self.testbed.subflows(self.run))
+            for artifact in self.testbed.records(run, "markdown")
             if artifact.key == "geobox-publish-file"
         ]
         artifacts.sort(key=lambda artifact: artifact.created)
@@ -132,20 +164,20 @@ class Attempts:
         """What the events say, the oldest first, once the last one says this, or as they are."""
 
         def read() -> list[str]:
-            payloads = [event["payload"] for event in self.lab.events(self.run)]
+            payloads = [event["payload"] for event in self.testbed.events(self.run)]
             return [payload["decision"] for payload in payloads if "decision" in payload]
 
-        until(lambda: read()[-1:] == [last], 15, 0.3)
+        until(lambda: read()[-1:] == [last], pause=0.3)
         return read()
 
 
 #: Flows that publish one file after the other.
-ONE_BY_ONE = {"again-direct", "again-async", "again-subflow", "again-uploads"}
+ONE_BY_ONE = {"rerun-direct", "rerun-async", "rerun-subflow", "rerun-uploads"}
 
 
-def ended(process: Launched, seconds: float = 60.0) -> Launched:
+def ended(process: FlowProcess) -> FlowProcess:
     """A process once it has ended."""
-    if not process.end(seconds):
+    if not process.end():
         # Where it stands is written to its log.
         process.send(signal.SIGUSR1)
         process.end(2)
@@ -154,10 +186,10 @@ def ended(process: Launched, seconds: float = 60.0) -> Launched:
 
 
 @contextmanager
-def attempts(
-    lab: Lab, flow: str, paths: list[Path], *, seconds: float = 3.0, **options: Any
-) -> Iterator[Attempts]:
-    """A flow run with a Geobox of its own, whose remote tasks take some seconds."""
-    trial = {name: options.pop(name) for name in list(options) if name != "publish"}
-    with Geobox(seconds=seconds) as geobox:
-        yield Attempts(lab, geobox, flow, paths, trial=trial, **options)
+def rerun_trial(
+    testbed: Testbed, flow: str, paths: list[Path], **options: Any
+) -> Iterator[RerunTrial]:
+    """A flow run with a Geobox of its own, whose remote tasks run until they are let succeed."""
+    more = {name: options.pop(name) for name in list(options) if name != "publish"}
+    with ObservedGeobox(seconds=3600) as geobox:
+        yield RerunTrial(testbed, geobox, flow, paths, more=more, **options)

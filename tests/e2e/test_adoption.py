@@ -1,4 +1,4 @@
-"""A run of a deployment that takes over what an earlier, crashed run has left."""
+"""A run of a deployment that adopts what an earlier, crashed run has left."""
 
 from __future__ import annotations
 
@@ -13,87 +13,89 @@ from prefect.client.schemas.actions import ArtifactCreate
 
 from prefect_geobox.ownership.adoption import claimed
 from prefect_geobox.ownership.submission_records import RECORD_TYPE, Record, SubmissionLog
+from tests.kit.until import until
 
-from .rerun_trial import attempts
-from .testbed import side_by_side, until
+from .rerun_trial import rerun_trial
+from .testbed import side_by_side
 
 TAKEN = "taken over from an earlier run"
 ACROSS = {"upload": {"reattach": "deployment"}, "publish": {"reattach": "deployment"}}
 
 
-def _crashed(lab, tried, log):
+def _crashed(testbed, trial, log):
     """A served run that is killed while it waits."""
-    run = tried.run_deployment(log.stem)
-    begun = lab.note(tried.name, "begun")
+    run = trial.run_deployment(log.stem)
+    begun = testbed.note(trial.name, "begun")
     assert begun is not None, log.read_text()
-    assert until(tried.is_waiting, 60), log.read_text()
+    assert until(trial.is_waiting), log.read_text()
     os.kill(begun["pid"], signal.SIGKILL)
-    assert lab.final_state(run) == "Crashed", log.read_text()
+    assert testbed.final_state(run) == "Crashed", log.read_text()
     return run
 
 
 @pytest.mark.slow
 @side_by_side
-def test_the_next_run_takes_over_what_a_crashed_run_has_left(lab, paths):
-    """The next run uploads and starts nothing; the one after it takes nothing over."""
+def test_the_next_run_adopts_what_a_crashed_run_has_left(testbed, paths):
+    """The next run uploads and starts nothing; the one after it adopts nothing."""
     with (
-        lab.serving("serve-takeover", ["again-direct"]) as log,
-        attempts(lab, "again-direct", paths[:1], seconds=6, **ACROSS) as tried,
+        testbed.serving("serve-adoption", ["rerun-direct"]) as log,
+        rerun_trial(testbed, "rerun-direct", paths[:1], **ACROSS) as trial,
     ):
-        _crashed(lab, tried, log)
-        second = tried.run_deployment(log.stem)
-        assert until(lambda: lab.state_name(second) == "Completed", 60), log.read_text()
-        assert tried.counts == (1, 1)
-        assert tried.decisions() == [TAKEN]
-        assert tried.event_decisions(TAKEN) == [TAKEN]
-        assert {r.data["uuid"] for r in lab.records(second) if r.data["kind"] == "task"} == set(
-            tried.geobox.uuids()
+        _crashed(testbed, trial, log)
+        second = trial.run_deployment(log.stem)
+        trial.completed(second, log)
+        assert trial.counts == (1, 1)
+        assert trial.decisions() == [TAKEN]
+        assert trial.event_decisions(TAKEN) == [TAKEN]
+        assert {r.data["uuid"] for r in testbed.records(second) if r.data["kind"] == "task"} == set(
+            trial.geobox.uuids()
         )
-        third = tried.run_deployment(log.stem)
+        third = trial.run_deployment(log.stem)
         # The layer of that name is there by now, so that the third run fails in its turn.
-        assert lab.final_state(third) == "Failed"
-        assert tried.counts == (2, 2)
+        assert testbed.final_state(third) == "Failed"
+        assert trial.counts == (2, 2)
 
 
 @pytest.mark.slow
 @side_by_side
-def test_only_one_of_two_next_runs_takes_it_over(lab, paths):
-    """Two runs that begin at once after a crash: one takes over, the other starts its own."""
+def test_only_one_of_two_next_runs_adopts_it(testbed, paths):
+    """Of two runs that begin at once after a crash, one adopts and the other starts its own."""
     with (
-        lab.serving("serve-heirs", ["again-direct"]) as log,
-        attempts(lab, "again-direct", paths[:1], seconds=8, **ACROSS) as tried,
+        testbed.serving("serve-owners", ["rerun-direct"]) as log,
+        rerun_trial(testbed, "rerun-direct", paths[:1], **ACROSS) as trial,
     ):
-        _crashed(lab, tried, log)
-        heirs = [tried.run_deployment(log.stem) for _ in range(2)]
-        for new_owner in heirs:
-            lab.final_state(new_owner, 60)
+        _crashed(testbed, trial, log)
+        owners = [trial.run_deployment(log.stem) for _ in range(2)]
+        assert until(lambda: trial.counts[1] == 2), log.read_text()
+        trial.let_succeed(lambda: all(map(testbed.is_final, owners)))
         found = []
-        for new_owner in heirs:
-            tried.run = new_owner
-            found += tried.decisions()
-        assert tried.counts[1] == 2, log.read_text()
+        for new_owner in owners:
+            trial.run = new_owner
+            found += trial.decisions()
+        assert trial.counts[1] == 2, log.read_text()
         assert sorted(found) == ["started", TAKEN], log.read_text()
 
 
 @pytest.mark.slow
 @side_by_side
-def test_without_being_asked_a_run_takes_nothing_over(lab, paths):
+def test_without_the_option_a_run_adopts_nothing(testbed, paths):
     """By default the next run of the deployment starts its own."""
     with (
-        lab.serving("serve-no-takeover", ["again-direct"]) as log,
-        attempts(lab, "again-direct", paths[:1], seconds=6) as tried,
+        testbed.serving("serve-no-adoption", ["rerun-direct"]) as log,
+        rerun_trial(testbed, "rerun-direct", paths[:1]) as trial,
     ):
-        _crashed(lab, tried, log)
-        lab.final_state(tried.run_deployment(log.stem), 60)
-        assert tried.counts == (2, 2)
+        _crashed(testbed, trial, log)
+        second = trial.run_deployment(log.stem)
+        trial.let_succeed(lambda: testbed.is_final(second))
+        assert trial.counts == (2, 2)
 
 
-def test_a_record_is_claimed_by_one_of_many(lab):
-    """Ten heirs at once: one gets it, and nobody after that; the claim leaves nothing behind."""
-    assert asyncio.run(_heirs(10)) == 1
+def test_a_record_is_claimed_by_one_of_many(testbed):
+    """Of ten runs at once one claims a record, and none does later; no claim is left behind."""
+    assert asyncio.run(_owners(10)) == 1
 
 
-async def _heirs(number: int) -> int:
+async def _owners(number: int) -> int:
     wins: list[str] = []
     async with get_client() as client:
         data = {"slot": "digest-0", "uuid": str(uuid4()), "before": None, "step": "publish-file"}

@@ -6,163 +6,165 @@ import pytest
 
 from prefect_geobox import GeoboxClient
 from prefect_geobox.emulator.faults import always, on, status
+from tests.kit.until import until
 
-from .rerun_trial import attempts, ended
-from .testbed import side_by_side, until
+from .rerun_trial import ended, rerun_trial
+from .testbed import side_by_side
 
-SLOW_ASYNC = pytest.param("again-async", marks=pytest.mark.slow)
+SLOW_ASYNC = pytest.param("rerun-async", marks=pytest.mark.slow)
 
 
-def _says(tried, process, decision):
+def _says(trial, process, decision):
     """The log, the artifact and the event of the last attempt all tell its decision."""
     assert f"): {decision}" in process.log.read_text()
-    assert tried.decisions()[-1] == decision
-    assert tried.event_decisions(decision)[-1] == decision
+    assert trial.decisions()[-1] == decision
+    assert trial.event_decisions(decision)[-1] == decision
     return True
 
 
 @side_by_side
-def test_a_first_attempt_says_started(lab, paths):
+def test_a_first_attempt_says_started(testbed, paths):
     """Nothing is recorded yet: fresh. The record then names step, remote task and account."""
-    with attempts(lab, "again-direct", paths[:1], seconds=0.5) as tried:
-        process = tried.first()
-        tried.finished(process)
-        assert _says(tried, process, "started")
-        records = {record.data["step"]: record.data for record in lab.records(tried.run)}
+    with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
+        process = trial.first()
+        trial.finished(process)
+        assert _says(trial, process, "started")
+        records = {record.data["step"]: record.data for record in testbed.records(trial.run)}
         assert set(records) == {"upload-file", "publish-file"}
-        assert records["publish-file"]["uuid"] == tried.geobox.uuids()[0]
-        assert tried.geobox.apikey not in str(records)
+        assert records["publish-file"]["uuid"] == trial.geobox.uuids()[0]
+        assert trial.geobox.apikey not in str(records)
 
 
 @pytest.mark.slow
 @side_by_side
-def test_a_retry_says_re_attached(lab, paths):
+def test_a_retry_says_re_attached(testbed, paths):
     """The remote task runs on: re-attached."""
-    with attempts(lab, "again-direct", paths[:1], seconds=8) as tried:
-        tried.killed_while_waiting()
-        process = tried.again()
-        tried.finished(process)
-        assert _says(tried, process, "re-attached")
-        assert tried.counts == (1, 1)
+    with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
+        trial.killed_while_waiting()
+        process = trial.rerun()
+        trial.finished(process, once="): re-attached")
+        assert _says(trial, process, "re-attached")
+        assert trial.counts == (1, 1)
 
 
 @side_by_side
-def test_a_retry_says_already_finished(lab, paths):
+def test_a_retry_says_already_finished(testbed, paths):
     """The remote task has succeeded in the meantime: its layer is returned at once."""
-    with attempts(lab, "again-direct", paths[:1], seconds=2) as tried:
-        tried.killed_while_waiting()
-        assert until(lambda: tried.geobox.states() == ["SUCCESS"], 10)
-        process = tried.again()
-        tried.finished(process)
-        assert _says(tried, process, "already finished")
-        assert tried.counts == (1, 1)
+    with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
+        trial.killed_while_waiting()
+        trial.geobox.finish_all()
+        assert until(lambda: trial.geobox.states() == ["SUCCESS"])
+        process = trial.rerun()
+        trial.finished(process)
+        assert _says(trial, process, "already finished")
+        assert trial.counts == (1, 1)
 
 
 @pytest.mark.slow
 @side_by_side
-def test_a_retry_says_found_after_a_crash(lab, paths):
+def test_a_retry_says_found_after_a_crash(testbed, paths):
     """Only the intent was recorded, and the remote task is there: it is taken over."""
-    with attempts(lab, "again-direct", paths[:1]) as tried:
-        ended(tried.first(kill=("sent", "publish-file")))
-        process = tried.again()
-        tried.finished(process)
-        assert _says(tried, process, "found after a crash")
-        assert tried.counts == (1, 1)
+    with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
+        ended(trial.first(kill=("sent", "publish-file")))
+        process = trial.rerun()
+        trial.finished(process)
+        assert _says(trial, process, "found after a crash")
+        assert trial.counts == (1, 1)
 
 
 @pytest.mark.slow
 @side_by_side
-def test_a_retry_fails_where_its_remote_task_is_gone(lab, paths):
+def test_a_retry_fails_where_its_remote_task_is_gone(testbed, paths):
     """The remote task is no longer there: by default that is an error, and nothing is started."""
-    with attempts(lab, "again-direct", paths[:1]) as tried:
-        tried.killed_while_waiting()
-        tried.geobox.remove(tried.geobox.uuids()[0])
-        process = ended(tried.again())
+    with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
+        trial.killed_while_waiting()
+        trial.geobox.remove(trial.geobox.uuids()[0])
+        process = ended(trial.rerun())
         assert process.exit_code == 1
-        assert lab.final_state(tried.run) == "Failed"
+        assert testbed.final_state(trial.run) == "Failed"
         log = process.log.read_text()
         assert "NotFoundError" in log
         assert "resubmit" in log, "the message does not say what to do next"
-        assert tried.counts == (1, 1)
+        assert trial.counts == (1, 1)
 
 
 @pytest.mark.slow
 @side_by_side
-def test_a_retry_starts_anew_what_is_gone_where_that_is_allowed(lab, paths):
+def test_a_retry_starts_anew_what_is_gone_where_that_is_allowed(testbed, paths):
     """With `on_gone="resubmit"` it is started a second time."""
     publish = {"on_gone": "resubmit"}
-    with attempts(lab, "again-direct", paths[:1], publish=publish) as tried:
-        tried.killed_while_waiting()
-        tried.geobox.remove(tried.geobox.uuids()[0])
-        process = tried.again()
-        tried.finished(process)
-        assert _says(tried, process, "gone, started anew")
-        assert tried.counts == (1, 2)
+    with rerun_trial(testbed, "rerun-direct", paths[:1], publish=publish) as trial:
+        trial.killed_while_waiting()
+        trial.geobox.remove(trial.geobox.uuids()[0])
+        process = trial.rerun()
+        trial.finished(process)
+        assert _says(trial, process, "gone, started anew")
+        assert trial.counts == (1, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["FAILURE", "ABORTED"])
 @side_by_side
-def test_a_retry_starts_anew_what_has_failed(lab, paths, how):
+def test_a_retry_starts_anew_what_has_failed(testbed, paths, how):
     """A remote task that failed or was aborted in the meantime is not taken up again."""
-    with attempts(lab, "again-direct", paths[:1]) as tried:
-        tried.killed_while_waiting()
-        uuid = tried.geobox.uuids()[0]
+    with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
+        trial.killed_while_waiting()
+        uuid = trial.geobox.uuids()[0]
         if how == "FAILURE":
-            tried.geobox.fail(uuid)
+            trial.geobox.fail(uuid)
         else:
-            with GeoboxClient(tried.geobox.url, apikey=tried.geobox.apikey) as client:
+            with GeoboxClient(trial.geobox.url, apikey=trial.geobox.apikey) as client:
                 client.abort_task(uuid)
-        process = tried.again()
-        tried.finished(process)
-        assert _says(tried, process, "failed before, started anew")
-        assert tried.counts == (1, 2)
-        assert tried.geobox.states() == [how, "SUCCESS"]
+        process = trial.rerun()
+        trial.finished(process)
+        assert _says(trial, process, "failed before, started anew")
+        assert trial.counts == (1, 2)
+        assert trial.geobox.states() == [how, "SUCCESS"]
 
 
 @pytest.mark.parametrize(
-    "flow", ["again-direct", pytest.param("again-async", marks=pytest.mark.slow)]
+    "flow", ["rerun-direct", pytest.param("rerun-async", marks=pytest.mark.slow)]
 )
 @side_by_side
-def test_a_task_retry_starts_anew_what_has_failed(lab, paths, flow):
+def test_a_task_retry_starts_anew_what_has_failed(testbed, paths, flow):
     """With `retries=1` a publishing that fails remotely is started a second time."""
-    with attempts(lab, flow, paths[:1], retries=1) as tried:
-        process = tried.first()
-        assert until(tried.is_waiting, 60), process.log.read_text()
-        tried.geobox.fail(tried.geobox.uuids()[0])
-        tried.finished(process)
-        assert _says(tried, process, "failed before, started anew")
-        assert tried.counts == (1, 2)
+    with rerun_trial(testbed, flow, paths[:1], retries=1) as trial:
+        process = trial.first()
+        assert until(trial.is_waiting), process.log.read_text()
+        trial.geobox.fail(trial.geobox.uuids()[0])
+        trial.finished(process)
+        assert _says(trial, process, "failed before, started anew")
+        assert trial.counts == (1, 2)
 
 
 @pytest.mark.parametrize(
-    "flow", ["again-async", pytest.param("again-direct", marks=pytest.mark.slow)]
+    "flow", ["rerun-async", pytest.param("rerun-direct", marks=pytest.mark.slow)]
 )
 @side_by_side
-def test_a_task_retry_re_attaches_where_contact_was_lost(lab, paths, flow):
+def test_a_task_retry_re_attaches_where_contact_was_lost(testbed, paths, flow):
     """With `retries=1` a publishing whose wait loses contact is waited for again."""
-    with attempts(lab, flow, paths[:1], retries=1, publish={"retry": 2}) as tried:
-        process = tried.first()
-        assert until(tried.is_waiting, 60), process.log.read_text()
-        tried.geobox.faults = on(always(status(503)), path="tasks/*")
-        assert until(lambda: "LostContactError" in process.log.read_text(), 30)
-        tried.geobox.faults = None
-        tried.finished(process)
-        assert tried.decisions()[0] == "started"
-        assert _says(tried, process, tried.decisions()[-1])
-        assert tried.decisions()[-1] in ("re-attached", "already finished")
-        assert tried.counts == (1, 1)
+    with rerun_trial(testbed, flow, paths[:1], retries=1, publish={"retry": 2}) as trial:
+        process = trial.first()
+        assert until(trial.is_waiting), process.log.read_text()
+        trial.geobox.faults = on(always(status(503)), path="tasks/*")
+        assert until(lambda: "LostContactError" in process.log.read_text())
+        trial.geobox.faults = None
+        trial.finished(process)
+        assert trial.decisions()[0] == "started"
+        assert _says(trial, process, trial.decisions()[-1])
+        assert trial.decisions()[-1] in ("re-attached", "already finished")
+        assert trial.counts == (1, 1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flow", ["again-direct", "again-async", "again-submit", "again-subflow"])
+@pytest.mark.parametrize("flow", ["rerun-direct", "rerun-async", "rerun-submit", "rerun-subflow"])
 @side_by_side
-def test_a_flow_retry_in_one_process_starts_nothing_twice(lab, paths, flow):
+def test_a_flow_retry_in_one_process_starts_nothing_twice(testbed, paths, flow):
     """With `retries=1` of the flow, what was published before something else failed stays."""
-    with attempts(lab, flow, paths[:2], seconds=0.5, fails_once=True) as tried:
-        process = tried.first(retries=1)
-        tried.finished(process)
-        assert tried.counts == (2, 2)
+    with rerun_trial(testbed, flow, paths[:2], fails_once=True) as trial:
+        process = trial.first(retries=1)
+        trial.finished(process)
+        assert trial.counts == (2, 2)
         log = process.log.read_text()
         assert log.count("): started\n") == 2, log
         assert log.count("): already finished\n") == 2, log
@@ -170,31 +172,31 @@ def test_a_flow_retry_in_one_process_starts_nothing_twice(lab, paths, flow):
 
 @pytest.mark.slow
 @side_by_side
-def test_a_flow_retry_in_one_process_starts_anew_what_has_failed(lab, paths):
+def test_a_flow_retry_in_one_process_starts_anew_what_has_failed(testbed, paths):
     """With `retries=1` of the flow, a publishing that fails remotely is started again."""
-    with attempts(lab, "again-direct", paths[:1]) as tried:
-        process = tried.first(retries=1)
-        assert until(tried.is_waiting, 60), process.log.read_text()
-        tried.geobox.fail(tried.geobox.uuids()[0])
-        tried.finished(process)
-        assert tried.counts == (1, 2)
+    with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
+        process = trial.first(retries=1)
+        assert until(trial.is_waiting), process.log.read_text()
+        trial.geobox.fail(trial.geobox.uuids()[0])
+        trial.finished(process)
+        assert trial.counts == (1, 2)
 
 
 @side_by_side
-def test_equal_inputs_are_two_submissions_and_stay_apart(lab, paths):
+def test_equal_inputs_are_two_submissions_and_stay_apart(testbed, paths):
     """Two uploads of one file in one run are two files, in the retry too: the same two."""
-    with attempts(lab, "again-uploads", [paths[0], paths[0]]) as tried:
-        tried.killed_while_waiting()
-        assert tried.counts == (2, 1)
-        before = {r.data["slot"]: r.data["uuid"] for r in lab.records(tried.run)}
-        tried.finished(tried.again())
-        assert tried.counts == (2, 1)
-        assert {r.data["slot"]: r.data["uuid"] for r in lab.records(tried.run)} == before
-        told = lab.note(tried.name, "files", 5)
+    with rerun_trial(testbed, "rerun-uploads", [paths[0], paths[0]]) as trial:
+        trial.killed_while_waiting()
+        assert trial.counts == (2, 1)
+        before = {r.data["slot"]: r.data["uuid"] for r in testbed.records(trial.run)}
+        trial.finished(trial.rerun())
+        assert trial.counts == (2, 1)
+        assert {r.data["slot"]: r.data["uuid"] for r in testbed.records(trial.run)} == before
+        told = testbed.note(trial.name, "files")
         assert told is not None
         first, second = told["files"]
         assert first != second
-        uploads = [r.data for r in lab.records(tried.run) if r.data["step"] == "upload-file"]
+        uploads = [r.data for r in testbed.records(trial.run) if r.data["step"] == "upload-file"]
         assert [record["uuid"] for record in uploads] == [first, second]
         slots = [record["slot"].rpartition("-") for record in uploads]
         assert slots[0][0] == slots[1][0]
@@ -203,15 +205,15 @@ def test_equal_inputs_are_two_submissions_and_stay_apart(lab, paths):
 
 @pytest.mark.slow
 @side_by_side
-def test_changed_inputs_are_another_submission(lab, paths):
+def test_changed_inputs_are_another_submission(testbed, paths):
     """A retry that publishes under another name starts that, and uploads nothing again."""
-    names = lab.folder / "name.txt"
+    names = testbed.folder / "name.txt"
     names.write_text("before")
-    with attempts(lab, "again-direct", paths[:1], names_from=str(names)) as tried:
-        tried.killed_while_waiting()
+    with rerun_trial(testbed, "rerun-direct", paths[:1], names_from=str(names)) as trial:
+        trial.killed_while_waiting()
         names.write_text("after")
-        process = tried.again()
-        tried.finished(process)
-        assert tried.counts == (1, 2)
-        assert tried.decisions()[-1] == "started"
-        assert not tried.geobox.aborts()
+        process = trial.rerun()
+        trial.finished(process)
+        assert trial.counts == (1, 2)
+        assert trial.decisions()[-1] == "started"
+        assert not trial.geobox.aborts()

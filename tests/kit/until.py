@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 #: Seconds after which a test counts as hanging, on the slowest machine.
-HANGING = 120.0
+HANGING = 180.0
 
 
 def until(read: Callable[[], Any], seconds: float = HANGING, pause: float = 0.05) -> Any:
