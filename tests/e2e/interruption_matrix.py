@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from prefect_geobox.emulator.faults import always, hang, on
+from tests.kit.observed_geobox import ObservedGeobox
 from tests.kit.until import HANGING, until
 
 from .flow_processes import FlowProcess, is_alive
-from .observed_geobox import ObservedGeobox
 from .testbed import Testbed
 
 T = TypeVar("T")

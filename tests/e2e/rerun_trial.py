@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.kit.observed_geobox import ObservedGeobox
 from tests.kit.until import until
 
 from .flow_processes import FlowProcess
-from .observed_geobox import ObservedGeobox
 from .testbed import Testbed
 
 #: Waits that poll often, so that an end is found soon.

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from prefect_geobox.emulator.faults import always, delay, on, status
+from tests.kit.observed_geobox import ObservedGeobox
 from tests.kit.until import until
 
 from .interruption_matrix import (
@@ -18,7 +19,6 @@ from .interruption_matrix import (
     LimitTooShortError,
     with_longer_limits,
 )
-from .observed_geobox import ObservedGeobox
 from .testbed import side_by_side
 
 ABORT = {"method": "POST", "path": "tasks/*/abort"}

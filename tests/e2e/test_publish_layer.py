@@ -7,10 +7,10 @@ import signal
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
+from tests.kit.observed_geobox import ObservedGeobox
 from tests.kit.sample_data import ROOT
 from tests.kit.until import HANGING, until
 
-from .observed_geobox import ObservedGeobox
 from .testbed import side_by_side
 
 FLOWS = ROOT / "flows"

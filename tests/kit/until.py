@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: Seconds that only a hang lasts: far beyond `HANGING`, for what a test expects to be cut short.
+FOREVER = 3600.0
 
 #: Seconds after which a test counts as hanging, on the slowest machine.
 HANGING = 180.0
@@ -27,3 +32,11 @@ async def until_async(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition never held"
         await asyncio.sleep(0.005)
+
+
+async def in_time(work: Awaitable[T]) -> T:
+    """The result of an awaitable; fails where it hangs, even if it ignores its cancellation."""
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=HANGING)
+    assert done, "it hangs"
+    return task.result()
