@@ -1,4 +1,4 @@
-"""What all tests share: a Prefect of their own, away from the developer's profile."""
+"""What all tests share: a Prefect and an environment of their own, away from the developer's."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
 # Prefect reads its settings when it is first imported, so this comes before any such import.
-for _name in [name for name in os.environ if name.startswith(("PREFECT_", "GEOBOX_"))]:
-    del os.environ[_name]
+for _name in list(os.environ):
+    if _name.startswith(("PREFECT_", "GEOBOX_")) or _name.upper() in _PROXIES:
+        del os.environ[_name]
 _HOME = tempfile.TemporaryDirectory(prefix="prefect-geobox-tests-")
 os.environ |= {
     "PREFECT_HOME": _HOME.name,

@@ -81,7 +81,7 @@ def main() -> None:
 
 def measure(waits: int = 500, seconds: float = 10.0) -> dict[str, Any]:
     """Has the flows run in a process of its own, on a Prefect server of its own."""
-    from tests.e2e.lab import serving_prefect
+    from tests.e2e.prefect_server import serving_prefect
 
     with TemporaryDirectory() as home, GeoboxEmulator() as geobox:
         folder = Path(home)

@@ -1,4 +1,4 @@
-"""A lab for the session, files to publish, and the cells of the table, tried side by side."""
+"""A testbed for the session, files to publish, and the cases of the matrix, tried side by side."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from .cells import Cell, Outcome, keep, try_out
-from .lab import HERE, Lab, serving_prefect
+from .interruption_matrix import Case, Outcome, record, run_case
+from .prefect_server import serving_prefect
+from .testbed import HERE, Testbed
 
-#: How many cells are tried at once, as scripts and beside them under `serve` and the worker, and
+#: How many cases are tried at once, as scripts and beside them under `serve` and the worker, and
 #: how many other tests. Most of it is waiting, but each is a process that works hard when it begins
 #: and ends.
 SCRIPTS, DEPLOYED, TESTS = 4, 3, 3
 
-#: With so many cells tried, it is a full run, which is kept.
+#: With so many cases tried, it is a full run, which is recorded.
 FULL = 100
 
 
 @pytest.fixture(scope="package")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """Where the flows of all tests run: one folder, and one Prefect server for all of them."""
-    folder = tmp_path_factory.mktemp("lab")
+    folder = tmp_path_factory.mktemp("testbed")
     with serving_prefect(folder) as url, temporary_settings({PREFECT_API_URL: url}):
-        yield from _lab(folder, url)
+        yield from _testbed(folder, url)
 
 
-def _lab(folder: Path, url: str) -> Iterator[Lab]:
+def _testbed(folder: Path, url: str) -> Iterator[Testbed]:
     environment = {
         **os.environ,
         "PREFECT_API_URL": url,
@@ -45,9 +46,9 @@ def _lab(folder: Path, url: str) -> Iterator[Lab]:
         "PREFECT_WORKER_QUERY_SECONDS": "1",
     }
     with get_client(sync_client=True) as client:
-        made = Lab(folder, environment, client)
+        made = Testbed(folder, environment, client)
         yield made
-        made.starter.close()
+        made.launcher.close()
     gc.collect()
 
 
@@ -69,57 +70,57 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="package")
 def outcomes(
-    lab: Lab, paths: list[Path], request: pytest.FixtureRequest
-) -> Iterator[dict[Cell, Future[Outcome]]]:
-    """What came of each cell that a selected test asks for."""
-    cells = _selected_cells(request.session)
-    rows = {
-        column: sorted({cell.row for cell in cells if cell.column == column})
-        for column in ("serve", "worker")
+    testbed: Testbed, paths: list[Path], request: pytest.FixtureRequest
+) -> Iterator[dict[Case, Future[Outcome]]]:
+    """How each case ended that a selected test asks for."""
+    cases = _selected_cases(request.session)
+    flows = {
+        ending: sorted({case.flow for case in cases if case.ending == ending})
+        for ending in ("serve", "worker")
     }
     with ExitStack() as stack:
-        _start(request.session, lab, paths)
+        _start(request.session, testbed, paths)
         scripts = stack.enter_context(ThreadPoolExecutor(SCRIPTS))
         deployed = stack.enter_context(ThreadPoolExecutor(DEPLOYED))
         trials = {
-            cell: scripts.submit(try_out, lab, cell, paths)
-            for cell in cells
-            if cell.column not in rows
+            case: scripts.submit(run_case, testbed, case, paths)
+            for case in cases
+            if case.ending not in flows
         }
         # These take longer to begin; the others do not wait for them.
         logs = {}
-        if rows["worker"]:
-            logs["worker"] = stack.enter_context(lab.pooled("cells", rows["worker"]))
-        if rows["serve"]:
-            logs["serve"] = stack.enter_context(lab.serving("serve-cells", rows["serve"]))
+        if flows["worker"]:
+            logs["worker"] = stack.enter_context(testbed.pooled("matrix", flows["worker"]))
+        if flows["serve"]:
+            logs["serve"] = stack.enter_context(testbed.serving("serve-matrix", flows["serve"]))
         trials |= {
-            cell: deployed.submit(try_out, lab, cell, paths, logs[cell.column])
-            for cell in cells
-            if cell.column in logs
+            case: deployed.submit(run_case, testbed, case, paths, logs[case.ending])
+            for case in cases
+            if case.ending in logs
         }
         yield trials
         for trial in trials.values():
             trial.cancel()
     measured = {
-        str(cell): trial.result().as_json()
-        for cell, trial in trials.items()
+        str(case): trial.result().as_json()
+        for case, trial in trials.items()
         if trial.done() and not trial.cancelled() and trial.exception() is None
     }
     if len(measured) >= FULL:
-        keep(measured)
+        record(measured)
 
 
 @pytest.fixture(scope="package", autouse=True)
 def _all_from_the_start(request: pytest.FixtureRequest) -> None:
-    """Has the cells begin with the first test of any kind here, not with the first of theirs."""
-    if _selected_cells(request.session):
+    """Has the cases begin with the first test of any kind here, not with the first of theirs."""
+    if _selected_cases(request.session):
         request.getfixturevalue("outcomes")
 
 
-def _selected_cells(session: pytest.Session) -> list[Cell]:
+def _selected_cases(session: pytest.Session) -> list[Case]:
     calls: list[Any] = [getattr(item, "callspec", None) for item in session.items]
-    cells = [call.params.get("cell") for call in calls if call is not None]
-    return list(dict.fromkeys(cell for cell in cells if isinstance(cell, Cell)))
+    cases = [call.params.get("case") for call in calls if call is not None]
+    return list(dict.fromkeys(case for case in cases if isinstance(case, Case)))
 
 
 _RUNNING = pytest.StashKey[dict[pytest.Item, Future[None]]]()
@@ -131,15 +132,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not _is_side_by_side(pyfuncitem):
         return None
     session = pyfuncitem.session
-    _start(session, pyfuncitem.funcargs["lab"], pyfuncitem.funcargs["paths"])
+    _start(session, pyfuncitem.funcargs["testbed"], pyfuncitem.funcargs["paths"])
     session.stash[_RUNNING][pyfuncitem].result()
     return True
 
 
-def _start(session: pytest.Session, lab: Lab, paths: list[Path]) -> None:
+def _start(session: pytest.Session, testbed: Testbed, paths: list[Path]) -> None:
     if _RUNNING in session.stash:
         return
-    shared = {"lab": lab, "paths": paths}
+    shared = {"testbed": testbed, "paths": paths}
     threads = ThreadPoolExecutor(TESTS)
     session.stash[_RUNNING] = {
         item: threads.submit(item.function, **{**shared, **_parameters(item)})

@@ -1,1 +1,1 @@
-"""What several test folders share: clocks, servers and expected requests."""
+"""What several folders of tests share: each clock, server, payload and fixture once."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from zipfile import ZipFile
@@ -31,7 +30,6 @@ pytest.importorskip("geobox")
 from geobox import GeoboxClient as SdkClient
 
 FAST = {"interval": 0.01, "max_interval": 0.02, "progress_bar": False}
-COUNTRIES = Path(__file__).parents[2] / "flows" / "data" / "countries.geojson"
 BOX = (0, 0, 1000, 1000)
 SQUARE = [[[0, 0], [500, 0], [500, 500], [0, 500], [0, 0]]]
 

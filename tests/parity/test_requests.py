@@ -21,7 +21,7 @@ pytest.importorskip("aiohttp")
 from geobox.enums import GroupByAggFunction, SpatialAggFunction
 from geobox.exception import GeoboxError as SdkError
 
-from tests.unit.emulator.official import official_client, settled
+from tests.kit.official_sdk import official_client, settled
 
 from .peer import Row, Sdk
 from .rows import ROWS, TOOLS

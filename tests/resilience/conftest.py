@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 from prefect_geobox.client import AsyncGeoboxClient
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK
 from prefect_geobox.emulator import GeoboxEmulator
-
-from .kit import FakeClock, leave
+from tests.kit.clients import close_now
+from tests.kit.fake_clock import FakeClock
 
 #: Ten verbs take as many examples each. The profiles name the numbers for one verb.
 _COMMON: dict[str, Any] = {
@@ -28,14 +28,6 @@ def profile() -> str:
     """The profile that the environment asks for."""
     named = os.environ.get("HYPOTHESIS_PROFILE")
     return named or ("ci" if os.environ.get("CI") == "true" else "geobox-default")
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOST", "USERNAME", "PASSWORD", "ACCESS_TOKEN", "APIKEY"):
-        monkeypatch.delenv(f"GEOBOX_{name}", raising=False)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -75,4 +67,4 @@ def make(geobox: GeoboxEmulator) -> Iterator[Callable[..., Any]]:
 
     yield make
     for client in made:
-        leave(client)
+        close_now(client)

@@ -5,7 +5,7 @@ It reads orders from its input and answers each with a line:
     {"start": 1000, "share": 0.3, "seconds": [4, 9]}
     {"url": …, "apikey": …, "uuids": {uuid: outcome, …}}
     {"report": true}
-    {"looks": n, "progress": n, "posts": n, "most_in_flight": n, "faults": {name: n, …}}
+    {"polls": n, "progress": n, "posts": n, "most_in_flight": n, "faults": {name: n, …}}
 
 and ends with its input.
 """
@@ -21,7 +21,7 @@ from typing import Any
 from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.faults import always, delay, drip, hang, share, state
 
-from .kit import FAULTS, SLOW_FAULTS
+from .fault_table import FAULTS, SLOW_FAULTS
 
 OUTCOMES = ("SUCCESS", "FAILURE", "ABORTED")
 
@@ -57,7 +57,7 @@ def report(geobox: GeoboxEmulator) -> dict[str, Any]:
     plan: Any = geobox.faults
     lines = Counter(f"{r.method} {'status' in r.path}" for r in geobox.requests)
     return {
-        "looks": lines["GET False"],
+        "polls": lines["GET False"],
         "progress": lines["GET True"],
         "posts": lines["POST False"],
         "most_in_flight": geobox.most_in_flight,

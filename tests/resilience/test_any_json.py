@@ -20,10 +20,11 @@ from prefect_geobox.client import (
     RetryPolicy,
     TaskProgress,
 )
-from tests.unit.client.kit import ASSET, HOST, TASK, secret, task
+from tests.kit.clients import close_now
+from tests.kit.fake_clock import FakeClock
+from tests.kit.payloads import ASSET, HOST, TASK, secret, task
 
 from .conftest import profile
-from .kit import FakeClock, leave
 
 #: Stand in for numbers that JSON can spell and Python cannot write.
 _SPELT = {'"<huge float>"': "1e999", '"<long int>"': "9" * 5000, '"<minus huge>"': "-1e999"}
@@ -193,7 +194,7 @@ def client() -> Iterator[GeoboxClient]:
         host=HOST, apikey=secret("key"), clock=FakeClock(), retry=RetryPolicy(attempts=1)
     )
     yield found
-    leave(found)
+    close_now(found)
 
 
 def value_or_error(call: Callable[[GeoboxClient], Any], client: GeoboxClient) -> Any:

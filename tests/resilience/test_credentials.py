@@ -12,8 +12,11 @@ import pytest
 from prefect_geobox.client import AuthenticationError
 from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.faults import first, on, sequence, status
+from tests.kit.emulator_requests import count, outcome
+from tests.kit.fake_clock import FakeClock
+from tests.kit.until import until_async as until
 
-from .kit import FAULTS, FakeClock, count, outcome, until
+from .fault_table import FAULTS
 
 LOGIN = "POST auth/token/"
 

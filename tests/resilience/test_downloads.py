@@ -32,7 +32,7 @@ from prefect_geobox.emulator.faults import (
     sequence,
     status,
 )
-from tests.unit.client.kit import raw_server
+from tests.kit.raw_server import raw_server
 
 CONTENT = random.Random(7).randbytes(3_000_000)
 

@@ -29,8 +29,9 @@ from prefect_geobox.emulator.faults import (
     status,
     without,
 )
-
-from .kit import FakeClock, count, outcome, seen
+from tests.kit.emulator_requests import count, outcome, seen
+from tests.kit.fake_clock import FakeClock
+from tests.kit.until import HANGING, in_time
 
 #: Results of every type that JSON has, and some that only look like an output.
 RESULTS: list[Any] = [
@@ -202,7 +203,7 @@ async def test_wall_clock_that_jumps_does_no_harm(
     monkeypatch: pytest.MonkeyPatch,
     jump: float,
 ) -> None:
-    """A change of the wall clock in mid-wait neither ends a wait early nor makes it late."""
+    """A change of the wall clock by hours in mid-wait neither ends a wait nor keeps it."""
     real = time.time
     uuid = geobox.add_task(seconds=0.6)
     geobox.faults = lambda _: status(503, retry_after=0) if len(geobox.requests) % 3 == 1 else None
@@ -211,9 +212,9 @@ async def test_wall_clock_that_jumps_does_no_harm(
     def jump_now(_: WaitUpdate) -> None:
         monkeypatch.setattr(time, "time", lambda: real() + jump)
 
-    began = time.monotonic()
-    task = await client.wait_for_task(
-        uuid, timeout=20, interval=0.05, outage=5, on_update=jump_now, progress_bar=False
+    task = await in_time(
+        client.wait_for_task(
+            uuid, timeout=HANGING, interval=0.05, outage=60, on_update=jump_now, progress_bar=False
+        )
     )
     assert task.succeeded
-    assert 0.5 <= time.monotonic() - began < 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +12,11 @@ import pytest
 from prefect_geobox.client import LostContactError, TaskState, WaitUpdate
 from prefect_geobox.emulator import GeoboxEmulator, faults as kit_module
 from prefect_geobox.emulator.faults import Plan, always, first, on, sequence
+from tests.kit.emulator_requests import count, seen
+from tests.kit.fake_clock import FakeClock, HookClock
+from tests.kit.sample_data import ROOT
 
-from .kit import (
-    FAULTS,
-    ROUNDING,
-    SHORT,
-    SLOW_FAULTS,
-    FakeClock,
-    HookClock,
-    count,
-    seen,
-    timeout_for,
-)
+from .fault_table import FAULTS, ROUNDING, SHORT, SLOW_FAULTS, timeout_for
 
 MAKERS = {"reset", "close", "half_body", "hang", "drip", "delay", "status", "body", "json_body"}
 
@@ -40,7 +32,7 @@ def test_the_table_has_every_fault_of_the_kit() -> None:
 
 def test_the_document_lists_every_fault() -> None:
     """The table of faults in docs/waiting.md has exactly the faults that the tests go through."""
-    text = (Path(__file__).parents[2] / "docs" / "waiting.md").read_text()
+    text = (ROOT / "docs" / "waiting.md").read_text()
     table = text.partition("<!-- faults -->\n")[2].partition("\n\n")[0]
     listed = [name for row in table.splitlines()[2:] for name in re.findall("`([^`]+)`", row)]
     assert sorted(listed) == sorted(FAULTS)

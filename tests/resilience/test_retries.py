@@ -17,20 +17,10 @@ from prefect_geobox.client import (
 )
 from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.faults import always, body, first, on, sequence, status
+from tests.kit.emulator_requests import all_seen, count, outcome, seen
+from tests.kit.fake_clock import FakeClock, HookClock
 
-from .kit import (
-    ABSURD,
-    FAULTS,
-    ROUNDING,
-    SLOW_FAULTS,
-    FakeClock,
-    HookClock,
-    all_seen,
-    count,
-    outcome,
-    seen,
-    timeout_for,
-)
+from .fault_table import ABSURD, FAULTS, ROUNDING, SLOW_FAULTS, timeout_for
 
 
 @pytest.mark.parametrize("name", FAULTS)

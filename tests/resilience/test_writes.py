@@ -35,8 +35,11 @@ from prefect_geobox.emulator.faults import (
     status,
 )
 from prefect_geobox.emulator.http.connection import Connection
+from tests.kit.emulator_requests import Reads, count, outcome, seen
+from tests.kit.fake_clock import FakeClock
+from tests.kit.raw_server import cutting_proxy
 
-from .kit import SHORT, FakeClock, Reads, count, cutting_proxy, outcome, seen
+from .fault_table import SHORT
 
 PUBLISH = "files/*/publish"
 TASK_NAME = "import:publish-file-to-vector-layer"

@@ -9,16 +9,10 @@ import pytest
 import respx
 
 from prefect_geobox.client import AsyncGeoboxClient, GeoboxClient
-
-from .kit import HOST, Caller, FakeClock, Wire, secret
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOST", "USERNAME", "PASSWORD", "ACCESS_TOKEN", "APIKEY"):
-        monkeypatch.delenv(f"GEOBOX_{name}", raising=False)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
+from tests.kit.clients import Caller
+from tests.kit.fake_clock import FakeClock
+from tests.kit.payloads import HOST, secret
+from tests.kit.wire import Wire
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from prefect_geobox.client import TaskState
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.text import quoted
 from prefect_geobox.client.model.validation import checked_uuid
-
-from .kit import ASSET, TASK, Caller, Wire
+from tests.kit.clients import Caller
+from tests.kit.payloads import ASSET, TASK
+from tests.kit.wire import Wire
 
 BAD_UUIDS: list[Any] = [
     "",

@@ -16,8 +16,10 @@ from prefect_geobox.client import (
     TaskState,
     TaskTimeoutError,
 )
-
-from .kit import ASSET, OTHER, TASK, Caller, FakeClock, Wire, form, query, reply, task
+from tests.kit.clients import Caller
+from tests.kit.fake_clock import FakeClock
+from tests.kit.payloads import ASSET, OTHER, TASK, task
+from tests.kit.wire import Wire, form, query, reply
 
 PLAIN = [("f", "json"), ("return_count", "False"), ("shared", "False")]
 

@@ -19,8 +19,9 @@ from prefect_geobox.client import (
 from prefect_geobox.client.http.auth import Authenticator, SentUrl
 from prefect_geobox.client.http.encoding import encoded_query
 from prefect_geobox.client.http.settings import Credential
-
-from .kit import OTHER, TASK, Caller, Wire, form, query, reply, secret, task
+from tests.kit.clients import Caller
+from tests.kit.payloads import OTHER, TASK, secret, task
+from tests.kit.wire import Wire, form, query, reply
 
 LOGIN = "POST auth/token/"
 READ = f"GET tasks/{TASK}/"

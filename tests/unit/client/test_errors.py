@@ -31,8 +31,7 @@ from prefect_geobox.client import (
 )
 from prefect_geobox.client.model import errors, task_errors
 from prefect_geobox.client.model.errors import InvalidArgumentError, error_for_status
-
-from .kit import OTHER, TASK, task
+from tests.kit.payloads import OTHER, TASK, task
 
 SEEN = RemoteTask.from_payload(task("FAILURE", result={"detail": {"msg": "x"}}))
 SECOND = RemoteTask.from_payload(task("ABORTED", OTHER))

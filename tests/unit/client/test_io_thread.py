@@ -16,8 +16,8 @@ import pytest
 from prefect_geobox.client import GeoboxClient
 from prefect_geobox.client.http.io_thread import io_thread, outlast
 from prefect_geobox.emulator import GeoboxEmulator
-
-from .kit import TASK, Wire, json_answer, task
+from tests.kit.payloads import TASK, task
+from tests.kit.wire import Wire, json_answer
 
 
 def run(script: str, *arguments: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess:

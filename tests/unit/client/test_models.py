@@ -18,8 +18,7 @@ from prefect_geobox.client import (
     TaskProgress,
     TaskState,
 )
-
-from .kit import ASSET, TASK, task
+from tests.kit.payloads import ASSET, TASK, task
 
 JSON = st.recursive(
     st.none()

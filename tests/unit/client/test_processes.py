@@ -17,8 +17,8 @@ import pytest
 
 from prefect_geobox.client import AsyncGeoboxClient, GeoboxClient, GeoboxError
 from prefect_geobox.emulator import GeoboxEmulator
+from tests.kit.payloads import secret
 
-from .kit import secret
 from .test_errors import EXAMPLES
 
 #: A program that waits in a thread and on an event loop, and in mid-wait starts children that wait

@@ -9,8 +9,7 @@ import pytest
 
 from prefect_geobox.client import RemoteTask, TaskProgress, WaitUpdate
 from prefect_geobox.client.api.progress_bar import progress_listener
-
-from .kit import task
+from tests.kit.payloads import task
 
 
 class Screen(io.StringIO):

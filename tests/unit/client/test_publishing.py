@@ -18,8 +18,9 @@ from prefect_geobox.client import (
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.operations._publishing import suggested_publish_as
 from prefect_geobox.emulator import GeoboxEmulator
-
-from .kit import ASSET, TASK, Caller, Wire, form, json_answer, reply, task
+from tests.kit.clients import Caller
+from tests.kit.payloads import ASSET, TASK, task
+from tests.kit.wire import Wire, form, json_answer, reply
 
 POINTS = {
     "type": "FeatureCollection",

@@ -16,8 +16,11 @@ import pytest
 
 from prefect_geobox.client import AsyncGeoboxClient, ConfigurationError, GeoboxClient, RetryPolicy
 from prefect_geobox.emulator import GeoboxEmulator
-
-from .kit import TASK, Caller, FakeClock, Wire, raw_server, reply, reset, secret, task
+from tests.kit.clients import Caller
+from tests.kit.fake_clock import FakeClock
+from tests.kit.payloads import TASK, secret, task
+from tests.kit.raw_server import raw_server, reset
+from tests.kit.wire import Wire, reply
 
 TOKEN = "tok-Hd83kPlainlyHidden.bought.with.a.password"
 LOGGERS = ("httpx", "httpcore", "tenacity", "asyncio", "prefect_geobox", "geobox")

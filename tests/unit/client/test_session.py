@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from prefect_geobox.client import AsyncGeoboxClient, AuthenticationError, GeoboxClient
-
-from .kit import TASK, Caller, FakeClock, Wire, raw_server, reply, secret, task
+from tests.kit.clients import Caller
+from tests.kit.fake_clock import FakeClock
+from tests.kit.payloads import TASK, secret, task
+from tests.kit.raw_server import raw_server
+from tests.kit.wire import Wire, reply
 
 ANSWER = (
     b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{"uuid": "'

@@ -17,8 +17,11 @@ from prefect_geobox.client import (
     GeoboxError,
     LostContactError,
 )
-
-from .kit import OTHER, TASK, THIRD, Caller, FakeClock, Wire, raw_server, reply, reset, task
+from tests.kit.clients import Caller
+from tests.kit.fake_clock import FakeClock
+from tests.kit.payloads import OTHER, TASK, THIRD, task
+from tests.kit.raw_server import raw_server, reset
+from tests.kit.wire import Wire, reply
 
 POST = "POST x/"
 LIST = "GET tasks/"

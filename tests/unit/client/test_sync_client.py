@@ -15,8 +15,8 @@ import pytest
 
 from prefect_geobox.client import AsyncGeoboxClient, GeoboxClient
 from prefect_geobox.emulator import GeoboxEmulator
-
-from .kit import TASK, Wire, task
+from tests.kit.payloads import TASK, task
+from tests.kit.wire import Wire
 
 VERBS = (
     "get_task",

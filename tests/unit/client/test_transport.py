@@ -23,8 +23,9 @@ from prefect_geobox.client import (
     ValidationError,
 )
 from prefect_geobox.client.http.transport import IN_FLIGHT
-
-from .kit import TASK, Caller, Wire, reply, task
+from tests.kit.clients import Caller
+from tests.kit.payloads import TASK, task
+from tests.kit.wire import Wire, reply
 
 STATUSES: dict[int, type[ApiRequestError]] = {
     400: ValidationError,

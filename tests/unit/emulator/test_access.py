@@ -13,8 +13,7 @@ import httpx
 import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
-
-from .plain_api import Api, geojson, point
+from tests.kit.plain_api import Api, geojson, point
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from .plain_api import Api, geojson, new_name, point
+from tests.kit.plain_api import Api, geojson, new_name, point
 
 
 @pytest.fixture(scope="module")

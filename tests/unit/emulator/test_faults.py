@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,8 +48,9 @@ from prefect_geobox.emulator.faults import (
     status,
     without,
 )
+from tests.kit.sample_data import ROOT
 
-DOCS = Path(__file__).parents[3] / "docs" / "emulator.md"
+DOCS = ROOT / "docs" / "emulator.md"
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from prefect_geobox.emulator.jobs.map_images import BACKGROUND
-
-from .plain_api import Api, geojson, new_name, point
+from tests.kit.plain_api import Api, geojson, new_name, point
 
 pytest.importorskip("geobox")
 pytest.importorskip("aiohttp")
@@ -20,7 +19,7 @@ from geobox.enums import FileType
 from geobox.exception import NotFoundError, ValidationError
 from PIL import Image
 
-from .official import ended, settled
+from tests.kit.official_sdk import ended, settled
 
 TIFF = b"II*\0" + bytes(60)
 SQUARE = {"type": "Polygon", "coordinates": [[[2, 2], [8, 2], [8, 8], [2, 8], [2, 2]]]}

@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from .plain_api import Api, geojson, new_name, point
+from tests.kit.plain_api import Api, geojson, new_name, point
 
 np = pytest.importorskip("numpy")
 pyogrio = pytest.importorskip("pyogrio")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .plain_api import Api, geojson, new_name, point
+from tests.kit.plain_api import Api, geojson, new_name, point
 
 pytest.importorskip("geobox")
 pytest.importorskip("aiohttp")
@@ -25,8 +25,7 @@ from geobox.raster_analysis import RasterAnalysis
 
 from prefect_geobox.emulator.raster_tools.catalogue import ANALYSES
 from prefect_geobox.emulator.raster_tools.parameters import REQUIRED
-
-from .geotiff import (
+from tests.kit.geotiff import (
     BUMPS,
     MERCATOR,
     NORTH,
@@ -37,7 +36,7 @@ from .geotiff import (
     publish_raster,
     raster_of,
 )
-from .official import settled
+from tests.kit.official_sdk import settled
 
 
 async def test_raster_tells_of_itself(client: Any, api: Api) -> None:

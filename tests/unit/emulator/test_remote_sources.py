@@ -13,8 +13,7 @@ import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.__main__ import main
-
-from .plain_api import Api, geojson, new_name, point
+from tests.kit.plain_api import Api, geojson, new_name, point
 
 pytest.importorskip("geobox")
 pytest.importorskip("aiohttp")
@@ -26,7 +25,7 @@ from geobox.db_connection import DBCredentials
 from geobox.enums import DBType
 from geobox.exception import NotFoundError, ValidationError
 
-from .official import ended, settled
+from tests.kit.official_sdk import ended, settled
 
 WFS = "https://maps.example.org/wfs"
 SECRET = "database-password"

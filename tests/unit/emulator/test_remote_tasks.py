@@ -13,8 +13,7 @@ import httpx
 import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
-
-from .plain_api import Api, geojson, new_name, point
+from tests.kit.plain_api import Api, geojson, new_name, point
 
 
 def moment(text: str) -> datetime:

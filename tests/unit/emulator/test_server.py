@@ -11,17 +11,15 @@ import sys
 import threading
 import time
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
+from tests.kit.plain_api import Api, geojson, point
+from tests.kit.sample_data import ROOT
 
-from .plain_api import Api, geojson, point
-
-ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-W", "error::ResourceWarning", "-m", "prefect_geobox.emulator"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from .plain_api import Api, geojson, new_name
+from tests.kit.plain_api import Api, geojson, new_name
 
 pytest.importorskip("geobox")
 pytest.importorskip("aiohttp")
@@ -25,7 +25,7 @@ from geobox.enums import PublishFileType, QueryGeometryType, QueryResultType
 from geobox.exception import NotFoundError, ValidationError
 from geobox.query import Query
 
-from .official import ended, settled
+from tests.kit.official_sdk import ended, settled
 
 PEOPLE = b"name,age,weight\nAnn,30,60.5\nBob,40,80\nCid,50,\n"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .plain_api import Api, geojson, new_name
+from tests.kit.plain_api import Api, geojson, new_name
 
 pytest.importorskip("geobox")
 pytest.importorskip("aiohttp")
@@ -23,7 +23,7 @@ import shapely
 from geobox.enums import GroupByAggFunction, SpatialAggFunction
 from geobox.vector_tool import VectorTool
 
-from .official import ended, settled
+from tests.kit.official_sdk import ended, settled
 
 MERCATOR = "EPSG:3857"
 ONE, TWO = shapely.box(0, 0, 100, 100), shapely.box(50, 50, 150, 150)

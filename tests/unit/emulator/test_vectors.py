@@ -12,8 +12,7 @@ from zipfile import ZipFile
 import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
-
-from .plain_api import Api, geojson, new_name, point
+from tests.kit.plain_api import Api, geojson, new_name, point
 
 pytest.importorskip("geobox")
 pytest.importorskip("aiohttp")
@@ -27,7 +26,7 @@ import shapely
 from geobox.enums import FileOutputFormat
 from geobox.exception import NotFoundError, ValidationError
 
-from .official import ended, settled
+from tests.kit.official_sdk import ended, settled
 
 FORMATS = ("GeoJSON", "GPKG", "Shapefile", "CSV", "KML", "DXF")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import geopandas
 import pytest
@@ -29,10 +28,8 @@ from prefect_geobox import (
     seed_tileset_cache,
     upload_file,
 )
+from tests.kit.sample_data import CITIES, COUNTRIES
 
-DATA = Path(__file__).parents[3] / "flows" / "data"
-COUNTRIES = DATA / "countries.geojson"
-CITIES = DATA / "cities.geojson"
 FAST = {"interval": 0.02, "max_interval": 0.05}
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import geopandas
 import pytest
 
-pytestmark = pytest.mark.slow
+from tests.kit.sample_data import DATA, ROOT
 
-ROOT = Path(__file__).parents[3]
-DATA = ROOT / "flows" / "data"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from prefect import flow
 
@@ -26,10 +24,10 @@ from prefect_geobox import (
     start_task,
     upload_file,
 )
+from tests.kit.sample_data import CITIES
 
 pytest.importorskip("rasterio")
 
-CITIES = Path(__file__).parents[3] / "flows" / "data" / "cities.geojson"
 FAST = {"interval": 0.02, "max_interval": 0.05}
 
 

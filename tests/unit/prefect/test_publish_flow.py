@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-CITIES = ROOT / "flows" / "data" / "cities.geojson"
+from tests.kit.sample_data import CITIES, ROOT
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION
 
 from prefect_geobox import GeoboxCredentials
 from prefect_geobox.emulator import GeoboxEmulator
-
-ROOT = Path(__file__).parents[3]
+from tests.kit.sample_data import CITIES
 
 #: Good and failing flows with each kind of credential, run with all logs at DEBUG.
 SCRIPT = """
@@ -129,7 +128,7 @@ def test_no_secret_is_kept_anywhere(
         "TOKEN_FILE": str(tmp_path / "token"),
     }
     home.mkdir()
-    good = ROOT / "flows" / "data" / "cities.geojson"
+    good = CITIES
 
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-c", SCRIPT, geobox_emulator.url, str(good), str(broken)],

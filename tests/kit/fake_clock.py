@@ -1,0 +1,40 @@
+"""Clocks that move only when code sleeps on them, so that hours of waiting take no time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class FakeClock:
+    """A clock that moves only when somebody sleeps on it, or when a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        """Its time."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Moves its time and lets others run."""
+        self.slept.append(seconds)
+        if len(self.slept) > 20_000:
+            raise AssertionError("somebody sleeps for ever on this clock")
+        # No sleep takes no time at all; a rounding error must not stop the clock.
+        self.now += max(1e-6, seconds)
+        await asyncio.sleep(0)
+
+
+class HookClock(FakeClock):
+    """A fake clock that does something before each sleep."""
+
+    def __init__(self, hook: Callable[[int], None]) -> None:
+        super().__init__()
+        self._hook = hook
+
+    async def sleep(self, seconds: float) -> None:
+        """Calls the hook with the number of the sleep, from 1, and moves the time."""
+        self._hook(len(self.slept) + 1)
+        await super().sleep(seconds)

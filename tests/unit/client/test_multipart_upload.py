@@ -1,0 +1,159 @@
+"""Uploads: the multipart body, its size, and the memory that it takes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import httpx
+import pytest
+from starlette.formparsers import MultiPartParser
+
+from prefect_geobox.client import GeoboxError
+from tests.kit.clients import Caller
+from tests.kit.payloads import ASSET
+from tests.kit.raw_server import raw_server
+from tests.kit.wire import Wire, reply
+
+UPLOADED = {"uuid": ASSET, "name": "x.csv", "file_type": "CSV"}
+
+
+async def parts(request: httpx.Request) -> dict[str, Any]:
+    """The fields of a multipart body: texts, and a file as its name and bytes."""
+
+    async def stream() -> Any:
+        yield request.content
+
+    form = await MultiPartParser(request.headers, stream()).parse()
+    try:
+        file = form["file"]
+        return {**form, "file": (file.filename, await file.read())}
+    finally:
+        await form.close()
+
+
+@pytest.mark.parametrize("name", ["towns.csv", "\u0634\u0647\u0631 x.csv", "a b;c.csv"])
+async def test_upload(call: Caller, wire: Wire, tmp_path: Path, name: str) -> None:
+    """An upload is one multipart POST of the file's bytes under its own name."""
+    content = bytes(range(256)) * 3000 + b"\r\n--boundary\r\n\0"
+    path = tmp_path / name
+    path.write_bytes(content)
+    wire.lists()
+    wire.on("POST", "files/", UPLOADED)
+    seen: list[tuple[int, int]] = []
+    file = await call("upload_file", path, on_bytes=lambda *sent: seen.append(sent))
+    assert (file.kind, file.uuid, file.data) == ("file", ASSET, UPLOADED)
+    (request,) = wire.work
+    assert int(request.headers["content-length"]) == len(request.content)
+    assert "transfer-encoding" not in request.headers
+    assert re.fullmatch(r"multipart/form-data; boundary=\w+", request.headers["content-type"])
+    assert await parts(request) == {"file": (name, content), "scan_archive": "True"}
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(content), len(content))
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 503])
+async def test_upload_that_was_not_taken_is_sent_again_whole(
+    call: Caller, wire: Wire, tmp_path: Path, status: int
+) -> None:
+    """An upload that was provably not taken is sent again from its first byte."""
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"a,b\n1,2\n")
+    wire.lists()
+    wire.on("POST", "files/", reply(status), httpx.ConnectError("refused"), UPLOADED)
+    assert (await call("upload_file", path)).uuid == ASSET
+    assert wire.work_lines == ["POST files/"] * 3
+    for request in wire.work:
+        assert b"a,b\n1,2\n" in request.content
+
+
+@pytest.mark.parametrize(
+    "failure", [reply(500), reply(502), reply(504), httpx.ReadError("reset"), reply(text="<html>")]
+)
+async def test_upload_that_may_have_been_taken_is_not_sent_again(
+    call: Caller, wire: Wire, tmp_path: Path, failure: Any
+) -> None:
+    """Where the server cannot tell whether it took an upload, it is sent exactly once."""
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"a")
+    wire.on("GET", "files/", reply(403))
+    wire.on("POST", "files/", failure)
+    with pytest.raises(GeoboxError):
+        await call("upload_file", path)
+    assert wire.work_lines == ["POST files/"]
+
+
+async def test_upload_cut_off_by_the_server(call: Caller, tmp_path: Path, make: Any) -> None:
+    """A server that hangs up in the middle of an upload is an error that names the request."""
+    path = tmp_path / "big.bin"
+    path.write_bytes(bytes(5_000_000))
+
+    def hang_up(connection: socket) -> None:
+        connection.recv(1000)
+
+    with raw_server(hang_up) as url:
+        client = Caller(make(type(call.client), host=url))
+        with pytest.raises(GeoboxError, match="POST files/"):
+            await client("upload_file", path)
+
+
+SCRIPT = """
+import json, resource, sys
+from prefect_geobox.client import GeoboxClient
+
+with GeoboxClient(sys.argv[1], apikey="key-of-the-test") as client:
+    client.upload_file(sys.argv[2])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    file = client.upload_file(sys.argv[3])
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([file.uuid, (after - before) / 1024]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the resource module")
+def test_large_upload_takes_little_memory(tmp_path: Path) -> None:
+    """300 MB are streamed from disk: the peak memory of the process grows by less than 60 MB."""
+    size = 300_000_000
+    small, large = tmp_path / "small.bin", tmp_path / "large.bin"
+    small.write_bytes(b"x")
+    with large.open("wb") as file:
+        file.truncate(size)
+    totals: list[int] = []
+
+    def discard(connection: socket) -> None:
+        buffer = bytearray(1 << 20)
+        while head := connection.recv(65536):
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(65536)
+            header, _, body = head.partition(b"\r\n\r\n")
+            found = re.search(rb"content-length: (\d+)", header, re.IGNORECASE)
+            length = int(found[1]) if found else 0
+            left = length - len(body)
+            while left > 0:
+                left -= connection.recv_into(buffer, min(left, len(buffer)))
+            if found:
+                totals.append(length)
+            answer = json.dumps(UPLOADED if found else []).encode()
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(answer), answer)
+            )
+
+    with raw_server(discard) as url:
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, url, str(small), str(large)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    uuid, megabytes = json.loads(done.stdout)
+    assert uuid == ASSET
+    assert totals[1] - size == totals[0] - 1
+    assert megabytes < 60
