@@ -9,12 +9,53 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
+from typing_extensions import TypedDict, Unpack
+
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.options import complete_options, flat_signature
 from prefect_geobox.client.model.validation import positive_seconds, seconds_or_none
 
 #: What to do with the remote task when a wait is cancelled or runs out of time.
 Action = Literal["abort", "leave"]
+
+
+class WaitOptions(TypedDict, total=False):
+    """How to wait for a remote task.
+
+    Attributes:
+        timeout: Seconds from the call until the wait ends; None for no limit, 0 for a single poll.
+        interval: The shortest pause between polls, in seconds; above 0.
+        max_interval: The longest pause, in seconds; above 0.
+        outage: Seconds of unbroken failure that are tolerated.
+        retry: Instead of `outage`: the number of attempts that may fail in a row.
+        progress_bar: Whether to read the progress too, and show it: as a bar in a terminal, as an
+            artifact of a flow run.
+        on_cancel: "abort" or "leave" the remote task when the wait is cancelled.
+        on_timeout: "abort" or "leave" it when the timeout ends.
+    """
+
+    timeout: float | None
+    interval: float
+    max_interval: float
+    outage: float
+    retry: int | None
+    progress_bar: bool
+    on_cancel: Action
+    on_timeout: Action
+
+
+#: The defaults of a wait. A step that has started its remote task itself aborts it on a timeout.
+WAIT_DEFAULTS: Final[WaitOptions] = {
+    "timeout": None,
+    "interval": 1.0,
+    "max_interval": 30.0,
+    "outage": 300.0,
+    "retry": None,
+    "progress_bar": True,
+    "on_cancel": "abort",
+    "on_timeout": "leave",
+}
 
 #: Tolerates five minutes without contact.
 _OUTAGE_RETRY: Final = RetryPolicy(budget=300.0)
@@ -94,27 +135,24 @@ class WaitPolicy:
                 raise InvalidArgumentError(f'{field} must be "abort" or "leave"; got {value!r}')
 
     @staticmethod
-    def of(
-        *,
-        timeout: float | None = None,
-        interval: float = 1.0,
-        max_interval: float = 30.0,
-        outage: float = 300.0,
-        retry: int | None = None,
-        on_cancel: Action = "abort",
-        on_timeout: Action = "leave",
-    ) -> WaitPolicy:
-        """Builds the policy from the options of the public verbs.
+    @flat_signature(WaitOptions, WAIT_DEFAULTS)
+    def of(**options: Unpack[WaitOptions]) -> WaitPolicy:
+        """Builds the policy from the options of a public method.
+
+        Args:
+            **options: As in `WaitOptions`; `progress_bar` is not part of the policy.
 
         Raises:
-            InvalidArgumentError: An option makes no sense; the message names it.
+            InvalidArgumentError: An option is invalid; the message names it.
+            TypeError: There is no such option.
         """
-        options = (timeout, interval, max_interval, outage, retry, on_cancel, on_timeout)
+        complete = complete_options(WAIT_DEFAULTS, options)
+        del complete["progress_bar"]
         try:
-            return _policy(*options)
+            return _policy(**complete)
         except TypeError:
-            # Something that cannot be hashed, and that is refused for what it is.
-            return _policy.__wrapped__(*options)
+            # An option that cannot be hashed is invalid; its own check says so.
+            return _policy.__wrapped__(**complete)
 
 
 @lru_cache(maxsize=256, typed=True)
