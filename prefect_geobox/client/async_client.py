@@ -141,7 +141,7 @@ class AsyncGeoboxClient(AsyncOperationVerbs):
         )
         began = self.clock.monotonic()
         task = await self.start_publish(file, name, **options)
-        waiting = self.waiting([task.uuid], policy, with_progress=progress_bar, began=began)
+        waiting = self.wait_call([task.uuid], policy, with_progress=progress_bar, began=began)
         with progress_listener(on_update, show=progress_bar) as listener:
             ended = (await waiting.arun(listener))[0]
         return await self.require_output(ended, name)

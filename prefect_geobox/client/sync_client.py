@@ -173,14 +173,14 @@ class GeoboxClient:
             **options: As in `WaitOptions`.
         """
         shows = options.get("progress_bar", True)
-        waiting = self.aio.waiting(
+        call = self.aio.wait_call(
             checked_uuids("tasks", tasks),
             WaitPolicy.of(**options),
             with_progress=shows,
             raise_on_failure=raise_on_failure,
         )
         with progress_listener(on_update, show=shows) as listener:
-            return waiting.run(listener)
+            return call.run(listener)
 
     def abort_task(self, task: UuidLike, *, confirm: float = 30.0) -> RemoteTask:
         """Aborts a remote task and confirms it, as `AsyncGeoboxClient.abort_task`."""
@@ -259,11 +259,11 @@ class GeoboxClient:
         began = self.aio.clock.monotonic()
         request, task = _block(self.aio.started(operation, arguments))
         shows = arguments["progress_bar"]
-        waiting = self.aio.waiting(
+        waiting = self.aio.wait_call(
             [task.uuid, *task.companions],
             policy,
             with_progress=shows,
-            asked=request.asked,
+            request=request.asked,
             began=began,
         )
         with progress_listener(None, show=shows) as listener:
@@ -340,7 +340,7 @@ class GeoboxClient:
         )
         began = self.aio.clock.monotonic()
         task = self.start_publish(file, name, **options)
-        waiting = self.aio.waiting([task.uuid], policy, with_progress=progress_bar, began=began)
+        waiting = self.aio.wait_call([task.uuid], policy, with_progress=progress_bar, began=began)
         with progress_listener(on_update, show=progress_bar) as listener:
             ended = waiting.run(listener)[0]
         return _block(self.aio.require_output(ended, name))

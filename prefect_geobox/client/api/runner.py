@@ -151,11 +151,11 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
         began = self.clock.monotonic()
         request, task = await self.started(operation, arguments)
         shows = arguments["progress_bar"]
-        waiting = self.waiting(
+        waiting = self.wait_call(
             [task.uuid, *task.companions],
             policy,
             with_progress=shows,
-            asked=request.asked,
+            request=request.asked,
             began=began,
         )
         with progress_listener(None, show=shows) as listener:

@@ -114,14 +114,14 @@ class AsyncTaskVerbs(AsyncConnection):
             GeoboxError: A read failed for good.
         """
         shows = options.get("progress_bar", True)
-        waiting = self.waiting(
+        call = self.wait_call(
             [checked_uuid("task", task)],
             WaitPolicy.of(**options),
             with_progress=shows,
             raise_on_failure=raise_on_failure,
         )
         with progress_listener(on_update, show=shows) as listener:
-            return (await waiting.arun(listener))[0]
+            return (await call.arun(listener))[0]
 
     @flat_signature(WaitOptions, WAIT_DEFAULTS)
     async def wait_for_tasks(
@@ -148,28 +148,34 @@ class AsyncTaskVerbs(AsyncConnection):
             GeoboxError: As `wait_for_task`.
         """
         shows = options.get("progress_bar", True)
-        waiting = self.waiting(
+        call = self.wait_call(
             checked_uuids("tasks", tasks),
             WaitPolicy.of(**options),
             with_progress=shows,
             raise_on_failure=raise_on_failure,
         )
         with progress_listener(on_update, show=shows) as listener:
-            return await waiting.arun(listener)
+            return await call.arun(listener)
 
-    def waiting(
+    def wait_call(
         self,
         uuids: Sequence[str],
         policy: WaitPolicy,
         *,
         with_progress: bool = False,
         raise_on_failure: bool = True,
-        asked: str = "",
+        request: str = "",
         began: float | None = None,
     ) -> WaitCall:
-        """Prepares a wait; its timeout counts from now, or from the moment `began` of the clock.
+        """Prepares a wait, which `WaitCall.run` or `WaitCall.arun` carries out.
 
-        What was `asked` is told where a remote task fails.
+        Args:
+            uuids: The remote tasks.
+            policy: How to wait.
+            with_progress: Whether to read the progress too.
+            raise_on_failure: Whether a remote task that did not succeed raises.
+            request: The request that started them, for the message of a failure.
+            began: The moment of the client's clock from which the timeout counts; now by default.
         """
         return WaitCall(
             self,
@@ -177,7 +183,7 @@ class AsyncTaskVerbs(AsyncConnection):
             policy,
             with_progress=with_progress,
             raise_on_failure=raise_on_failure,
-            asked=asked,
+            request=request,
             began=self.clock.monotonic() if began is None else began,
         )
 
