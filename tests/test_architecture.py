@@ -154,6 +154,13 @@ def test_a_folder_has_at_most_fifteen_modules():
         assert len(modules) <= 15 or folder.name == "operations", folder
 
 
+def test_a_module_has_at_most_400_lines():
+    """No module of the package has more than 400 lines."""
+    for module, path in MODULES.items():
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= 400, f"{module} has {lines} lines"
+
+
 def test_operations_do_no_io():
     """Descriptions of operations import nothing that could send or read anything."""
     allowed = ("model", "operations", "polling.policy")

@@ -9,7 +9,9 @@ from typing_extensions import Unpack
 
 from prefect_geobox.client.api.progress_bar import progress_listener
 from prefect_geobox.client.api.runner import AsyncOperationVerbs
+from prefect_geobox.client.http.settings import CONNECTION_DEFAULTS, ConnectionOptions
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.options import flat_signature
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid
 from prefect_geobox.client.operations._publishing import (
@@ -25,6 +27,7 @@ from prefect_geobox.client.submission import Submission
 logger = logging.getLogger(__name__)
 
 
+@flat_signature(ConnectionOptions, CONNECTION_DEFAULTS)
 class AsyncGeoboxClient(AsyncOperationVerbs):
     """Talks to Geobox from asyncio code.
 
@@ -35,16 +38,9 @@ class AsyncGeoboxClient(AsyncOperationVerbs):
     Args:
         host: The server's URL, with a path prefix where it has one.
         version: The API version.
-        username: With `password`.
-        password: With `username`; exchanged for a token when one is first needed.
-        access_token: A bearer token.
-        apikey: An API key.
-        verify: False to accept any TLS certificate, or the path of a CA file.
-        timeout: Seconds for one request; above 0.
-        requests_per_second: How often the waits of this process may ask the host, all together;
-            above 0. The lowest number that a client of the host names counts.
+        **options: As in `ConnectionOptions`.
         settings: All of the above, already resolved.
-        retry: How long a read bears failures; 30 s by default.
+        retry: How long a read tolerates failures; 30 s by default.
         clock: Measures deadlines and budgets; for tests.
 
     Raises:
@@ -145,7 +141,7 @@ class AsyncGeoboxClient(AsyncOperationVerbs):
         )
         began = self.clock.monotonic()
         task = await self.start_publish(file, name, **options)
-        waiting = self.waiting([task.uuid], policy, with_progress=progress_bar, began=began)
+        waiting = self.wait_call([task.uuid], policy, with_progress=progress_bar, began=began)
         with progress_listener(on_update, show=progress_bar) as listener:
             ended = (await waiting.arun(listener))[0]
         return await self.require_output(ended, name)

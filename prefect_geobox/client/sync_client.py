@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
@@ -13,22 +13,27 @@ from typing_extensions import Self, Unpack
 
 from prefect_geobox.client.api.progress_bar import progress_listener
 from prefect_geobox.client.api.runner import passed_on, wait_policy
+from prefect_geobox.client.api.task_filters import COUNT_DEFAULTS, LIST_DEFAULTS, TaskFilters
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.http.encoding import Form, Params
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.http.multipart_upload import OnBytes
-from prefect_geobox.client.http.rate_limit import DEFAULT_RATE
 from prefect_geobox.client.http.retry import RetryPolicy
-from prefect_geobox.client.http.settings import DEFAULT_TIMEOUT, ConnectionSettings
+from prefect_geobox.client.http.settings import (
+    CONNECTION_DEFAULTS,
+    ConnectionOptions,
+    ConnectionSettings,
+)
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
-from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress, TaskState
+from prefect_geobox.client.model.options import flat_signature
+from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid, checked_uuids
 from prefect_geobox.client.operations._inputs import AssetLike
 from prefect_geobox.client.operations._operation import Operation
 from prefect_geobox.client.operations._publishing import PublishOptions
 from prefect_geobox.client.operations.files import publish_file
-from prefect_geobox.client.polling.policy import Action, WaitPolicy
+from prefect_geobox.client.polling.policy import WAIT_DEFAULTS, Action, WaitOptions, WaitPolicy
 from prefect_geobox.client.polling.subscription import WaitUpdate
 
 T = TypeVar("T")
@@ -40,10 +45,19 @@ logger = logging.getLogger(__name__)
 OnUpdate = Callable[[WaitUpdate], None]
 
 
+@flat_signature(ConnectionOptions, CONNECTION_DEFAULTS)
 class GeoboxClient:
-    """Talks to Geobox from blocking code. Arguments and errors as in `AsyncGeoboxClient`.
+    """Talks to Geobox from blocking code. Errors as of `AsyncGeoboxClient`.
 
     Safe to use from several threads.
+
+    Args:
+        host: The server's URL, with a path prefix where it has one.
+        version: The API version.
+        **options: As in `ConnectionOptions`.
+        settings: All of the above, already resolved.
+        retry: How long a read tolerates failures; 30 s by default.
+        clock: Measures deadlines and budgets; for tests.
 
     Example:
         ```python
@@ -58,31 +72,14 @@ class GeoboxClient:
         host: str | None = None,
         version: str | None = None,
         *,
-        username: str | None = None,
-        password: str | None = None,
-        access_token: str | None = None,
-        apikey: str | None = None,
-        verify: bool | str = True,
-        timeout: float = DEFAULT_TIMEOUT,
-        requests_per_second: float = DEFAULT_RATE,
         settings: ConnectionSettings | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
         #: The asyncio client that does the work.
         self.aio = AsyncGeoboxClient(
-            host,
-            version,
-            username=username,
-            password=password,
-            access_token=access_token,
-            apikey=apikey,
-            verify=verify,
-            timeout=timeout,
-            requests_per_second=requests_per_second,
-            settings=settings,
-            retry=retry,
-            clock=clock,
+            host, version, settings=settings, retry=retry, clock=clock, **options
         )
 
     @property
@@ -112,131 +109,78 @@ class GeoboxClient:
         """Reads a remote task, as `AsyncGeoboxClient.get_task`."""
         return _block(self.aio.get_task(task))
 
-    def list_tasks(
-        self,
-        *,
-        state: TaskState | str | None = None,
-        q: str | None = None,
-        search: str | None = None,
-        search_fields: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        skip: int = 0,
-        limit: int = 10,
-        user_id: int | None = None,
-        shared: bool = False,
-    ) -> list[RemoteTask]:
-        """Lists remote tasks, as `AsyncGeoboxClient.list_tasks`."""
-        return _block(
-            self.aio.list_tasks(
-                state=state,
-                q=q,
-                search=search,
-                search_fields=search_fields,
-                order_by=order_by,
-                skip=skip,
-                limit=limit,
-                user_id=user_id,
-                shared=shared,
-            )
-        )
+    @flat_signature(TaskFilters, LIST_DEFAULTS)
+    def list_tasks(self, **filters: Unpack[TaskFilters]) -> list[RemoteTask]:
+        """Lists remote tasks, as `AsyncGeoboxClient.list_tasks`.
 
-    def count_tasks(
-        self,
-        *,
-        state: TaskState | str | None = None,
-        q: str | None = None,
-        search: str | None = None,
-        search_fields: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        skip: int | None = None,
-        limit: int | None = None,
-        user_id: int | None = None,
-        shared: bool = False,
-    ) -> int:
-        """Counts remote tasks, as `AsyncGeoboxClient.count_tasks`."""
-        return _block(
-            self.aio.count_tasks(
-                state=state,
-                q=q,
-                search=search,
-                search_fields=search_fields,
-                order_by=order_by,
-                skip=skip,
-                limit=limit,
-                user_id=user_id,
-                shared=shared,
-            )
-        )
+        Args:
+            **filters: As in `TaskFilters`.
+        """
+        return _block(self.aio.list_tasks(**filters))
+
+    @flat_signature(TaskFilters, COUNT_DEFAULTS)
+    def count_tasks(self, **filters: Unpack[TaskFilters]) -> int:
+        """Counts remote tasks, as `AsyncGeoboxClient.count_tasks`.
+
+        Args:
+            **filters: As in `TaskFilters`.
+        """
+        return _block(self.aio.count_tasks(**filters))
 
     def get_progress(self, task: UuidLike) -> TaskProgress:
         """Reads how far a remote task has come, as `AsyncGeoboxClient.get_progress`."""
         return _block(self.aio.get_progress(task))
 
+    @flat_signature(WaitOptions, WAIT_DEFAULTS)
     def wait_for_task(
         self,
         task: UuidLike,
         *,
-        timeout: float | None = None,
-        interval: float = 1.0,
-        max_interval: float = 30.0,
-        outage: float = 300.0,
-        retry: int | None = None,
-        progress_bar: bool = True,
-        on_cancel: Action = "abort",
-        on_timeout: Action = "leave",
         raise_on_failure: bool = True,
         on_update: OnUpdate | None = None,
+        **options: Unpack[WaitOptions],
     ) -> RemoteTask:
         """Waits until a remote task has ended, as `AsyncGeoboxClient.wait_for_task`.
 
         Ctrl-C counts as a cancel; a second Ctrl-C leaves without waiting for the abort.
+
+        Args:
+            task: Its uuid, or an object with one.
+            raise_on_failure: Whether a remote task that did not succeed raises.
+            on_update: Called with a `WaitUpdate` after each poll.
+            **options: As in `WaitOptions`.
         """
+        uuid = checked_uuid("task", task)
         return self.wait_for_tasks(
-            [checked_uuid("task", task)],
-            timeout=timeout,
-            interval=interval,
-            max_interval=max_interval,
-            outage=outage,
-            retry=retry,
-            progress_bar=progress_bar,
-            on_cancel=on_cancel,
-            on_timeout=on_timeout,
-            raise_on_failure=raise_on_failure,
-            on_update=on_update,
+            [uuid], raise_on_failure=raise_on_failure, on_update=on_update, **options
         )[0]
 
+    @flat_signature(WaitOptions, WAIT_DEFAULTS)
     def wait_for_tasks(
         self,
         tasks: Sequence[UuidLike],
         *,
-        timeout: float | None = None,
-        interval: float = 1.0,
-        max_interval: float = 30.0,
-        outage: float = 300.0,
-        retry: int | None = None,
-        progress_bar: bool = True,
-        on_cancel: Action = "abort",
-        on_timeout: Action = "leave",
         raise_on_failure: bool = True,
         on_update: OnUpdate | None = None,
+        **options: Unpack[WaitOptions],
     ) -> list[RemoteTask]:
-        """Waits until several remote tasks have ended, as `AsyncGeoboxClient.wait_for_tasks`."""
-        waiting = self.aio.waiting(
+        """Waits until several remote tasks have ended, as `AsyncGeoboxClient.wait_for_tasks`.
+
+        Args:
+            tasks: Their uuids, or objects with one.
+            raise_on_failure: Whether remote tasks that did not succeed raise.
+            on_update: Called with a `WaitUpdate` after each poll.
+            **options: As in `WaitOptions`.
+        """
+        shows = options.get("progress_bar", True)
+        call = self.aio.wait_call(
             checked_uuids("tasks", tasks),
-            WaitPolicy.of(
-                timeout=timeout,
-                interval=interval,
-                max_interval=max_interval,
-                outage=outage,
-                retry=retry,
-                on_cancel=on_cancel,
-                on_timeout=on_timeout,
-            ),
-            with_progress=progress_bar,
+            WaitPolicy.of(**options),
+            with_progress=shows,
             raise_on_failure=raise_on_failure,
         )
-        with progress_listener(on_update, show=progress_bar) as listener:
-            return waiting.run(listener)
+        with progress_listener(on_update, show=shows) as listener:
+            return call.run(listener)
 
     def abort_task(self, task: UuidLike, *, confirm: float = 30.0) -> RemoteTask:
         """Aborts a remote task and confirms it, as `AsyncGeoboxClient.abort_task`."""
@@ -315,11 +259,11 @@ class GeoboxClient:
         began = self.aio.clock.monotonic()
         request, task = _block(self.aio.started(operation, arguments))
         shows = arguments["progress_bar"]
-        waiting = self.aio.waiting(
+        waiting = self.aio.wait_call(
             [task.uuid, *task.companions],
             policy,
             with_progress=shows,
-            asked=request.asked,
+            request=request.asked,
             began=began,
         )
         with progress_listener(None, show=shows) as listener:
@@ -396,7 +340,7 @@ class GeoboxClient:
         )
         began = self.aio.clock.monotonic()
         task = self.start_publish(file, name, **options)
-        waiting = self.aio.waiting([task.uuid], policy, with_progress=progress_bar, began=began)
+        waiting = self.aio.wait_call([task.uuid], policy, with_progress=progress_bar, began=began)
         with progress_listener(on_update, show=progress_bar) as listener:
             ended = waiting.run(listener)[0]
         return _block(self.aio.require_output(ended, name))

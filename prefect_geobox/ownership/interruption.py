@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import TerminationSignal
 
-from prefect_geobox.client.http.io_thread import io_thread, outlast
+from prefect_geobox.client.http.io_thread import await_despite_cancellation, io_thread
 from prefect_geobox.client.polling.wait_call import InterruptionCause
 from prefect_geobox.ownership.run_context import run_logger
 
@@ -60,7 +60,7 @@ async def _judge_cancellation(error: BaseException, *, is_out_of_time: bool) -> 
         return "timeout"
     run_id = flow_run_id()
     if run_id is not None and _comes_from_termination(error):
-        is_cancelling = await outlast(io_thread().submit(_asked(run_id)))
+        is_cancelling = await await_despite_cancellation(io_thread().submit(_asked(run_id)))
         return "cancel" if is_cancelling else _left("the process was asked to end")
     # Ctrl-C, or code of the flow's own that no longer wants the result.
     return "cancel"

@@ -26,7 +26,7 @@ from prefect.artifacts import (
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
-from prefect_geobox.client.http.io_thread import io_thread, outlast
+from prefect_geobox.client.http.io_thread import await_despite_cancellation, io_thread
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.polling.subscription import WaitUpdate
 from prefect_geobox.client.polling.wait_call import ABORT_TIME, InterruptionCause, WaitCall
@@ -180,7 +180,7 @@ class AsyncMode:
             classification = classify_awaiting(interruption)
             with anyio.CancelScope(shield=True):
                 ending = _end_start(future, await classification, abandon)
-                await outlast(io_thread().submit(ending))
+                await await_despite_cancellation(io_thread().submit(ending))
             raise
 
     async def wait(self, waiting: WaitCall, listener: WaitListener) -> list[RemoteTask]:
@@ -191,7 +191,7 @@ class AsyncMode:
     async def run_on_exit(self, work: Coroutine[Any, Any, object]) -> None:
         """Awaits for a moment, behind a shield."""
         with anyio.CancelScope(shield=True):
-            await outlast(io_thread().submit(asyncio.wait_for(work, _LAST_TIME)))
+            await await_despite_cancellation(io_thread().submit(asyncio.wait_for(work, _LAST_TIME)))
 
     async def create_markdown(self, key: str, markdown: str, description: str) -> None:
         """Leaves a markdown artifact."""

@@ -135,7 +135,7 @@ class _RunMonitor:
         if self._ctrl_c is not None and sign is not self._ctrl_c:
             # Another one: the threads that the process still waits for are to end at once.
             for waiting in self._ending:
-                waiting.leave()
+                waiting.stop_aborting()
         self._ctrl_c = sign
         self._end("cancel", only_elsewhere=True)
 

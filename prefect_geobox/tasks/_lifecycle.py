@@ -121,7 +121,7 @@ async def wait_until_final(
     Raises:
         GeoboxError: The wait itself failed.
     """
-    waiting = client.waiting(
+    waiting = client.wait_call(
         uuids, policy, with_progress=show_progress, raise_on_failure=False, began=began
     )
     host = client.settings.host
@@ -140,7 +140,7 @@ async def wait_until_final(
             emit_task_event("contact-lost", error.task, host, {"seconds": error.seconds})
         raise
     except INTERRUPTIONS:
-        report.record_aborted(waiting.abandoned)
+        report.record_aborted(waiting.aborted)
         ended = [task for task in report.tasks if task.is_final]
         raise
     finally:

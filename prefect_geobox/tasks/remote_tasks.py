@@ -6,13 +6,14 @@ cache key would be the same for two accounts, since it masks their secrets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from typing_extensions import Unpack
 
+from prefect_geobox.client.api.task_filters import COUNT_DEFAULTS, LIST_DEFAULTS, TaskFilters
 from prefect_geobox.client.model.assets import OutputAsset
-from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress, TaskState
+from prefect_geobox.client.model.options import flat_signature
+from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress
 from prefect_geobox.client.model.validation import UuidLike
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import named_after_task, rename_task_run, run_logger
@@ -95,32 +96,13 @@ async def aget_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTas
 
 
 @task(cache_policy=NO_CACHE)
-def list_tasks(
-    credentials: GeoboxCredentials,
-    *,
-    state: TaskState | str | None = None,
-    q: str | None = None,
-    search: str | None = None,
-    search_fields: str | Iterable[str] | None = None,
-    order_by: str | None = None,
-    skip: int = 0,
-    limit: int = 10,
-    user_id: int | None = None,
-    shared: bool = False,
-) -> list[RemoteTask]:
+@flat_signature(TaskFilters, LIST_DEFAULTS)
+def list_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -> list[RemoteTask]:
     """Lists remote tasks: `GET tasks/`.
 
     Args:
         credentials: The account.
-        state: Only those in this state.
-        q: A filter in OGC CQL, such as `name = 'import'`.
-        search: Words to look for; ignored by the server where `q` is given.
-        search_fields: Where to look for them.
-        order_by: Such as `accepted_at D, name A`.
-        skip: How many to pass over; 0 or more.
-        limit: How many to return at most; 1 or more.
-        user_id: Those of another user; needs privileges.
-        shared: Those that others share.
+        **filters: As in `TaskFilters`.
 
     Raises:
         InvalidArgumentError: A filter makes no sense; nothing was sent.
@@ -132,63 +114,27 @@ def list_tasks(
         ```
     """
     with credentials.get_client() as client:
-        return client.list_tasks(
-            state=state,
-            q=q,
-            search=search,
-            search_fields=search_fields,
-            order_by=order_by,
-            skip=skip,
-            limit=limit,
-            user_id=user_id,
-            shared=shared,
-        )
+        return client.list_tasks(**filters)
 
 
 @task(cache_policy=NO_CACHE)
+@flat_signature(TaskFilters, LIST_DEFAULTS)
 async def alist_tasks(
-    credentials: GeoboxCredentials,
-    *,
-    state: TaskState | str | None = None,
-    q: str | None = None,
-    search: str | None = None,
-    search_fields: str | Iterable[str] | None = None,
-    order_by: str | None = None,
-    skip: int = 0,
-    limit: int = 10,
-    user_id: int | None = None,
-    shared: bool = False,
+    credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]
 ) -> list[RemoteTask]:
     """Lists remote tasks. Async twin of `list_tasks`."""
     async with credentials.get_async_client() as client:
-        return await client.list_tasks(
-            state=state,
-            q=q,
-            search=search,
-            search_fields=search_fields,
-            order_by=order_by,
-            skip=skip,
-            limit=limit,
-            user_id=user_id,
-            shared=shared,
-        )
+        return await client.list_tasks(**filters)
 
 
 @task(cache_policy=NO_CACHE)
-def count_tasks(
-    credentials: GeoboxCredentials,
-    *,
-    state: TaskState | str | None = None,
-    q: str | None = None,
-    search: str | None = None,
-    search_fields: str | Iterable[str] | None = None,
-    order_by: str | None = None,
-    skip: int | None = None,
-    limit: int | None = None,
-    user_id: int | None = None,
-    shared: bool = False,
-) -> int:
-    """Counts remote tasks: `GET tasks/?return_count=True`. Arguments as in `list_tasks`.
+@flat_signature(TaskFilters, COUNT_DEFAULTS)
+def count_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -> int:
+    """Counts remote tasks: `GET tasks/?return_count=True`.
+
+    Args:
+        credentials: The account.
+        **filters: As in `TaskFilters`.
 
     Raises:
         InvalidArgumentError: A filter makes no sense; nothing was sent.
@@ -200,46 +146,15 @@ def count_tasks(
         ```
     """
     with credentials.get_client() as client:
-        return client.count_tasks(
-            state=state,
-            q=q,
-            search=search,
-            search_fields=search_fields,
-            order_by=order_by,
-            skip=skip,
-            limit=limit,
-            user_id=user_id,
-            shared=shared,
-        )
+        return client.count_tasks(**filters)
 
 
 @task(cache_policy=NO_CACHE)
-async def acount_tasks(
-    credentials: GeoboxCredentials,
-    *,
-    state: TaskState | str | None = None,
-    q: str | None = None,
-    search: str | None = None,
-    search_fields: str | Iterable[str] | None = None,
-    order_by: str | None = None,
-    skip: int | None = None,
-    limit: int | None = None,
-    user_id: int | None = None,
-    shared: bool = False,
-) -> int:
+@flat_signature(TaskFilters, COUNT_DEFAULTS)
+async def acount_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -> int:
     """Counts remote tasks. Async twin of `count_tasks`."""
     async with credentials.get_async_client() as client:
-        return await client.count_tasks(
-            state=state,
-            q=q,
-            search=search,
-            search_fields=search_fields,
-            order_by=order_by,
-            skip=skip,
-            limit=limit,
-            user_id=user_id,
-            shared=shared,
-        )
+        return await client.count_tasks(**filters)
 
 
 @task(task_run_name=_progress_name, cache_policy=NO_CACHE)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from typing_extensions import Unpack
 
+from prefect_geobox.client.model.options import flat_signature
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid, checked_uuids
-from prefect_geobox.client.polling.policy import Action, WaitPolicy
+from prefect_geobox.client.polling.policy import WAIT_DEFAULTS, WaitOptions, WaitPolicy
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import (
     named_after_task,
@@ -36,19 +38,13 @@ def _abort_name() -> str:
 
 
 @task(task_run_name=_wait_name, cache_policy=NO_CACHE)
+@flat_signature(WaitOptions, WAIT_DEFAULTS)
 def wait_for_task(
     credentials: GeoboxCredentials,
     task: UuidLike,
     *,
-    timeout: float | None = None,
-    interval: float = 1.0,
-    max_interval: float = 30.0,
-    outage: float = 300.0,
-    retry: int | None = None,
-    progress_bar: bool = True,
-    on_cancel: Action = "abort",
-    on_timeout: Action = "leave",
     raise_on_failure: bool = True,
+    **options: Unpack[WaitOptions],
 ) -> RemoteTask:
     """Waits until a remote task has ended.
 
@@ -59,15 +55,8 @@ def wait_for_task(
     Args:
         credentials: The account.
         task: Its uuid, or an object with one.
-        timeout: Seconds from now until the wait gives up; None for no limit, 0 for one look.
-        interval: The shortest pause between looks, in seconds; above 0.
-        max_interval: The longest pause, in seconds; above 0.
-        outage: Seconds of unbroken failure that are borne.
-        retry: Instead of `outage`: the number of attempts that may fail in a row.
-        progress_bar: Whether to read the progress too and show it as an artifact.
-        on_cancel: "abort" or "leave" the remote task when the wait is cancelled.
-        on_timeout: "abort" or "leave" it when the time is up.
         raise_on_failure: Whether a remote task that did not succeed raises.
+        **options: As in `WaitOptions`.
 
     Raises:
         InvalidArgumentError: An argument makes no sense; nothing was sent.
@@ -86,71 +75,43 @@ def wait_for_task(
             return get_output_asset(credentials, task)
         ```
     """
-    policy = WaitPolicy.of(
-        timeout=timeout,
-        interval=interval,
-        max_interval=max_interval,
-        outage=outage,
-        retry=retry,
-        on_cancel=on_cancel,
-        on_timeout=on_timeout,
-    )
     uuids = [checked_uuid("task", task)]
     return run_to_completion(
-        _wait(
-            SYNC_MODE, credentials, uuids, policy, progress_bar, raise_on_failure, "wait-for-task"
-        )
+        _wait(SYNC_MODE, credentials, uuids, raise_on_failure, options, "wait-for-task")
     )[0]
 
 
 @task(task_run_name=_wait_name, cache_policy=NO_CACHE)
+@flat_signature(WaitOptions, WAIT_DEFAULTS)
 async def await_for_task(
     credentials: GeoboxCredentials,
     task: UuidLike,
     *,
-    timeout: float | None = None,
-    interval: float = 1.0,
-    max_interval: float = 30.0,
-    outage: float = 300.0,
-    retry: int | None = None,
-    progress_bar: bool = True,
-    on_cancel: Action = "abort",
-    on_timeout: Action = "leave",
     raise_on_failure: bool = True,
+    **options: Unpack[WaitOptions],
 ) -> RemoteTask:
     """Waits until a remote task has ended. Async twin of `wait_for_task`."""
-    policy = WaitPolicy.of(
-        timeout=timeout,
-        interval=interval,
-        max_interval=max_interval,
-        outage=outage,
-        retry=retry,
-        on_cancel=on_cancel,
-        on_timeout=on_timeout,
-    )
     uuids = [checked_uuid("task", task)]
-    ended = await _wait(
-        ASYNC_MODE, credentials, uuids, policy, progress_bar, raise_on_failure, "wait-for-task"
-    )
+    ended = await _wait(ASYNC_MODE, credentials, uuids, raise_on_failure, options, "wait-for-task")
     return ended[0]
 
 
 @task(task_run_name=_wait_all_name, cache_policy=NO_CACHE)
+@flat_signature(WaitOptions, WAIT_DEFAULTS)
 def wait_for_tasks(
     credentials: GeoboxCredentials,
     tasks: Sequence[UuidLike],
     *,
-    timeout: float | None = None,
-    interval: float = 1.0,
-    max_interval: float = 30.0,
-    outage: float = 300.0,
-    retry: int | None = None,
-    progress_bar: bool = True,
-    on_cancel: Action = "abort",
-    on_timeout: Action = "leave",
     raise_on_failure: bool = True,
+    **options: Unpack[WaitOptions],
 ) -> list[RemoteTask]:
-    """Waits until several remote tasks have all ended. Arguments as in `wait_for_task`.
+    """Waits until several remote tasks have all ended.
+
+    Args:
+        credentials: The account.
+        tasks: Their uuids, or objects with one.
+        raise_on_failure: Whether remote tasks that did not succeed raise.
+        **options: As in `WaitOptions`.
 
     Returns:
         The remote tasks in the order in which they were given.
@@ -164,63 +125,35 @@ def wait_for_tasks(
         tasks = wait_for_tasks(credentials, uuids, timeout=3600, raise_on_failure=False)
         ```
     """
-    policy = WaitPolicy.of(
-        timeout=timeout,
-        interval=interval,
-        max_interval=max_interval,
-        outage=outage,
-        retry=retry,
-        on_cancel=on_cancel,
-        on_timeout=on_timeout,
-    )
     uuids = checked_uuids("tasks", tasks)
     return run_to_completion(
-        _wait(
-            SYNC_MODE, credentials, uuids, policy, progress_bar, raise_on_failure, "wait-for-tasks"
-        )
+        _wait(SYNC_MODE, credentials, uuids, raise_on_failure, options, "wait-for-tasks")
     )
 
 
 @task(task_run_name=_wait_all_name, cache_policy=NO_CACHE)
+@flat_signature(WaitOptions, WAIT_DEFAULTS)
 async def await_for_tasks(
     credentials: GeoboxCredentials,
     tasks: Sequence[UuidLike],
     *,
-    timeout: float | None = None,
-    interval: float = 1.0,
-    max_interval: float = 30.0,
-    outage: float = 300.0,
-    retry: int | None = None,
-    progress_bar: bool = True,
-    on_cancel: Action = "abort",
-    on_timeout: Action = "leave",
     raise_on_failure: bool = True,
+    **options: Unpack[WaitOptions],
 ) -> list[RemoteTask]:
     """Waits until several remote tasks have all ended. Async twin of `wait_for_tasks`."""
-    policy = WaitPolicy.of(
-        timeout=timeout,
-        interval=interval,
-        max_interval=max_interval,
-        outage=outage,
-        retry=retry,
-        on_cancel=on_cancel,
-        on_timeout=on_timeout,
-    )
     uuids = checked_uuids("tasks", tasks)
-    return await _wait(
-        ASYNC_MODE, credentials, uuids, policy, progress_bar, raise_on_failure, "wait-for-tasks"
-    )
+    return await _wait(ASYNC_MODE, credentials, uuids, raise_on_failure, options, "wait-for-tasks")
 
 
 async def _wait(
     mode: RunMode,
     credentials: GeoboxCredentials,
     uuids: Sequence[str],
-    policy: WaitPolicy,
-    show_progress: bool,
     raise_on_failure: bool,
+    options: WaitOptions,
     step: str,
 ) -> list[RemoteTask]:
+    policy = WaitPolicy.of(**options)
     with open_client(credentials) as client:
         return await wait_and_report(
             mode,
@@ -228,7 +161,7 @@ async def _wait(
             uuids,
             policy,
             step=step,
-            show_progress=show_progress,
+            show_progress=options.get("progress_bar", True),
             raise_on_failure=raise_on_failure,
         )
 

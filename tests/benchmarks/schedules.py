@@ -23,12 +23,12 @@ def one_wait(seconds: float, *, with_progress: bool) -> tuple[int, float]:
     polls, now = 0, 0.0
     while not watch.is_over:
         now, polls = watch.due, polls + 1
-        watch.poll_begins(now)
+        watch.begin_poll(now)
         state = "SUCCESS" if now >= seconds else "PROGRESS"
-        watch.saw({"uuid": "u", "state": state, "result": {}}, now)
+        watch.record_state({"uuid": "u", "state": state, "result": {}}, now)
         if watch.wants_progress(now):
-            watch.progress_begins(now)
-            watch.progressed(TaskProgress(current=now, total=seconds), now)
+            watch.begin_progress_read(now)
+            watch.record_progress(TaskProgress(current=now, total=seconds), now)
     return polls, now - seconds
 
 

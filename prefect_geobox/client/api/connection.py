@@ -8,15 +8,19 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from prefect_geobox.client.api import session as sessions
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.http.encoding import Params
 from prefect_geobox.client.http.io_thread import io_thread
-from prefect_geobox.client.http.rate_limit import DEFAULT_RATE
 from prefect_geobox.client.http.retry import RetryPolicy
-from prefect_geobox.client.http.settings import DEFAULT_TIMEOUT, ConnectionSettings
+from prefect_geobox.client.http.settings import (
+    CONNECTION_DEFAULTS,
+    ConnectionOptions,
+    ConnectionSettings,
+)
+from prefect_geobox.client.model.options import complete_options
 from prefect_geobox.client.polling.poller import TaskPoller
 from prefect_geobox.client.submission import Found, Submission
 
@@ -46,28 +50,14 @@ class AsyncConnection:
         host: str | None = None,
         version: str | None = None,
         *,
-        username: str | None = None,
-        password: str | None = None,
-        access_token: str | None = None,
-        apikey: str | None = None,
-        verify: bool | str = True,
-        timeout: float = DEFAULT_TIMEOUT,
-        requests_per_second: float = DEFAULT_RATE,
         settings: ConnectionSettings | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
-        self.settings = settings or ConnectionSettings.resolve(
-            host,
-            version,
-            username,
-            password,
-            access_token,
-            apikey,
-            verify=verify,
-            timeout=timeout,
-            requests_per_second=requests_per_second,
-        )
+        # A misspelled option is refused beside `settings` too, which replace the others.
+        complete_options(CONNECTION_DEFAULTS, options)
+        self.settings = settings or ConnectionSettings.resolve(host, version, **options)
         if self.settings.verify is False:
             _warn_of_unverified(self.settings)
         self.clock = clock

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect_geobox.client.api.assets import AsyncAssetVerbs
 from prefect_geobox.client.api.progress_bar import progress_listener
-from prefect_geobox.client.api.task_filters import task_filters
+from prefect_geobox.client.api.task_filters import task_query
 from prefect_geobox.client.api.tasks import AsyncTaskVerbs
 from prefect_geobox.client.http.encoding import Form, Params
 from prefect_geobox.client.http.retry import RetryPolicy
@@ -151,11 +151,11 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
         began = self.clock.monotonic()
         request, task = await self.started(operation, arguments)
         shows = arguments["progress_bar"]
-        waiting = self.waiting(
+        waiting = self.wait_call(
             [task.uuid, *task.companions],
             policy,
             with_progress=shows,
-            asked=request.asked,
+            request=request.asked,
             began=began,
         )
         with progress_listener(None, show=shows) as listener:
@@ -279,8 +279,8 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
             return task.model_copy(update={"companions": tuple(each.uuid for each in companions)})
 
         async def newest(retry: RetryPolicy) -> list[RemoteTask]:
-            filters = task_filters(order_by="accepted_at D", limit=_NEWEST)
-            return await self._read("tasks/", parse_tasks, filters, retry)
+            query = task_query(order_by="accepted_at D", limit=_NEWEST)
+            return await self._read("tasks/", parse_tasks, query, retry)
 
         return Submission(
             kind="task",

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from typing_extensions import Unpack
 
 from prefect_geobox.client.api.connection import AsyncConnection
 from prefect_geobox.client.api.progress_bar import progress_listener
-from prefect_geobox.client.api.task_filters import task_filters
+from prefect_geobox.client.api.task_filters import (
+    COUNT_DEFAULTS,
+    LIST_DEFAULTS,
+    TaskFilters,
+    task_query,
+)
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.model.errors import ConflictError, GeoboxConnectionError, ValidationError
+from prefect_geobox.client.model.options import flat_signature
 from prefect_geobox.client.model.payloads import parse_count, parse_tasks
-from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress, TaskState
+from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress
 from prefect_geobox.client.model.validation import (
     UuidLike,
     checked_uuid,
     checked_uuids,
     positive_seconds,
 )
-from prefect_geobox.client.polling.policy import Action, PollPolicy, WaitPolicy
+from prefect_geobox.client.polling.policy import WAIT_DEFAULTS, PollPolicy, WaitOptions, WaitPolicy
 from prefect_geobox.client.polling.wait_call import Listener, WaitCall
 
 
@@ -39,76 +47,32 @@ class AsyncTaskVerbs(AsyncConnection):
         """
         return await self._read(f"tasks/{checked_uuid('task', task)}/", RemoteTask.from_payload)
 
-    async def list_tasks(
-        self,
-        *,
-        state: TaskState | str | None = None,
-        q: str | None = None,
-        search: str | None = None,
-        search_fields: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        skip: int = 0,
-        limit: int = 10,
-        user_id: int | None = None,
-        shared: bool = False,
-    ) -> list[RemoteTask]:
+    @flat_signature(TaskFilters, LIST_DEFAULTS)
+    async def list_tasks(self, **filters: Unpack[TaskFilters]) -> list[RemoteTask]:
         """Lists remote tasks: `GET tasks/`.
 
         Args:
-            state: Only those in this state.
-            q: A filter in OGC CQL, such as `name = 'import'`.
-            search: Words to look for; ignored by the server where `q` is given.
-            search_fields: Where to look for them, as names or one comma-separated text.
-            order_by: Such as `accepted_at D, name A` (D descends, A ascends).
-            skip: How many to pass over; 0 or more.
-            limit: How many to return at most; 1 or more.
-            user_id: Those of another user; needs privileges.
-            shared: Those that others share.
+            **filters: As in `TaskFilters`.
 
         Raises:
-            InvalidArgumentError: A filter makes no sense; nothing was sent.
+            InvalidArgumentError: A filter is invalid; no request was sent.
             GeoboxError: The read failed.
         """
-        filters = task_filters(
-            state=state,
-            q=q,
-            search=search,
-            search_fields=search_fields,
-            order_by=order_by,
-            skip=skip,
-            limit=limit,
-            user_id=user_id,
-            shared=shared,
-        )
-        return await self._read("tasks/", parse_tasks, filters)
+        limited: TaskFilters = {**LIST_DEFAULTS, **filters}
+        return await self._read("tasks/", parse_tasks, task_query(**limited))
 
-    async def count_tasks(
-        self,
-        *,
-        state: TaskState | str | None = None,
-        q: str | None = None,
-        search: str | None = None,
-        search_fields: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        skip: int | None = None,
-        limit: int | None = None,
-        user_id: int | None = None,
-        shared: bool = False,
-    ) -> int:
-        """Counts remote tasks: `GET tasks/?return_count=True`. Arguments as in `list_tasks`."""
-        filters = task_filters(
-            state=state,
-            q=q,
-            search=search,
-            search_fields=search_fields,
-            order_by=order_by,
-            skip=skip,
-            limit=limit,
-            user_id=user_id,
-            shared=shared,
-            return_count=True,
-        )
-        return await self._read("tasks/", parse_count, filters)
+    @flat_signature(TaskFilters, COUNT_DEFAULTS)
+    async def count_tasks(self, **filters: Unpack[TaskFilters]) -> int:
+        """Counts remote tasks: `GET tasks/?return_count=True`.
+
+        Args:
+            **filters: As in `TaskFilters`.
+
+        Raises:
+            InvalidArgumentError: A filter is invalid; no request was sent.
+            GeoboxError: The read failed.
+        """
+        return await self._read("tasks/", parse_count, task_query(return_count=True, **filters))
 
     async def get_progress(self, task: UuidLike) -> TaskProgress:
         """Reads how far a remote task has come: `GET tasks/{uuid}/status/`.
@@ -120,20 +84,14 @@ class AsyncTaskVerbs(AsyncConnection):
         path = f"tasks/{checked_uuid('task', task)}/status/"
         return await self._read(path, TaskProgress.from_payload)
 
+    @flat_signature(WaitOptions, WAIT_DEFAULTS)
     async def wait_for_task(
         self,
         task: UuidLike,
         *,
-        timeout: float | None = None,
-        interval: float = 1.0,
-        max_interval: float = 30.0,
-        outage: float = 300.0,
-        retry: int | None = None,
-        progress_bar: bool = True,
-        on_cancel: Action = "abort",
-        on_timeout: Action = "leave",
         raise_on_failure: bool = True,
         on_update: Listener | None = None,
+        **options: Unpack[WaitOptions],
     ) -> RemoteTask:
         """Waits until a remote task has ended.
 
@@ -143,16 +101,9 @@ class AsyncTaskVerbs(AsyncConnection):
 
         Args:
             task: Its uuid, or an object with one.
-            timeout: Seconds from now until the wait gives up; None for no limit, 0 for one look.
-            interval: The shortest pause between looks, in seconds; above 0.
-            max_interval: The longest pause, in seconds; above 0.
-            outage: Seconds of unbroken failure that are borne.
-            retry: Instead of `outage`: the number of attempts that may fail in a row.
-            progress_bar: Whether to read the progress too, and draw it where there is a terminal.
-            on_cancel: "abort" or "leave" the remote task when this coroutine is cancelled.
-            on_timeout: "abort" or "leave" it when the time is up.
             raise_on_failure: Whether a remote task that did not succeed raises.
-            on_update: Told of each look; may be a coroutine function.
+            on_update: Called with a `WaitUpdate` after each poll; may be a coroutine function.
+            **options: As in `WaitOptions`.
 
         Raises:
             InvalidArgumentError: An argument makes no sense; nothing was sent.
@@ -162,39 +113,32 @@ class AsyncTaskVerbs(AsyncConnection):
             LostContactError: The server could not be read for longer than `outage`.
             GeoboxError: A read failed for good.
         """
-        waiting = self.waiting(
+        shows = options.get("progress_bar", True)
+        call = self.wait_call(
             [checked_uuid("task", task)],
-            WaitPolicy.of(
-                timeout=timeout,
-                interval=interval,
-                max_interval=max_interval,
-                outage=outage,
-                retry=retry,
-                on_cancel=on_cancel,
-                on_timeout=on_timeout,
-            ),
-            with_progress=progress_bar,
+            WaitPolicy.of(**options),
+            with_progress=shows,
             raise_on_failure=raise_on_failure,
         )
-        with progress_listener(on_update, show=progress_bar) as listener:
-            return (await waiting.arun(listener))[0]
+        with progress_listener(on_update, show=shows) as listener:
+            return (await call.arun(listener))[0]
 
+    @flat_signature(WaitOptions, WAIT_DEFAULTS)
     async def wait_for_tasks(
         self,
         tasks: Sequence[UuidLike],
         *,
-        timeout: float | None = None,
-        interval: float = 1.0,
-        max_interval: float = 30.0,
-        outage: float = 300.0,
-        retry: int | None = None,
-        progress_bar: bool = True,
-        on_cancel: Action = "abort",
-        on_timeout: Action = "leave",
         raise_on_failure: bool = True,
         on_update: Listener | None = None,
+        **options: Unpack[WaitOptions],
     ) -> list[RemoteTask]:
-        """Waits until several remote tasks have all ended. Arguments as in `wait_for_task`.
+        """Waits until several remote tasks have all ended.
+
+        Args:
+            tasks: Their uuids, or objects with one.
+            raise_on_failure: Whether remote tasks that did not succeed raise.
+            on_update: Called with a `WaitUpdate` after each poll; may be a coroutine function.
+            **options: As in `WaitOptions`.
 
         Returns:
             The remote tasks in the order in which they were given.
@@ -203,36 +147,35 @@ class AsyncTaskVerbs(AsyncConnection):
             TaskFailedError: After all have ended: those that did not succeed, in `.tasks`.
             GeoboxError: As `wait_for_task`.
         """
-        waiting = self.waiting(
+        shows = options.get("progress_bar", True)
+        call = self.wait_call(
             checked_uuids("tasks", tasks),
-            WaitPolicy.of(
-                timeout=timeout,
-                interval=interval,
-                max_interval=max_interval,
-                outage=outage,
-                retry=retry,
-                on_cancel=on_cancel,
-                on_timeout=on_timeout,
-            ),
-            with_progress=progress_bar,
+            WaitPolicy.of(**options),
+            with_progress=shows,
             raise_on_failure=raise_on_failure,
         )
-        with progress_listener(on_update, show=progress_bar) as listener:
-            return await waiting.arun(listener)
+        with progress_listener(on_update, show=shows) as listener:
+            return await call.arun(listener)
 
-    def waiting(
+    def wait_call(
         self,
         uuids: Sequence[str],
         policy: WaitPolicy,
         *,
         with_progress: bool = False,
         raise_on_failure: bool = True,
-        asked: str = "",
+        request: str = "",
         began: float | None = None,
     ) -> WaitCall:
-        """Prepares a wait; its timeout counts from now, or from the moment `began` of the clock.
+        """Prepares a wait, which `WaitCall.run` or `WaitCall.arun` carries out.
 
-        What was `asked` is told where a remote task fails.
+        Args:
+            uuids: The remote tasks.
+            policy: How to wait.
+            with_progress: Whether to read the progress too.
+            raise_on_failure: Whether a remote task that did not succeed raises.
+            request: The request that started them, for the message of a failure.
+            began: The moment of the client's clock from which the timeout counts; now by default.
         """
         return WaitCall(
             self,
@@ -240,7 +183,7 @@ class AsyncTaskVerbs(AsyncConnection):
             policy,
             with_progress=with_progress,
             raise_on_failure=raise_on_failure,
-            asked=asked,
+            request=request,
             began=self.clock.monotonic() if began is None else began,
         )
 

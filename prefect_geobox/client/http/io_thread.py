@@ -1,7 +1,7 @@
 """The one thread of a process that talks to Geobox.
 
 All HTTP runs on its event loop. A caller may therefore be sync or async, in any thread and on any
-loop, and a signal that interrupts the main thread never cuts an abort that is under way.
+loop, and a signal that interrupts the main thread never interrupts an abort in flight.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class IOThread:
             return self._loop
 
     @property
-    def is_here(self) -> bool:
+    def is_current(self) -> bool:
         """Whether the calling code runs on this thread."""
         return threading.current_thread() is self._thread
 
@@ -61,7 +61,7 @@ class IOThread:
     def submit_if_running(self, work: Coroutine[Any, Any, object]) -> None:
         """Starts work that undoes something; without a running thread there is nothing to undo.
 
-        Never raises and takes no lock, so that it may be called by whatever destroys an object.
+        Never raises and takes no lock, so that finalizers may call it.
         """
         loop = self._loop
         try:
@@ -69,7 +69,7 @@ class IOThread:
                 asyncio.run_coroutine_threadsafe(work, loop)
                 return
         except RuntimeError:
-            # It has been closed a moment ago.
+            # The loop has been closed in the meantime.
             pass
         work.close()
 
@@ -77,58 +77,58 @@ class IOThread:
         """Runs work on the thread and blocks until it is done.
 
         Raises:
-            RuntimeError: Called on the thread itself, where it would wait for itself for ever.
+            RuntimeError: Called on the thread itself, where it would wait for itself forever.
         """
-        if self.is_here:
+        if self.is_current:
             work.close()
             raise RuntimeError("a blocking Geobox call was made on the Geobox I/O thread")
         future = self.submit(work)
         try:
             return future.result()
         except BaseException:
-            # An interrupted caller, by Ctrl-C for example, no longer wants the answer.
+            # A caller that is interrupted, by Ctrl-C for example, no longer needs the answer.
             future.cancel()
             raise
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs work on the thread without blocking the calling event loop."""
-        if self.is_here:
+        if self.is_current:
             return await work
         return await asyncio.wrap_future(self.submit(work))
 
     def stop(self) -> None:
-        """Cancels what still runs and ends the thread."""
+        """Cancels all work and ends the thread."""
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(_wind_up(), loop).result(timeout=5)
+        asyncio.run_coroutine_threadsafe(_shut_down(), loop).result(timeout=5)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)
         loop.close()
 
 
-async def outlast(future: concurrent.futures.Future[T]) -> T:
-    """Awaits work on the I/O thread though the caller is cancelled meanwhile, however often.
+async def await_despite_cancellation(future: concurrent.futures.Future[T]) -> T:
+    """Awaits work on the I/O thread although the caller is cancelled meanwhile, however often.
 
-    For the last acts of code that has been cancelled. A shield of anyio's keeps out a cancelled
-    scope only; `asyncio.gather`, for one, passes on each cancellation as a plain `task.cancel()`.
+    For the final steps of code that has been cancelled. A shield of anyio protects from a cancelled
+    scope only; `asyncio.gather`, for one, passes each cancellation on as a plain `task.cancel()`.
     The caller raises its cancellation once this is done.
 
     Args:
-        future: The work, which must end by itself.
+        future: The work, which must end without the caller.
 
     Raises:
-        asyncio.CancelledError: A second Ctrl-C came, which is not kept waiting.
+        asyncio.CancelledError: There was a second Ctrl-C, which does not wait.
     """
     wrapped = asyncio.wrap_future(future)
     was_interrupted = _is_interrupted()
     while not wrapped.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([wrapped])
-        # `asyncio.run` turns the first Ctrl-C into a cancellation. It winds up, with another
-        # cancellation for all that is left, while the second one is being raised.
+        # `asyncio.run` turns the first Ctrl-C into a cancellation. While the second one is raised,
+        # it shuts down, with another cancellation of all tasks that are left.
         if not wrapped.done() and _is_interrupted() and not was_interrupted:
             raise asyncio.CancelledError
     return wrapped.result()
@@ -142,11 +142,11 @@ _closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
 
 def on_stop(closer: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Has `closer` run on the thread just before it ends."""
+    """Runs `closer` on the thread just before it ends."""
     _closers.append(closer)
 
 
-async def _wind_up() -> None:
+async def _shut_down() -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
@@ -164,18 +164,18 @@ def io_thread() -> IOThread:
     return _current
 
 
-def _forget_after_fork() -> None:
-    # Threads do not survive a fork: the child gets one of its own when it first needs it.
+def _replace_after_fork() -> None:
+    # Threads do not survive a fork: the child starts its own on first use.
     global _current  # noqa: PLW0603
     _current = IOThread()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+    os.register_at_fork(after_in_child=_replace_after_fork)
 
 
 def _stop_current() -> None:
-    # Looked up at exit: a fork may have replaced it.
+    # Read at exit: a fork may have replaced it.
     _current.stop()
 
 

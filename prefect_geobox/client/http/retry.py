@@ -1,4 +1,4 @@
-"""How a read is repeated after a transient failure."""
+"""The repetition of reads after transient failures."""
 
 from __future__ import annotations
 
@@ -8,31 +8,34 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+from tenacity import AsyncRetrying, RetryCallState
+from tenacity.retry import retry_base
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base
 
 from prefect_geobox.client.http.clock import Clock
 from prefect_geobox.client.model.errors import GeoboxError, InvalidArgumentError
 from prefect_geobox.client.model.validation import is_number
 
-#: Seconds by which sums of pauses may miss the moment that they were cut to.
+#: Tolerance, in seconds, for the rounding of sums of pauses that were cut to a moment.
 ROUNDING: Final = 1e-6
 
-#: A Retry-After beyond this many seconds is taken for nonsense and ignored.
+#: A Retry-After of more seconds than this is ignored as implausible.
 LONGEST_RETRY_AFTER: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How a read that failed for a passing reason is repeated.
+    """Backoff and budget of a read that failed for a passing reason.
 
-    The n-th pause is `initial * 2 ** (n - 1)` seconds, at most `maximum`, of which a random part,
-    up to half, is taken off; a longer Retry-After of the server replaces it. The budget counts
-    unbroken failure only and starts anew with every success.
+    The n-th pause is `initial * 2 ** (n - 1)` seconds, at most `maximum`, minus a random part of up
+    to half of it; a longer Retry-After of the server replaces it. The budget counts unbroken
+    failure only: every success resets it.
 
     Attributes:
         initial: The first pause in seconds.
         maximum: The longest pause in seconds.
-        budget: Seconds of unbroken failure after which the read gives up; may be infinite.
+        budget: Seconds of unbroken failure after which the read fails; may be infinite.
         attempts: Where given, the number of attempts that replaces the budget; 1 or more.
     """
 
@@ -62,7 +65,7 @@ class RetryPolicy:
         Args:
             failures: Failures in a row so far; 1 or more.
             retry_after: What the server asked for, if it did.
-            roll: A random number from 0 to 1; 1 takes nothing off.
+            roll: A random number from 0 to 1; with 1 the pause is the longest.
         """
         # The exponent is bounded: a long outage must not end in an overflow.
         growth = 2.0 ** min(failures - 1, 30)
@@ -72,12 +75,12 @@ class RetryPolicy:
         return pause
 
     def pause(self, failures: int, failing_for: float, retry_after: float | None) -> float:
-        """The jittered delay, cut so that a last attempt is made just as the budget ends."""
+        """The delay with jitter, cut so that a last attempt is made just as the budget ends."""
         pause = self.delay(failures, retry_after, random.random())  # noqa: S311
         return pause if self.attempts else min(pause, max(0.0, self.budget - failing_for))
 
     def is_exhausted(self, failures: int, failing_for: float) -> bool:
-        """Whether to give up after so many failures in a row over so many seconds."""
+        """Whether these failures in a row, over these seconds, exceed the policy."""
         if self.attempts:
             return failures >= self.attempts
         return failing_for >= self.budget - ROUNDING
@@ -86,19 +89,58 @@ class RetryPolicy:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One failed attempt, for those who want to count or show it.
+class _Timeline:
+    """When a read and its latest attempt began, by the clock of the connection.
 
-    Attributes:
-        error: What went wrong.
-        failures: Failures in a row, this one included.
-        failing_for: Seconds since the first attempt of that row began.
+    Args:
+        clock: Measures.
+        deadline: A moment of the clock at which the last attempt begins at the latest, if any.
     """
 
-    error: GeoboxError
-    failures: int
-    failing_for: float
+    def __init__(self, clock: Clock, deadline: float | None) -> None:
+        self.clock = clock
+        self.deadline = deadline
+        self.began = self.attempt_began = clock.monotonic()
+
+
+class _RetryTransient(retry_base):
+    """Repeats what failed for a passing reason."""
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        return isinstance(error, GeoboxError) and error.transient
+
+
+class _WaitWithBackoff(wait_base):
+    """Pauses as the policy says; the pause before the last attempt ends at the deadline."""
+
+    def __init__(self, policy: RetryPolicy, timeline: _Timeline) -> None:
+        self._policy = policy
+        self._timeline = timeline
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        retry_after = error.retry_after if isinstance(error, GeoboxError) else None
+        now, deadline = self._timeline.clock.monotonic(), self._timeline.deadline
+        failing_for = now - self._timeline.began
+        seconds = self._policy.pause(retry_state.attempt_number, failing_for, retry_after)
+        return seconds if deadline is None else min(seconds, max(0.0, deadline - now))
+
+
+class _StopWhenExhausted(stop_base):
+    """Ends with the policy, or with the attempt that began at the deadline."""
+
+    def __init__(self, policy: RetryPolicy, timeline: _Timeline) -> None:
+        self._policy = policy
+        self._timeline = timeline
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        timeline = self._timeline
+        # An attempt that began before the deadline is followed by a last one at the deadline.
+        if timeline.deadline is not None and timeline.attempt_began >= timeline.deadline - ROUNDING:
+            return True
+        failing_for = timeline.clock.monotonic() - timeline.began
+        return self._policy.is_exhausted(retry_state.attempt_number, failing_for)
 
 
 async def retry_read(
@@ -107,7 +149,6 @@ async def retry_read(
     clock: Clock,
     *,
     deadline: float | None = None,
-    on_failure: Callable[[Failure], None] | None = None,
 ) -> T:
     """Calls `attempt` until it succeeds, fails for good, or the policy or the deadline ends it.
 
@@ -118,59 +159,21 @@ async def retry_read(
         clock: Measures the budget and sleeps.
         deadline: A moment of the clock: the last attempt begins then, at the latest, and the pause
             before it is cut to that end.
-        on_failure: Told of each failure that another attempt follows.
 
     Raises:
         GeoboxError: The last failure.
     """
-    began = started = clock.monotonic()
-    first: GeoboxError | None = None
-    try:
-        # Most reads succeed at once, and there are many: they do without the machinery below.
-        return await attempt()
-    except GeoboxError as error:
-        if not error.transient:
-            raise
-        first = error
+    timeline = _Timeline(clock, deadline)
 
     async def timed_attempt() -> T:
-        nonlocal started, first
-        if first is not None:
-            error, first = first, None
-            raise error
-        started = clock.monotonic()
+        timeline.attempt_began = clock.monotonic()
         return await attempt()
-
-    def is_transient(error: BaseException) -> bool:
-        return isinstance(error, GeoboxError) and error.transient
-
-    def stop(state: RetryCallState) -> bool:
-        # An attempt that began before the deadline is followed by a last one at the deadline.
-        if deadline is not None and started >= deadline - ROUNDING:
-            return True
-        return policy.is_exhausted(state.attempt_number, clock.monotonic() - began)
-
-    def error_of(state: RetryCallState) -> GeoboxError:
-        error = state.outcome.exception() if state.outcome else None
-        assert isinstance(error, GeoboxError)  # noqa: S101 - no other error is retried
-        return error
-
-    def pause(state: RetryCallState) -> float:
-        now = clock.monotonic()
-        seconds = policy.pause(state.attempt_number, now - began, error_of(state).retry_after)
-        return seconds if deadline is None else min(seconds, max(0.0, deadline - now))
-
-    def report(state: RetryCallState) -> None:
-        if on_failure:
-            failing_for = clock.monotonic() - began
-            on_failure(Failure(error_of(state), state.attempt_number, failing_for))
 
     retrying = AsyncRetrying(
         sleep=clock.sleep,
-        stop=stop,
-        wait=pause,
-        before_sleep=report,
-        retry=retry_if_exception(is_transient),
+        stop=_StopWhenExhausted(policy, timeline),
+        wait=_WaitWithBackoff(policy, timeline),
+        retry=_RetryTransient(),
         reraise=True,
     )
     return await retrying(timed_attempt)

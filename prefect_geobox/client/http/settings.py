@@ -10,15 +10,56 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from typing_extensions import TypedDict, Unpack
+
 from prefect_geobox.client.http.rate_limit import DEFAULT_RATE
 from prefect_geobox.client.model.errors import ConfigurationError
+from prefect_geobox.client.model.options import complete_options, flat_signature
 from prefect_geobox.client.model.validation import positive_rate, positive_seconds
 
 DEFAULT_HOST: Final = "https://api.geobox.ir"
 DEFAULT_VERSION: Final = "v1"
 DEFAULT_TIMEOUT: Final = 30.0
 
+_SECRETS: Final = ("password", "access_token", "apikey")
+
 _BLANK: Final = frozenset(map(chr, (*range(33), 127)))
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """Who connects to a server, and how.
+
+    Attributes:
+        username: With `password`; else `GEOBOX_USERNAME`.
+        password: With `username`, exchanged for a token when one is first needed; else
+            `GEOBOX_PASSWORD`.
+        access_token: A bearer token, which wins over a key; else `GEOBOX_ACCESS_TOKEN`.
+        apikey: An API key, which wins over a password; else `GEOBOX_APIKEY`.
+        verify: False to accept any TLS certificate, or the path of a CA file.
+        timeout: Seconds for one request; above 0.
+        requests_per_second: Polls a second that this process sends to the host at most; above 0.
+            Of several clients of one host the lowest number counts.
+    """
+
+    username: str | None
+    password: str | None
+    access_token: str | None
+    apikey: str | None
+    verify: bool | str
+    timeout: float
+    requests_per_second: float
+
+
+#: The options of a connection that names none of them.
+CONNECTION_DEFAULTS: Final[ConnectionOptions] = {
+    "username": None,
+    "password": None,
+    "access_token": None,
+    "apikey": None,
+    "verify": True,
+    "timeout": DEFAULT_TIMEOUT,
+    "requests_per_second": DEFAULT_RATE,
+}
 
 
 class Secret(str):
@@ -83,57 +124,46 @@ class ConnectionSettings:
     requests_per_second: float = DEFAULT_RATE
 
     @classmethod
+    @flat_signature(ConnectionOptions, CONNECTION_DEFAULTS)
     def resolve(
         cls,
         host: str | None = None,
         version: str | None = None,
-        username: str | None = None,
-        password: str | None = None,
-        access_token: str | None = None,
-        apikey: str | None = None,
         *,
-        verify: bool | str = True,
-        timeout: float = DEFAULT_TIMEOUT,
-        requests_per_second: float = DEFAULT_RATE,
         environ: Mapping[str, str] | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> ConnectionSettings:
-        """Fills empty fields from the environment and checks the whole.
+        """Fills empty fields from the environment and checks all of them.
 
         Args:
             host: The server; else `GEOBOX_HOST`, else the public one.
             version: The API version; else `v1`.
-            username: With `password`; else `GEOBOX_USERNAME`.
-            password: With `username`; else `GEOBOX_PASSWORD`.
-            access_token: Wins over the others; else `GEOBOX_ACCESS_TOKEN`.
-            apikey: Wins over a password; else `GEOBOX_APIKEY`.
-            verify: False to accept any certificate, or the path of a CA file.
-            timeout: Seconds for one request; above 0.
-            requests_per_second: How often the waits of this process may ask the host, all
-                together; above 0. The lowest number that a client of the host names counts.
             environ: The environment; the process's own by default.
+            **options: As in `ConnectionOptions`.
 
         Raises:
-            ConfigurationError: The host is no http(s) URL, or no credential is given.
-            InvalidArgumentError: The timeout or the rate makes no sense.
+            ConfigurationError: The host is not an http(s) URL, or no credential is given.
+            InvalidArgumentError: The timeout or the rate is invalid.
+            TypeError: There is no such option.
         """
+        # Without the secrets in plain text: a traceback can show local variables.
+        options = _with_hidden_secrets(options)
+        complete = complete_options(CONNECTION_DEFAULTS, options)
+        positive_seconds("timeout", complete["timeout"])
+        positive_rate("requests_per_second", complete["requests_per_second"])
         env = os.environ if environ is None else environ
-        password, access_token, apikey = map(_hidden, (password, access_token, apikey))
-        positive_seconds("timeout", timeout)
-        positive_rate("requests_per_second", requests_per_second)
         return cls(
             base_url=base_url(host or env.get("GEOBOX_HOST") or DEFAULT_HOST, version or "v1"),
             credential=_choose_credential(
                 {
-                    "access_token": access_token,
-                    "apikey": apikey,
-                    "username": username,
-                    "password": password,
+                    name: complete[name]
+                    for name in ("access_token", "apikey", "username", "password")
                 },
                 env,
             ),
-            verify=_checked_verify(verify),
-            timeout=float(timeout),
-            requests_per_second=float(requests_per_second),
+            verify=_checked_verify(complete["verify"]),
+            timeout=float(complete["timeout"]),
+            requests_per_second=float(complete["requests_per_second"]),
         )
 
     @property
@@ -220,8 +250,12 @@ def _choose_credential(fields: Mapping[str, str | None], env: Mapping[str, str])
     return chosen
 
 
-def _hidden(text: str | None) -> Secret | None:
-    return None if text is None else Secret(text)
+def _with_hidden_secrets(options: ConnectionOptions) -> ConnectionOptions:
+    hidden = options.copy()
+    for name in _SECRETS:
+        if (text := hidden.get(name)) is not None:
+            hidden[name] = Secret(text)
+    return hidden
 
 
 def _checked_verify(verify: bool | str) -> bool | str:

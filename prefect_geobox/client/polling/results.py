@@ -1,10 +1,12 @@
-"""What the ends of waits come to: remote tasks, or errors that say what to do."""
+"""The results of waits: remote tasks, or errors that say what to do next."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prefect_geobox.client.model.errors import GeoboxError
 from prefect_geobox.client.model.task_errors import (
+    LostContactError,
     TaskAbortedError,
     TaskFailedError,
     TaskTimeoutError,
@@ -13,15 +15,15 @@ from prefect_geobox.client.model.tasks import RemoteTask, TaskState
 from prefect_geobox.client.polling.policy import WaitPolicy
 
 
-def all_final(outcomes: Sequence[RemoteTask | Exception], policy: WaitPolicy) -> list[RemoteTask]:
+def final_tasks(outcomes: Sequence[RemoteTask | Exception], policy: WaitPolicy) -> list[RemoteTask]:
     """The tasks, unless a wait ended in an error: then that error, timeouts last and together.
 
     Args:
-        outcomes: How each wait ended.
+        outcomes: The result of each wait.
         policy: How they waited.
 
     Raises:
-        GeoboxError: The first that is no timeout.
+        GeoboxError: The first that is not a timeout.
         TaskTimeoutError: Some were not final in time.
     """
     tasks = [outcome for outcome in outcomes if isinstance(outcome, RemoteTask)]
@@ -43,12 +45,12 @@ def all_final(outcomes: Sequence[RemoteTask | Exception], policy: WaitPolicy) ->
     return tasks
 
 
-def raise_for_failures(tasks: Sequence[RemoteTask], asked: str = "") -> None:
+def raise_for_failures(tasks: Sequence[RemoteTask], request: str = "") -> None:
     """Raises where remote tasks did not succeed.
 
     Args:
         tasks: In their final states.
-        asked: What was asked for, for the message; empty where that is not known.
+        request: The request that started them, for the message; empty where it is not known.
 
     Raises:
         TaskAbortedError: There is one remote task, and it was aborted.
@@ -60,23 +62,22 @@ def raise_for_failures(tasks: Sequence[RemoteTask], asked: str = "") -> None:
     if not failed:
         return
     first = failed[0]
-    told = f" Asked was: {asked}." if asked else ""
+    request_text = f" Request: {request}." if request else ""
     if total > 1:
         lines = "".join(f"\n  {_failure_text(task)}" for task in failed)
         raise TaskFailedError(
-            f"{len(failed)} of {total} remote tasks did not succeed:{lines}{told}",
+            f"{len(failed)} of {total} remote tasks did not succeed:{lines}{request_text}",
             first,
             failed,
         )
     if first.state is TaskState.ABORTED:
         raise TaskAbortedError(
-            f"Remote task {first.label} ({first.uuid}) was aborted. Start it anew if that was "
-            f"not wanted.{told}",
+            f"Remote task {first.label} ({first.uuid}) was aborted. Start it again if that was "
+            f"not intended.{request_text}",
             first,
         )
     raise TaskFailedError(
-        f"Remote task {_failure_text(first)}. Change what the server names, and start it anew."
-        f"{told}",
+        f"Remote task {_failure_text(first)}. Fix the input and start it again.{request_text}",
         first,
     )
 
@@ -87,20 +88,62 @@ def _failure_text(task: RemoteTask) -> str:
     return f"{task.label} ({task.uuid}) failed: {task.reason or 'the server gave no reason'}"
 
 
-def after_abort(error: TaskTimeoutError, ended: RemoteTask | None) -> RemoteTask | Exception:
-    """What a wait comes to whose remote task was to be aborted once its time was up.
+def timeout_error(
+    task: RemoteTask, timeout: float, last_failure: str | None, *, is_seen: bool
+) -> TaskTimeoutError:
+    """The error for a remote task that was not final when the timeout ended.
 
     Args:
-        error: What it would have raised.
-        ended: How the remote task ended; None where the abort failed.
+        task: The remote task as last seen.
+        timeout: Seconds from the call until the wait ended.
+        last_failure: Why it could not be read at the end, if it could not.
+        is_seen: Whether it could be read at all.
+    """
+    seen = f"was {task.state_text}" if is_seen else "could not be read"
+    reason = f" The last failure: {last_failure}" if last_failure else ""
+    return TaskTimeoutError(
+        f"Remote task {task.label} ({task.uuid}) {seen} when the timeout of {timeout:g} s ended. "
+        f"Wait for it again by its uuid, or with a longer timeout.{reason}",
+        task,
+    )
+
+
+def lost_contact_error(
+    task: RemoteTask, error: GeoboxError, seconds: float, host: str, *, is_seen: bool
+) -> LostContactError:
+    """The error for a remote task that could not be read for longer than the outage budget.
+
+    Args:
+        task: The remote task as last seen.
+        error: The last failure.
+        seconds: How long there was no contact.
+        host: The host.
+        is_seen: Whether it could be read at all.
+    """
+    last = f"last seen in state {task.state_text}" if is_seen else "not seen at all"
+    return LostContactError(
+        f"No contact with {host} for {seconds:.0f} s while waiting for remote task "
+        f"{task.label} ({task.uuid}), {last}. It was left alone and may still run: wait for "
+        f"it again by its uuid. The last failure: {error}",
+        task,
+        seconds,
+    )
+
+
+def result_after_abort(error: TaskTimeoutError, ended: RemoteTask | None) -> RemoteTask | Exception:
+    """The result of a wait that aborts its remote task when the timeout ends.
+
+    Args:
+        error: What it would have raised without the abort.
+        ended: The remote task in its final state; None where the abort failed.
     """
     if ended is None:
-        return TaskTimeoutError(f"{error} It could not be aborted and may run on.", error.task)
+        return TaskTimeoutError(f"{error} It could not be aborted and may still run.", error.task)
     if ended.state is TaskState.ABORTED:
         return TaskTimeoutError(
-            f"Remote task {ended.label} ({ended.uuid}) was not final when the time was up, and was "
-            "aborted. Start it anew with a longer timeout.",
+            f"Remote task {ended.label} ({ended.uuid}) was not final when the timeout ended, and "
+            "was aborted. Start it again with a longer timeout.",
             ended,
         )
-    # It had ended before the abort arrived: what it has come to counts.
+    # It had ended before the abort arrived: its own result counts.
     return ended

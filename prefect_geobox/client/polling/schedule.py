@@ -7,25 +7,25 @@ from typing import Any, Final
 
 from prefect_geobox.client.polling.subscription import Subscription
 
-#: Entries that are passed over at most to find others that may be pulled forward.
-_PASSED_OVER: Final = 150
+#: Entries that are skipped at most to find others that may be pulled forward.
+_MAX_SKIPPED: Final = 150
 
-#: Entries that are no longer true and are put up with in a short queue.
-_STALE: Final = 64
+#: Outdated entries that are tolerated in a short queue.
+_MAX_OUTDATED: Final = 64
 
-#: Due time, a number that breaks ties, the ticket by which an entry is known to be true still, and
-#: the wait; none once it has been taken out.
+#: Due time, a number that breaks ties, the version of the due time, and the wait; None instead of
+#: the wait once the entry has been taken out.
 _Entry = list[Any]
 
 
 class PollSchedule:
     """Waits in the order in which they are due.
 
-    A wait whose due time changes is put in again; its earlier entry is passed over from then on, as
-    is that of a wait which is being read or has ended.
+    A wait whose due time changes is put in again; its earlier entry is outdated from then on and
+    skipped, as is that of a wait which is being read or has ended.
 
-    An entry that is taken out serves its wait again. With a new one for each look, thousands of
-    waits would have the garbage collector look through all objects of the process again and again.
+    An entry that is taken out is reused for its wait. A new one for each poll, with thousands of
+    waits, would cause one garbage collection of the whole process after the other.
     """
 
     def __init__(self) -> None:
@@ -34,36 +34,36 @@ class PollSchedule:
         self._count = 0
 
     def begin(self, subscription: Subscription) -> None:
-        """Puts a new wait in, whose deadline is minded from now on."""
+        """Adds a new wait, and its deadline."""
         self.put(subscription)
         if subscription.deadline is not None:
             heapq.heappush(self._deadlines, (subscription.deadline, self._count, subscription))
 
     def put(self, subscription: Subscription) -> None:
-        """Puts a wait in at its due time."""
+        """Adds a wait at its due time."""
         self._count += 1
         entry, subscription.entry = subscription.entry, None
         if entry is None:
             entry = [0.0, 0, 0, None]
-        entry[:] = subscription.due, self._count, subscription.ticket, subscription
+        entry[:] = subscription.due, self._count, subscription.version, subscription
         heapq.heappush(self._entries, entry)
 
     def clear(self) -> None:
-        """Takes all out."""
+        """Removes all waits."""
         self._entries.clear()
         self._deadlines.clear()
 
     def tidy(self, waits: int) -> None:
-        """Takes out what is no longer true, where that is much more than there are waits."""
-        if len(self._entries) > _STALE + 2 * waits:
-            self._entries = [entry for entry in self._entries if _is_true(entry)]
+        """Removes outdated entries, where there are many more of them than waits."""
+        if len(self._entries) > _MAX_OUTDATED + 2 * waits:
+            self._entries = [entry for entry in self._entries if _is_current(entry)]
             heapq.heapify(self._entries)
             self._deadlines = [entry for entry in self._deadlines if not entry[2].is_over]
             heapq.heapify(self._deadlines)
 
     def first(self) -> Subscription | None:
-        """The wait that is due first; it stays in."""
-        while self._entries and not _is_true(self._entries[0]):
+        """The wait that is due first; it is not taken out."""
+        while self._entries and not _is_current(self._entries[0]):
             heapq.heappop(self._entries)
         if not self._entries:
             return None
@@ -71,9 +71,9 @@ class PollSchedule:
         return found
 
     def has_due(self, number: int, now: float) -> bool:
-        """Whether so many are due, or nearly so many: what has ended is not told apart."""
+        """Whether at least `number` are due; outdated entries are counted too."""
         found, places = 0, [0]
-        # What is below an entry of the heap is due no sooner than that.
+        # The children of an entry of the heap are due no sooner than the entry.
         while places and found < number:
             place = places.pop()
             if place < len(self._entries) and self._entries[place][0] <= now:
@@ -99,25 +99,25 @@ class PollSchedule:
         ], coming
 
     def take_nearly_due(
-        self, most: int, now: float, *, is_sparse: bool = False
+        self, most: int, now: float, *, is_small_batch: bool = False
     ) -> list[Subscription]:
-        """Takes out those that are due or may be pulled forward, and that lists may tell about.
+        """Takes out those that are due or may be pulled forward, and that a batch may read.
 
         Args:
             most: How many at most.
             now: The moment of the clock.
-            is_sparse: Whether the request would hold few otherwise.
+            is_small_batch: Whether the batch would be small otherwise.
         """
         chosen: list[Subscription] = []
         others: list[_Entry] = []
         # Slack differs, so that behind one with little there may be many with more.
-        while self._entries and len(chosen) < most and len(others) < _PASSED_OVER:
+        while self._entries and len(chosen) < most and len(others) < _MAX_SKIPPED:
             entry = heapq.heappop(self._entries)
-            if not _is_true(entry):
+            if not _is_current(entry):
                 continue
             subscription: Subscription = entry[3]
             if (
-                subscription.may_be_at(is_sparse=is_sparse) <= now
+                subscription.earliest_poll(is_small_batch=is_small_batch) <= now
                 and subscription.single_until <= now
             ):
                 chosen.append(subscription)
@@ -130,6 +130,8 @@ class PollSchedule:
         return chosen
 
 
-def _is_true(entry: _Entry) -> bool:
+def _is_current(entry: _Entry) -> bool:
     subscription: Subscription = entry[3]
-    return not (subscription.is_over or subscription.is_reading) and subscription.ticket == entry[2]
+    return (
+        not (subscription.is_over or subscription.is_reading) and subscription.version == entry[2]
+    )

@@ -1,4 +1,4 @@
-"""Deadlines within a request that many waits share."""
+"""Deadlines of waits within one request that they share."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from prefect_geobox.client.polling.subscription import Subscription
 
 
 class SharedReadDeadlines:
-    """Ends the parts of waits in a read that their deadlines do not allow to last longer.
+    """Detaches waits from a shared read as their deadlines pass.
 
     Args:
-        subscriptions: Those that have a part in it.
+        subscriptions: The waits that share the read.
         began: When it began.
-        detach: Ends the part of one.
+        detach: Called with each wait whose deadline passes, and the request for messages.
     """
 
     def __init__(
@@ -25,36 +25,36 @@ class SharedReadDeadlines:
     ) -> None:
         loop = asyncio.get_running_loop()
         self._detach = detach
-        self._gone: set[Subscription] = set()
+        self._detached: set[Subscription] = set()
         self._timer: asyncio.TimerHandle | None = None
         start = loop.time()
         self._ends = sorted(
             (
-                (start + within, number, subscription)
+                (start + seconds, number, subscription)
                 for number, subscription in enumerate(subscriptions)
-                if (within := subscription.within(began)) is not None
+                if (seconds := subscription.seconds_left(began)) is not None
             ),
             reverse=True,
         )
         self._set()
 
     def holds(self, subscription: Subscription) -> bool:
-        """Whether a wait still has a part in it."""
-        return subscription not in self._gone
+        """Whether a wait still shares the read."""
+        return subscription not in self._detached
 
     def close(self) -> None:
-        """Ends it."""
+        """Stops watching the deadlines."""
         if self._timer is not None:
             self._timer.cancel()
 
     def _set(self) -> None:
         if self._ends:
-            self._timer = asyncio.get_running_loop().call_at(self._ends[-1][0], self._end)
+            self._timer = asyncio.get_running_loop().call_at(self._ends[-1][0], self._detach_late)
 
-    def _end(self) -> None:
+    def _detach_late(self) -> None:
         now = asyncio.get_running_loop().time()
         while self._ends and self._ends[-1][0] <= now + 0.005:
             subscription = self._ends.pop()[2]
-            self._gone.add(subscription)
+            self._detached.add(subscription)
             self._detach(subscription, "GET tasks/")
         self._set()

@@ -1,4 +1,4 @@
-"""What the server says of remote tasks, as it came: one row each."""
+"""The state of remote tasks as the server sends it: one row each."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from prefect_geobox.client.model.tasks import RemoteTask, TaskState
 Row = dict[str, Any]
 
 
-def plain(uuid: str) -> str:
+def normalized_uuid(uuid: str) -> str:
     """A uuid in the one form by which two can be compared."""
     return uuid.replace("-", "").lower()
 
 
 def parse_row(uuid: str, payload: Any) -> Row:
-    """The row that a single read has brought.
+    """The row in the answer to a single read.
 
     Args:
-        uuid: The remote task that was asked for.
+        uuid: The requested remote task.
         payload: The decoded JSON.
 
     Raises:
-        InvalidResponseError: It is none, or is about another remote task.
+        InvalidResponseError: It is not a row, or describes another remote task.
     """
     task = RemoteTask.from_payload(payload)
-    if plain(task.uuid) != plain(uuid):
-        # A mixed-up answer must not end a wait with somebody else's verdict.
+    if normalized_uuid(task.uuid) != normalized_uuid(uuid):
+        # A mixed-up answer must not end a wait with the state of another remote task.
         raise InvalidResponseError(f"it is about another remote task, {task.uuid}")
     return dict(payload)
 
 
 def parse_rows(payload: Any) -> list[Row]:
-    """The rows of a list, without what is none.
+    """The rows of a list, without the items that are not rows.
 
     Raises:
-        InvalidResponseError: It is no list.
+        InvalidResponseError: It is not a list.
     """
     if payload is None:
         return []
     if not isinstance(payload, list):
-        raise InvalidResponseError("it is no list")
+        raise InvalidResponseError("it is not a list")
     return [row for row in payload if isinstance(row, dict) and isinstance(row.get("uuid"), str)]
 
 

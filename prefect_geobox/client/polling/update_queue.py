@@ -1,4 +1,4 @@
-"""What a wait tells an event loop that is not the one on which it is watched."""
+"""Passes the updates of a wait from the I/O thread to the event loop of the caller."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from prefect_geobox.client.polling.subscription import WaitUpdate
 class UpdateQueue:
     """Updates of a wait, in the order in which they came. Lives on the caller's event loop.
 
-    It is no queue of asyncio's: one that is destroyed with its coroutine needs an open event loop.
+    Not an `asyncio.Queue`: that needs an open event loop where it is destroyed with its coroutine.
 
     Args:
-        ended: Done once nothing more comes.
+        ended: Done once no more updates come.
     """
 
     def __init__(self, ended: asyncio.Future[None]) -> None:
         self._ended = ended
         self._updates: deque[WaitUpdate] = deque()
-        self._is_there = asyncio.Event()
-        ended.add_done_callback(lambda _: self._is_there.set())
+        self._changed = asyncio.Event()
+        ended.add_done_callback(lambda _: self._changed.set())
 
     def put(self, update: WaitUpdate) -> None:
-        """Takes an update."""
+        """Adds an update."""
         self._updates.append(update)
-        self._is_there.set()
+        self._changed.set()
 
     async def pass_on(self, listener: Callable[[WaitUpdate], Awaitable[None] | None]) -> None:
-        """Hands all updates to a listener, until nothing more comes."""
+        """Calls a listener with all updates, until no more come."""
         while self._updates or not self._ended.done():
             if not self._updates:
-                self._is_there.clear()
-                await self._is_there.wait()
+                self._changed.clear()
+                await self._changed.wait()
                 continue
-            shown = listener(self._updates.popleft())
-            if inspect.isawaitable(shown):
-                await shown
+            result = listener(self._updates.popleft())
+            if inspect.isawaitable(result):
+                await result

@@ -1,4 +1,4 @@
-"""What one call of a wait verb does: watch, tell, judge, and abort where that is asked for."""
+"""One call of a wait method: subscribes, passes updates on, raises, and aborts where requested."""
 
 from __future__ import annotations
 
@@ -14,30 +14,34 @@ from typing import Final, Literal, Protocol, TypeVar
 
 import anyio
 
-from prefect_geobox.client.http.io_thread import io_thread, outlast
+from prefect_geobox.client.http.io_thread import await_despite_cancellation, io_thread
 from prefect_geobox.client.http.settings import ConnectionSettings
 from prefect_geobox.client.model.task_errors import TaskTimeoutError
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.polling.policy import WaitPolicy
 from prefect_geobox.client.polling.poller import TaskPoller
-from prefect_geobox.client.polling.results import after_abort, all_final, raise_for_failures
+from prefect_geobox.client.polling.results import (
+    final_tasks,
+    raise_for_failures,
+    result_after_abort,
+)
 from prefect_geobox.client.polling.subscription import Subscription, WaitUpdate
 from prefect_geobox.client.polling.update_queue import UpdateQueue
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that aborting may take in all, for any number of remote tasks.
+#: Seconds for aborting any number of remote tasks.
 ABORT_TIME: Final = 30.0
 
-#: What an interruption means for the remote tasks: the user gave up on them, a time limit of the
-#: caller's ran out, or only this process ends and they are left to whoever comes next.
+#: What an interruption means for the remote tasks: the user has cancelled them, a time limit of the
+#: caller has ended, or only this process ends and they are left for a later one.
 InterruptionCause = Literal["cancel", "timeout", "leave"]
 
-#: Pauses after which a blocked thread comes up for air, in seconds. Python delivers an exception
-#: that another thread has sent only then; the main thread is woken by signals at once.
-_BREATH: Final = 0.5
+#: Seconds after which a blocked thread returns to Python code. Python delivers an exception that
+#: another thread has sent only then; the main thread is woken by signals at once.
+_WAKE_PAUSE: Final = 0.5
 
-#: A callback of the caller's, told of what happens in the caller's own thread or event loop.
+#: A callback of the caller's, called with each update in the caller's own thread or event loop.
 Listener = Callable[[WaitUpdate], Awaitable[None] | None]
 
 _Post = Callable[[WaitUpdate], None]
@@ -46,11 +50,11 @@ T = TypeVar("T")
 
 
 class WaitClient(Protocol):
-    """What a wait needs of a client."""
+    """The part of a client that a wait uses."""
 
     @property
     def settings(self) -> ConnectionSettings:
-        """Where the remote tasks run, and as whom they are read."""
+        """The server and the account of the remote tasks."""
 
     def poller(self) -> TaskPoller:
         """The poller of the shared connection. Called on the I/O thread."""
@@ -64,11 +68,12 @@ class WaitCall:
 
     Args:
         client: Reads and aborts.
-        uuids: The remote tasks; one that is named twice is watched once.
+        uuids: The remote tasks; one that is named twice is polled once.
         policy: How to wait.
         with_progress: Whether to read the progress too.
         raise_on_failure: Whether a remote task that did not succeed raises.
-        asked: What was asked for, for the message of a failure; empty where that is not known.
+        request: The request that started them, for the message of a failure; empty where it is not
+            known.
         began: The moment of the client's clock from which the timeout counts.
     """
 
@@ -80,25 +85,25 @@ class WaitCall:
         *,
         with_progress: bool,
         raise_on_failure: bool,
-        asked: str,
+        request: str,
         began: float,
     ) -> None:
         self._client = client
-        self._asked_for = tuple(uuids)
+        self._given = tuple(uuids)
         self._uuids = tuple(dict.fromkeys(uuids))
         self._policy = policy
         self._with_progress = with_progress
         self._raise_on_failure = raise_on_failure
-        self._asked = asked
+        self._request = request
         self._began = began
         self._final: dict[str, RemoteTask] = {}
         self._failed: dict[str, Exception] = {}
         self._poller: TaskPoller | None = None
         self._subscriptions: Sequence[Subscription] = ()
-        self._concluding: asyncio.Task[None] | None = None
+        self._aborting_late: asyncio.Task[None] | None = None
         self._finish: Callable[[bool], None] | None = None
         self._is_complete = self._is_stopped = False
-        self._abandoned: dict[str, RemoteTask] = {}
+        self._aborted: dict[str, RemoteTask] = {}
         self._aborting: concurrent.futures.Future[None] | None = None
         self._interrupted: tuple[InterruptionCause, BaseException] | None = None
 
@@ -109,7 +114,7 @@ class WaitCall:
 
     @property
     def settings(self) -> ConnectionSettings:
-        """Where they run, and as whom they are waited for."""
+        """The server and the account of the remote tasks."""
         return self._client.settings
 
     @property
@@ -118,9 +123,9 @@ class WaitCall:
         return self._policy
 
     @property
-    def abandoned(self) -> list[RemoteTask]:
-        """How those ended that were aborted when the wait was interrupted."""
-        return list(self._abandoned.values())
+    def aborted(self) -> list[RemoteTask]:
+        """The final states of those that were aborted when the wait was interrupted."""
+        return list(self._aborted.values())
 
     def interrupt(self, cause: InterruptionCause, error: BaseException) -> None:
         """Ends the wait from any thread: acts on the cause, then raises the error.
@@ -133,12 +138,12 @@ class WaitCall:
         if self._finish is not None:
             self._finish(True)
 
-    def leave(self) -> None:
-        """Ends, from any thread, an interrupted wait that still aborts; what was sent goes on."""
+    def stop_aborting(self) -> None:
+        """Ends, from any thread, an interrupted wait that still aborts; sent requests go on."""
         if self._aborting is not None:
             self._aborting.cancel()
 
-    # The two ways to wait stand side by side; both have the I/O thread watch.
+    # The blocking and the awaiting way stand side by side; both poll on the I/O thread.
 
     def run(
         self,
@@ -154,7 +159,7 @@ class WaitCall:
             classify: Says what an interruption of this thread means; Ctrl-C is a cancel by default.
         """
         try:
-            return self._follow(listener)
+            return self._block_for_updates(listener)
         except concurrent.futures.CancelledError:
             if self._interrupted is None:
                 raise
@@ -164,7 +169,7 @@ class WaitCall:
         except BaseException as interruption:  # noqa: BLE001 - raised again below
             error, cause = interruption, classify(interruption)
         if self._is_to_abort(cause) and (unfinished := self._unfinished()):
-            # A second Ctrl-C ends this too and leaves at once; what was sent goes on.
+            # A second Ctrl-C ends this too, and returns at once; sent requests go on.
             with contextlib.suppress(concurrent.futures.CancelledError):
                 self._abort(unfinished).result(ABORT_TIME + 5)
         raise error
@@ -181,20 +186,20 @@ class WaitCall:
             classify: Says what a cancellation of this coroutine means; a cancel by default.
         """
         try:
-            return await self._afollow(listener)
+            return await self._await_updates(listener)
         except asyncio.CancelledError as interruption:
             cause, error = self._interrupted or ("cancel", interruption)
-            # Asked before the shield is up, so that it can see what has cancelled this.
+            # Called before the shield, so that it can see what has cancelled this.
             classification = (
                 classify(interruption) if classify and self._interrupted is None else None
             )
-        # A cancelled scope would cut short each await that follows.
+        # A cancelled scope would interrupt each await that follows.
         with anyio.CancelScope(shield=True):
             if classification is not None:
                 cause = await classification
             if self._is_to_abort(cause) and (unfinished := self._unfinished()):
-                # A second Ctrl-C leaves at once; what was sent goes on.
-                await outlast(self._abort(unfinished))
+                # A second Ctrl-C returns at once; sent requests go on.
+                await await_despite_cancellation(self._abort(unfinished))
         raise error
 
     def _is_to_abort(self, cause: InterruptionCause) -> bool:
@@ -211,17 +216,17 @@ class WaitCall:
         return self._aborting
 
     async def _abort_and_keep(self, unfinished: list[str]) -> None:
-        self._abandoned = await abort_all(self._client, unfinished)
+        self._aborted = await abort_all(self._client, unfinished)
 
-    def _follow(self, listener: Callable[[WaitUpdate], None] | None) -> list[RemoteTask]:
-        """Watches on the I/O thread and hands the updates to the listener in this thread."""
+    def _block_for_updates(self, listener: Callable[[WaitUpdate], None] | None) -> list[RemoteTask]:
+        """Polls on the I/O thread and calls the listener with the updates in this thread."""
         updates: queue.SimpleQueue[WaitUpdate | None] = queue.SimpleQueue()
         self._begin(updates.put if listener is not None else None, lambda _: updates.put(None))
-        breath = None if threading.current_thread() is threading.main_thread() else _BREATH
+        pause = None if threading.current_thread() is threading.main_thread() else _WAKE_PAUSE
         try:
             while True:
                 try:
-                    update = updates.get(timeout=breath)
+                    update = updates.get(timeout=pause)
                 except queue.Empty:
                     continue
                 if update is None:
@@ -234,11 +239,11 @@ class WaitCall:
             raise concurrent.futures.CancelledError
         return self._results()
 
-    async def _afollow(self, listener: Listener | None) -> list[RemoteTask]:
-        """Watches on the I/O thread and hands the updates to the listener on this event loop."""
+    async def _await_updates(self, listener: Listener | None) -> list[RemoteTask]:
+        """Polls on the I/O thread and calls the listener with the updates on this event loop."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        # Without a listener there is one thing less per wait, of which there may be thousands.
+        # Without a listener there is one object less per wait, of which there may be thousands.
         updates = UpdateQueue(ended) if listener is not None else None
         post = partial(_post, loop, updates.put) if updates is not None else None
         self._begin(post, partial(_post, loop, partial(_finish, ended)))
@@ -254,10 +259,10 @@ class WaitCall:
         return [uuid for uuid in self._uuids if uuid not in self._final]
 
     def _begin(self, post: _Post | None, finish: Callable[[bool], None]) -> None:
-        """Has the I/O thread watch.
+        """Subscribes on the I/O thread.
 
         Args:
-            post: Told of all that is seen, on the I/O thread.
+            post: Called with each update, on the I/O thread.
             finish: Called from any thread once all have ended, or with true if interrupted.
         """
         self._finish = finish
@@ -270,17 +275,17 @@ class WaitCall:
             poller = self._client.poller()
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._failed = dict.fromkeys(self._uuids, error)
-            self._resolve()
+            self._complete()
             return
         self._poller = poller
         if not self._uuids:
-            self._resolve()
+            self._complete()
         self._subscriptions = [
             poller.subscribe(
                 uuid,
                 self._policy,
                 began=self._began,
-                on_end=self._ended,
+                on_end=self._record_end,
                 on_update=post,
                 with_progress=self._with_progress,
             )
@@ -288,7 +293,7 @@ class WaitCall:
         ]
 
     def _stop(self) -> None:
-        """Ends the watching; once all have ended there is nothing to end."""
+        """Unsubscribes; once all have ended there is nothing to unsubscribe."""
         self._is_stopped = True
         if not self._is_complete:
             io_thread().submit_if_running(self._unsubscribe())
@@ -298,7 +303,7 @@ class WaitCall:
             if self._poller is not None:
                 self._poller.unsubscribe(subscription)
 
-    def _ended(self, uuid: str, outcome: RemoteTask | Exception) -> None:
+    def _record_end(self, uuid: str, outcome: RemoteTask | Exception) -> None:
         if isinstance(outcome, RemoteTask):
             self._final[uuid] = outcome
         else:
@@ -307,39 +312,39 @@ class WaitCall:
             return
         late = [uuid for uuid, end in self._failed.items() if isinstance(end, TaskTimeoutError)]
         if late and self._policy.on_timeout == "abort":
-            self._concluding = asyncio.get_running_loop().create_task(self._abort_late(late))
+            self._aborting_late = asyncio.get_running_loop().create_task(self._abort_late(late))
         else:
-            self._resolve()
+            self._complete()
 
-    def _resolve(self) -> None:
-        """Tells whoever waits that all have ended."""
+    def _complete(self) -> None:
+        """Wakes the waiting caller, as all have ended."""
         self._is_complete = True
         if self._finish is not None:
             self._finish(False)
 
     def _results(self) -> list[RemoteTask]:
         ends: dict[str, RemoteTask | Exception] = {**self._failed, **self._final}
-        tasks = all_final([ends[uuid] for uuid in self._uuids], self._policy)
+        tasks = final_tasks([ends[uuid] for uuid in self._uuids], self._policy)
         if self._raise_on_failure:
-            raise_for_failures(tasks, self._asked)
-        return [self._final[uuid] for uuid in self._asked_for]
+            raise_for_failures(tasks, self._request)
+        return [self._final[uuid] for uuid in self._given]
 
     async def _abort_late(self, late: Sequence[str]) -> None:
-        """Aborts what ran out of time, and says of each what came of that."""
+        """Aborts those that were not final in time, and records the result of each."""
         ended = await abort_all(self._client, late)
         for uuid in late:
             error = self._failed.pop(uuid)
             assert isinstance(error, TaskTimeoutError)  # noqa: S101 - these only are late
-            end = after_abort(error, ended.get(uuid))
+            end = result_after_abort(error, ended.get(uuid))
             if isinstance(end, RemoteTask):
                 self._final[uuid] = end
             else:
                 self._failed[uuid] = end
-        self._resolve()
+        self._complete()
 
 
 async def abort_all(client: WaitClient, uuids: Sequence[str]) -> dict[str, RemoteTask]:
-    """Aborts remote tasks side by side within `ABORT_TIME` seconds; failures are logged.
+    """Aborts remote tasks concurrently within `ABORT_TIME` seconds; failures are logged.
 
     Args:
         client: Sends the aborts.
@@ -356,12 +361,12 @@ async def abort_all(client: WaitClient, uuids: Sequence[str]) -> dict[str, Remot
         if isinstance(outcome, RemoteTask):
             ended[uuid] = outcome
         else:
-            logger.error("Remote task %s could not be aborted and may run on: %s", uuid, outcome)
+            logger.error("Remote task %s could not be aborted and may still run: %s", uuid, outcome)
     return ended
 
 
 def _post(loop: asyncio.AbstractEventLoop, call: Callable[[T], object], value: T) -> None:
-    """Has another event loop make a call; where it has been closed, nobody is left to tell."""
+    """Makes a call on another event loop, unless that has been closed."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(call, value)
 

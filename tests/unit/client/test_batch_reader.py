@@ -18,7 +18,7 @@ import pytest
 from prefect_geobox.client import AsyncGeoboxClient, NotFoundError, TaskFailedError
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.http.rate_limit import RateLimiter
-from prefect_geobox.client.polling.batch_reader import CHUNK
+from prefect_geobox.client.polling.list_strategies import CHUNK
 from tests.kit.payloads import secret
 from tests.kit.wire import Wire, json_answer, query, reply
 
@@ -394,7 +394,7 @@ def test_the_cap_is_never_passed() -> None:
         limiter.take(now)
         slow.append(now)
     assert max(sum(0 <= other - start < 1 for other in slow) for start in slow) == 5
-    assert limiter.next_at(now, is_pressing=True) <= limiter.next_at(now)
+    assert limiter.next_at(now, is_urgent=True) <= limiter.next_at(now)
 
 
 async def test_failures_are_told_from_each_other(client: AsyncGeoboxClient, wire: Wire) -> None:
@@ -438,10 +438,10 @@ async def test_ten_thousand_subscriptions_leave_nothing(
                 await asyncio.sleep(0)
             poller.unsubscribe(subscription)
         assert poller.waits == 1
-        assert len(poller._queue._entries) < 200
+        assert len(poller._schedule._entries) < 200
         poller.unsubscribe(kept)
         assert poller.waits == 0
-        assert poller._alarm is None
+        assert poller._timer is None
         return gone
 
     gone = await io_thread().arun(cycle(10_000))

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from prefect_geobox.client import GeoboxClient
-from prefect_geobox.client.http.io_thread import io_thread, outlast
+from prefect_geobox.client.http.io_thread import await_despite_cancellation, io_thread
 from prefect_geobox.emulator import GeoboxEmulator
 from tests.kit.payloads import TASK, task
 from tests.kit.wire import Wire, json_answer
@@ -151,7 +151,7 @@ async def test_last_acts_outlast_every_cancellation() -> None:
 
     async def caller() -> str:
         begun.set()
-        return await outlast(io_thread().submit(act()))
+        return await await_despite_cancellation(io_thread().submit(act()))
 
     waiting = asyncio.create_task(caller())
     await begun.wait()
@@ -175,7 +175,7 @@ async def test_last_acts_of_gathered_coroutines_outlast_a_cancelled_scope() -> N
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             with anyio.CancelScope(shield=True):
-                await outlast(io_thread().submit(act()))
+                await await_despite_cancellation(io_thread().submit(act()))
             raise
 
     tasks = [asyncio.create_task(waits()) for _ in range(3)]
@@ -191,12 +191,12 @@ def test_a_second_ctrl_c_does_not_wait_for_last_acts() -> None:
     """The first Ctrl-C has them begin; the second ends the program though they are not done."""
     done = run(
         "import asyncio, os, signal, sys, time\n"
-        "from prefect_geobox.client.http.io_thread import io_thread, outlast\n"
+        "from prefect_geobox.client.http.io_thread import io_thread, await_despite_cancellation\n"
         "async def wait():\n"
         "    try:\n"
         "        await asyncio.sleep(60)\n"
         "    except asyncio.CancelledError:\n"
-        "        await outlast(io_thread().submit(asyncio.sleep(60)))\n"
+        "        await await_despite_cancellation(io_thread().submit(asyncio.sleep(60)))\n"
         "        raise\n"
         "async def main():\n"
         "    loop = asyncio.get_running_loop()\n"

@@ -38,10 +38,10 @@ def test_looks_that_tell_nothing_new_leave_no_new_objects() -> None:
         taken = queue.take_nearly_due(WAITS, now)
         assert len(taken) == WAITS
         for subscription in taken:
-            subscription.poll_begins(now)
+            subscription.begin_poll(now)
         for subscription in taken:
             subscription.is_reading = False
-            subscription.saw(running(subscription.uuid), now)
+            subscription.record_state(running(subscription.uuid), now)
             queue.put(subscription)
 
     look()
@@ -61,5 +61,5 @@ def test_a_changed_row_replaces_what_was_seen() -> None:
     """What a remote task was last seen as is what the newest row says, not the first one."""
     subscription = Subscription(str(UUID(int=1)), WaitPolicy(), 0.0, 0.0, lambda *_: None)
     for name in ("first", "second"):
-        subscription.saw({**running(subscription.uuid), "name": name}, 0.0)
+        subscription.record_state({**running(subscription.uuid), "name": name}, 0.0)
         assert subscription.task.name == name
