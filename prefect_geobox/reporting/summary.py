@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactCreate
-from prefect.context import TaskRunContext
-
+from prefect_geobox.client.api.run_mode import RunMode
 from prefect_geobox.client.model.errors import GeoboxError
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.polling.subscription import WaitStats
-from prefect_geobox.ownership.interruption import flow_run_id
 from prefect_geobox.ownership.run_context import is_in_run, run_logger
-from prefect_geobox.ownership.run_mode import RunMode
+from prefect_geobox.reporting.artifact_writer import create_markdown, create_markdown_on_exit
 from prefect_geobox.reporting.markdown import escaped, markdown_table
 from prefect_geobox.reporting.output_preview import OutputFacts
-
-logger = logging.getLogger(__name__)
 
 _FATE: Final = (
     'A cancel aborts remote tasks that are not final, unless on_cancel is "leave". Otherwise they '
@@ -64,38 +57,23 @@ async def leave_summary(mode: RunMode, summary: StepSummary) -> None:
     if not is_in_run():
         return
     try:
-        await mode.create_markdown(
-            f"geobox-{summary.step}", summary_markdown(summary), f"Geobox: {summary.step}"
-        )
+        await create_markdown(mode, *_content(summary))
     except Exception as error:  # noqa: BLE001 - what was done does not fail for not being shown
         run_logger().warning("The summary could not be saved: %s: %s", type(error).__name__, error)
 
 
 async def leave_last_summary(mode: RunMode, summary: StepSummary) -> None:
     """Leaves the artifact of a step that was interrupted, and says what becomes of its work."""
-    run_id, task = flow_run_id(), TaskRunContext.get()
-    if run_id is None:
-        return
     fate = f"Interrupted by {type(summary.error).__name__}. " + _FATE
-    summary = replace(summary, error=GeoboxError(fate))
-
-    async def create() -> None:
-        async with get_client() as client:
-            await client.create_artifact(
-                ArtifactCreate(
-                    key=f"geobox-{summary.step}",
-                    type="markdown",
-                    description=f"Geobox: {summary.step}",
-                    data=summary_markdown(summary),
-                    flow_run_id=run_id,
-                    task_run_id=task.task_run.id if task is not None else None,
-                )
-            )
-
     try:
-        await mode.run_on_exit(create())
+        await create_markdown_on_exit(mode, *_content(replace(summary, error=GeoboxError(fate))))
     except Exception as error:  # noqa: BLE001 - the interruption matters more
         run_logger().warning("The summary could not be saved: %s", type(error).__name__)
+
+
+def _content(summary: StepSummary) -> tuple[str, str, str]:
+    """Key, markdown and description of the artifact."""
+    return f"geobox-{summary.step}", summary_markdown(summary), f"Geobox: {summary.step}"
 
 
 def summary_markdown(summary: StepSummary) -> str:

@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-from uuid import UUID
 
+from prefect_geobox.client.api.run_mode import RunMode
 from prefect_geobox.client.model.tasks import RemoteTask, TaskState
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.polling.subscription import WaitStats, WaitUpdate
-from prefect_geobox.ownership.run_context import is_in_run, rename_task_run, run_logger
-from prefect_geobox.ownership.run_mode import RunMode
-
-#: The shortest pause between two updates of a progress artifact, in seconds.
-_UPDATE_PAUSE: Final = 2.0
-
-#: Writes of progress artifacts a second, for all waits of a process, and how many may come at once.
-#: A Prefect server takes some dozens of requests a second.
-_WRITES_A_SECOND: Final = 5.0
-_WRITES_AT_ONCE: Final = 20.0
-
-
-class _Writes:
-    """How many writes of progress artifacts the waits of a process still have."""
-
-    def __init__(self) -> None:
-        self._left = _WRITES_AT_ONCE
-        self._at = time.monotonic()
-
-    def take(self) -> bool:
-        """Takes one if there is one; threads that meet here may take one too many."""
-        now = time.monotonic()
-        self._left = min(_WRITES_AT_ONCE, self._left + _WRITES_A_SECOND * (now - self._at))
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
-_writes = _Writes()
+from prefect_geobox.ownership.run_context import rename_task_run, run_logger
+from prefect_geobox.reporting.progress_artifact import ProgressArtifact
 
 
 @dataclass
@@ -71,15 +40,11 @@ class WaitReport:
         show_progress: bool,
         name: str | None = None,
     ) -> None:
-        self._execution = mode
         self._logger = run_logger()
         self._seen = {uuid: _Seen() for uuid in uuids}
         self._open = set(uuids)
-        self._show_progress = show_progress and is_in_run()
+        self._progress = ProgressArtifact(mode) if show_progress else None
         self._name = name
-        self._artifact: UUID | None = None
-        self._written_at = 0.0
-        self._written: tuple[int, str] | None = None
 
     @property
     def tasks(self) -> list[RemoteTask]:
@@ -188,27 +153,12 @@ class WaitReport:
         )
 
     async def _write_progress(self, *, may_begin: bool) -> None:
-        if not self._show_progress or (self._artifact is None and not may_begin):
-            # What has ended at the first look never had a progress to show.
-            return
-        now = time.monotonic()
-        is_last = not self._open
-        is_due = self._artifact is None or now - self._written_at >= _UPDATE_PAUSE
-        if not (is_last or is_due):
+        if self._progress is None or not (self._progress.exists or may_begin):
+            # A remote task that is final at the first poll has no progress to show.
             return
         percents = [seen.percent or 0 for seen in self._seen.values()]
-        content = (sum(percents) // len(percents), self._progress_text())
-        if content == self._written or not (is_last or _writes.take()):
-            return
-        try:
-            if self._artifact is None:
-                self._artifact = await self._execution.create_progress(*content)
-            else:
-                await self._execution.update_progress(self._artifact, *content)
-        except Exception as error:  # noqa: BLE001 - a wait does not fail because it cannot be shown
-            self._show_progress = False
-            self._logger.warning("The progress is no longer shown: %s", type(error).__name__)
-        self._written_at, self._written = now, content
+        mean = sum(percents) // len(percents)
+        await self._progress.write(mean, self._progress_text(), is_last=not self._open)
 
     def _progress_text(self) -> str:
         tasks = self.tasks

@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
+from prefect_geobox.client.api.run_mode import run_to_completion
 from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations import LayerOptions, Operation, StepOptions
@@ -16,7 +17,7 @@ from prefect_geobox.client.operations._inputs import ByName
 from prefect_geobox.client.operations._signature_errors import argument_error
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import parameter
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, run_to_completion
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.tasks._lifecycle import carry_out
 
 P = ParamSpec("P")

@@ -10,6 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from prefect.assets import Asset
 
+from prefect_geobox.client.api.run_mode import RunMode
 from prefect_geobox.client.api.runner import passed_on, wait_policy
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.model.assets import OutputAsset
@@ -28,7 +29,6 @@ from prefect_geobox.client.polling.wait_call import InterruptionCause, abort_all
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.interruption import INTERRUPTIONS
 from prefect_geobox.ownership.run_context import run_logger
-from prefect_geobox.ownership.run_mode import RunMode
 from prefect_geobox.ownership.submit_once import (
     Decision,
     OwnedSubmission,

@@ -15,6 +15,7 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from typing_extensions import Unpack
 
+from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.api.runner import wait_policy
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
@@ -25,7 +26,7 @@ from prefect_geobox.client.operations._operation import DEFAULTS, StepOptions
 from prefect_geobox.client.submission import Submission
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import run_logger
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.ownership.submit_once import OwnedSubmission, check_owning
 from prefect_geobox.reporting.summary import StepSummary, leave_summary
 from prefect_geobox.tasks._lifecycle import open_client, see_through, show_output, start_owned

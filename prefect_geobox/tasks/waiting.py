@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid, checked_uuids
 from prefect_geobox.client.polling.policy import Action, WaitPolicy
@@ -17,7 +18,7 @@ from prefect_geobox.ownership.run_context import (
     rename_task_run,
     run_logger,
 )
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.events import emit_task_event
 from prefect_geobox.tasks._lifecycle import open_client, wait_and_report
 

@@ -12,10 +12,11 @@ from hypothesis import given, strategies as st
 from prefect import flow, task
 from prefect.context import AssetContext, TaskRunContext
 
+from prefect_geobox.client.api.run_mode import run_to_completion
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.ownership.run_context import rename_task_run
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, run_to_completion
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.assets import local_file_asset, materialize, prefect_asset
 from prefect_geobox.reporting.markdown import escaped
 from prefect_geobox.reporting.summary import StepSummary, summary_markdown
