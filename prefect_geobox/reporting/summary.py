@@ -49,7 +49,7 @@ class StepSummary:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-async def leave_summary(mode: RunMode, summary: StepSummary) -> None:
+async def write_summary(mode: RunMode, summary: StepSummary) -> None:
     """Leaves the markdown artifact of a step, with the stable key `geobox-<step>`.
 
     Trouble with it is logged and never fails the step.
@@ -62,7 +62,7 @@ async def leave_summary(mode: RunMode, summary: StepSummary) -> None:
         run_logger().warning("The summary could not be saved: %s: %s", type(error).__name__, error)
 
 
-async def leave_last_summary(mode: RunMode, summary: StepSummary) -> None:
+async def write_interrupted_summary(mode: RunMode, summary: StepSummary) -> None:
     """Leaves the artifact of a step that was interrupted, and says what becomes of its work."""
     fate = f"Interrupted by {type(summary.error).__name__}. " + _FATE
     try:

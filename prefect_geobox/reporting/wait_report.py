@@ -99,7 +99,7 @@ class WaitReport:
             if task.state is TaskState.ABORTED:
                 self._logger.info("Remote task %s (%s): ABORTED", task.label, task.uuid)
             else:
-                tell_late_end(task)
+                log_ended_before_abort(task)
 
     def _log_change(self, seen: _Seen, update: WaitUpdate) -> None:
         task = update.task
@@ -168,7 +168,7 @@ class WaitReport:
         return f"Remote task {task.label} ({task.uuid}): {printable(task.state_text)}"
 
 
-def tell_late_end(task: RemoteTask) -> None:
+def log_ended_before_abort(task: RemoteTask) -> None:
     """Logs how a remote task has ended that was to be aborted."""
     run_logger().warning(
         "Remote task %s (%s) had ended before the abort reached it: %s",

@@ -22,12 +22,12 @@ from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.ownership.submit_once import (
     OwnedSubmission,
     Reattach,
-    check_owning,
+    check_ownership,
     digest_of,
     submit_once,
 )
 from prefect_geobox.reporting.assets import local_file_asset, materialize, referenced_assets
-from prefect_geobox.reporting.summary import StepSummary, leave_summary
+from prefect_geobox.reporting.summary import StepSummary, write_summary
 from prefect_geobox.reporting.transfer_report import TransferReport
 from prefect_geobox.tasks._lifecycle import open_client, show_output
 
@@ -96,7 +96,7 @@ async def _upload(
     key: str | None,
     reattach: Reattach,
 ) -> OutputAsset:
-    check_owning("resubmit", reattach)
+    check_ownership("resubmit", reattach)
     file = readable_file(path)
     size = file.stat().st_size
     began = time.monotonic()
@@ -213,7 +213,7 @@ async def _download(
         run_logger().info("Downloaded %s (%d bytes) in %.1f s", place, size, seconds)
         notes = {"Size": f"{size:,} bytes", "Took": f"{seconds:.1f} s", "Place": str(place)}
         title = f"Downloaded {source.label} to {place.name}"
-        await leave_summary(mode, StepSummary("download-file", title, notes=notes))
+        await write_summary(mode, StepSummary("download-file", title, notes=notes))
         asset: Asset = local_file_asset(place)
         materialize(asset, {"bytes": size}, referenced_assets(client.settings, [source]))
     return place

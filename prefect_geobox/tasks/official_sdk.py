@@ -27,9 +27,9 @@ from prefect_geobox.client.submission import Submission
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
-from prefect_geobox.ownership.submit_once import OwnedSubmission, check_owning
-from prefect_geobox.reporting.summary import StepSummary, leave_summary
-from prefect_geobox.tasks._lifecycle import open_client, see_through, show_output, start_owned
+from prefect_geobox.ownership.submit_once import OwnedSubmission, check_ownership
+from prefect_geobox.reporting.summary import StepSummary, write_summary
+from prefect_geobox.tasks._lifecycle import open_client, show_output, submit_step, wait_for_step
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,7 +108,7 @@ def _step_of(function: Callable[..., Any], given: StepOptions) -> Any:
         raise InvalidArgumentError(f"sdk_step: there is no option {unknown[0]!r}")
     options = {**DEFAULTS, **given}
     wait_policy(options)
-    check_owning(options["on_gone"], options["reattach"])
+    check_ownership(options["on_gone"], options["reattach"])
     own = inspect.signature(function)
     _, *rest = own.parameters.values()
     first = inspect.Parameter(
@@ -155,13 +155,13 @@ async def _run(
             on_gone=options["on_gone"],
             reattach=options["reattach"],
         )
-        started, decision = await start_owned(mode, client, step)
+        started, decision = await submit_step(mode, client, step)
         title = f"Run {function.__name__}"
         if isinstance(started, OutputAsset):
             summary = StepSummary(name, title, notes={"It was": str(decision)})
             await show_output(mode, client, started, summary)
             return started
-        ended = await see_through(
+        ended = await wait_for_step(
             mode,
             client,
             started,
@@ -173,7 +173,7 @@ async def _run(
             outcome_of=lambda tasks: _outcomes(client, tasks),
         )
         if not any(isinstance(outcome, OutputAsset) for outcome in ended.outcome):
-            await leave_summary(mode, ended.summary)
+            await write_summary(mode, ended.summary)
         for outcome in ended.outcome:
             if isinstance(outcome, OutputAsset):
                 await show_output(mode, client, outcome, ended.summary)

@@ -20,7 +20,7 @@ from prefect_geobox.ownership.run_context import (
 )
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.events import emit_task_event
-from prefect_geobox.tasks._lifecycle import open_client, wait_and_report
+from prefect_geobox.tasks._lifecycle import open_client, wait_for_remote_tasks
 
 
 def _wait_name() -> str:
@@ -223,7 +223,7 @@ async def _wait(
     step: str,
 ) -> list[RemoteTask]:
     with open_client(credentials) as client:
-        return await wait_and_report(
+        return await wait_for_remote_tasks(
             mode,
             client,
             uuids,

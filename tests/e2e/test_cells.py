@@ -80,7 +80,7 @@ def test_an_eviction_leaves(cell, outcomes):
     assert outcome.abort_seconds is None
     assert outcome.end_seconds < 30
     assert outcome.exit_code != 0
-    assert "picked up by a retry" in outcome.log
+    assert "a retry of this run re-attaches" in outcome.log
 
 
 @pytest.mark.parametrize("cell", _cells(*LIMITS, on_timeout="abort"))

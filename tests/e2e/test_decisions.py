@@ -61,7 +61,7 @@ def test_a_retry_says_already_finished(lab, paths):
 @pytest.mark.slow
 @side_by_side
 def test_a_retry_says_found_after_a_crash(lab, paths):
-    """Only the intent was recorded, and the remote task is there: it is taken over."""
+    """Only the intent was recorded, and the remote task is there: it is adopted."""
     with attempts(lab, "again-direct", paths[:1]) as tried:
         ended(tried.first(kill=("sent", "publish-file")))
         process = tried.again()
@@ -88,7 +88,7 @@ def test_a_retry_fails_where_its_remote_task_is_gone(lab, paths):
 
 @pytest.mark.slow
 @side_by_side
-def test_a_retry_starts_anew_what_is_gone_where_that_is_allowed(lab, paths):
+def test_a_retry_starts_again_what_is_gone_where_that_is_allowed(lab, paths):
     """With `on_gone="resubmit"` it is started a second time."""
     publish = {"on_gone": "resubmit"}
     with attempts(lab, "again-direct", paths[:1], publish=publish) as tried:
@@ -96,15 +96,15 @@ def test_a_retry_starts_anew_what_is_gone_where_that_is_allowed(lab, paths):
         tried.geobox.remove(tried.geobox.uuids()[0])
         process = tried.again()
         tried.finished(process)
-        assert _says(tried, process, "gone, started anew")
+        assert _says(tried, process, "gone, started again")
         assert tried.counts == (1, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["FAILURE", "ABORTED"])
 @side_by_side
-def test_a_retry_starts_anew_what_has_failed(lab, paths, how):
-    """A remote task that failed or was aborted in the meantime is not taken up again."""
+def test_a_retry_starts_again_what_has_failed(lab, paths, how):
+    """A remote task that failed or was aborted in the meantime is not waited for again."""
     with attempts(lab, "again-direct", paths[:1]) as tried:
         tried.killed_while_waiting()
         uuid = tried.geobox.uuids()[0]
@@ -115,7 +115,7 @@ def test_a_retry_starts_anew_what_has_failed(lab, paths, how):
                 client.abort_task(uuid)
         process = tried.again()
         tried.finished(process)
-        assert _says(tried, process, "failed before, started anew")
+        assert _says(tried, process, "failed before, started again")
         assert tried.counts == (1, 2)
         assert tried.geobox.states() == [how, "SUCCESS"]
 
@@ -124,14 +124,14 @@ def test_a_retry_starts_anew_what_has_failed(lab, paths, how):
     "flow", ["again-direct", pytest.param("again-async", marks=pytest.mark.slow)]
 )
 @side_by_side
-def test_a_task_retry_starts_anew_what_has_failed(lab, paths, flow):
+def test_a_task_retry_starts_again_what_has_failed(lab, paths, flow):
     """With `retries=1` a publishing that fails remotely is started a second time."""
     with attempts(lab, flow, paths[:1], retries=1) as tried:
         process = tried.first()
         assert until(tried.is_waiting, 60), process.log.read_text()
         tried.geobox.fail(tried.geobox.uuids()[0])
         tried.finished(process)
-        assert _says(tried, process, "failed before, started anew")
+        assert _says(tried, process, "failed before, started again")
         assert tried.counts == (1, 2)
 
 
@@ -170,7 +170,7 @@ def test_a_flow_retry_in_one_process_starts_nothing_twice(lab, paths, flow):
 
 @pytest.mark.slow
 @side_by_side
-def test_a_flow_retry_in_one_process_starts_anew_what_has_failed(lab, paths):
+def test_a_flow_retry_in_one_process_starts_again_what_has_failed(lab, paths):
     """With `retries=1` of the flow, a publishing that fails remotely is started again."""
     with attempts(lab, "again-direct", paths[:1]) as tried:
         process = tried.first(retries=1)

@@ -1,4 +1,4 @@
-"""A run of a deployment that takes over what an earlier, crashed run has left."""
+"""A run of a deployment that adopts what an earlier, crashed run has started."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prefect_geobox.ownership.submission_records import RECORD_TYPE, Record, Sub
 from .attempts import attempts
 from .lab import side_by_side, until
 
-TAKEN = "taken over from an earlier run"
+ADOPTED = "adopted from an earlier run"
 ACROSS = {"upload": {"reattach": "deployment"}, "publish": {"reattach": "deployment"}}
 
 
@@ -34,18 +34,18 @@ def _crashed(lab, tried, log):
 
 @pytest.mark.slow
 @side_by_side
-def test_the_next_run_takes_over_what_a_crashed_run_has_left(lab, paths):
-    """The next run uploads and starts nothing; the one after it takes nothing over."""
+def test_the_next_run_adopts_what_a_crashed_run_has_started(lab, paths):
+    """The next run uploads and starts nothing; the one after it adopts nothing."""
     with (
-        lab.serving("serve-takeover", ["again-direct"]) as log,
+        lab.serving("serve-adoption", ["again-direct"]) as log,
         attempts(lab, "again-direct", paths[:1], seconds=6, **ACROSS) as tried,
     ):
         _crashed(lab, tried, log)
         second = tried.run_deployment(log.stem)
         assert until(lambda: lab.state_name(second) == "Completed", 60), log.read_text()
         assert tried.counts == (1, 1)
-        assert tried.decisions() == [TAKEN]
-        assert tried.event_decisions(TAKEN) == [TAKEN]
+        assert tried.decisions() == [ADOPTED]
+        assert tried.event_decisions(ADOPTED) == [ADOPTED]
         assert {r.data["uuid"] for r in lab.records(second) if r.data["kind"] == "task"} == set(
             tried.geobox.uuids()
         )
@@ -57,30 +57,30 @@ def test_the_next_run_takes_over_what_a_crashed_run_has_left(lab, paths):
 
 @pytest.mark.slow
 @side_by_side
-def test_only_one_of_two_next_runs_takes_it_over(lab, paths):
-    """Two runs that begin at once after a crash: one takes over, the other starts its own."""
+def test_only_one_of_two_next_runs_adopts_it(lab, paths):
+    """Two runs that begin at once after a crash: one adopts, the other starts its own."""
     with (
-        lab.serving("serve-heirs", ["again-direct"]) as log,
+        lab.serving("serve-owners", ["again-direct"]) as log,
         attempts(lab, "again-direct", paths[:1], seconds=8, **ACROSS) as tried,
     ):
         _crashed(lab, tried, log)
-        heirs = [tried.run_deployment(log.stem) for _ in range(2)]
-        for new_owner in heirs:
+        owners = [tried.run_deployment(log.stem) for _ in range(2)]
+        for new_owner in owners:
             lab.final_state(new_owner, 60)
         found = []
-        for new_owner in heirs:
+        for new_owner in owners:
             tried.run = new_owner
             found += tried.decisions()
         assert tried.counts[1] == 2, log.read_text()
-        assert sorted(found) == ["started", TAKEN], log.read_text()
+        assert sorted(found) == ["started", ADOPTED], log.read_text()
 
 
 @pytest.mark.slow
 @side_by_side
-def test_without_being_asked_a_run_takes_nothing_over(lab, paths):
+def test_by_default_a_run_adopts_nothing(lab, paths):
     """By default the next run of the deployment starts its own."""
     with (
-        lab.serving("serve-no-takeover", ["again-direct"]) as log,
+        lab.serving("serve-no-adoption", ["again-direct"]) as log,
         attempts(lab, "again-direct", paths[:1], seconds=6) as tried,
     ):
         _crashed(lab, tried, log)
@@ -89,11 +89,11 @@ def test_without_being_asked_a_run_takes_nothing_over(lab, paths):
 
 
 def test_a_record_is_claimed_by_one_of_many(lab):
-    """Ten heirs at once: one gets it, and nobody after that; the claim leaves nothing behind."""
-    assert asyncio.run(_heirs(10)) == 1
+    """Of ten runs at once one claims it, and no later one does; the claim leaves nothing behind."""
+    assert asyncio.run(_claims(10)) == 1
 
 
-async def _heirs(number: int) -> int:
+async def _claims(number: int) -> int:
     wins: list[str] = []
     async with get_client() as client:
         data = {"slot": "digest-0", "uuid": str(uuid4()), "before": None, "step": "publish-file"}
@@ -101,14 +101,16 @@ async def _heirs(number: int) -> int:
         record = Record.of(artifact)
         assert record is not None
 
-        async def take(new_owner: str) -> None:
+        async def claim(new_owner: str) -> None:
             async with claimed(client, record, new_owner) as is_ours:
                 if is_ours:
                     await asyncio.sleep(0.02)
-                    await SubmissionLog(client, UUID(int=0), None, "").hand_over(record, new_owner)
+                    await SubmissionLog(client, UUID(int=0), None, "").record_new_owner(
+                        record, new_owner
+                    )
                     wins.append(new_owner)
 
-        await asyncio.gather(*(take(f"run {place}") for place in range(number)))
-        await take("a late run")
-        assert await client.read_variable_by_name(f"geobox-takeover-{record.id}") is None
+        await asyncio.gather(*(claim(f"run {place}") for place in range(number)))
+        await claim("a late run")
+        assert await client.read_variable_by_name(f"geobox-adoption-{record.id}") is None
     return len(wins)
