@@ -67,7 +67,7 @@ def test_wait_in_a_flow_returns_the_final_task_and_tells_of_it(
     text = records.artifact("geobox-wait-for-task")
     assert remote in text
     assert "SUCCESS" in text
-    assert "looks" in text
+    assert "polls" in text
     assert records.progress() == [100.0]
     lines = [r.getMessage() for r in caplog.records if remote in r.getMessage()]
     states = [line.rpartition(" ")[2] for line in lines if line.startswith("Remote task")]
