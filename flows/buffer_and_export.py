@@ -1,13 +1,13 @@
-"""Publishes a file, draws a buffer around its features, exports that and downloads it.
+"""Publishes a file, buffers its features, exports the result and downloads it.
 
 Run it:      python flows/buffer_and_export.py FILE --block my-geobox
 Try it:      make chain, which needs no account
 
-Without --block the account is taken from GEOBOX_HOST and GEOBOX_APIKEY, GEOBOX_ACCESS_TOKEN, or
+Without --block the account comes from GEOBOX_HOST and GEOBOX_APIKEY, GEOBOX_ACCESS_TOKEN, or
 GEOBOX_USERNAME and GEOBOX_PASSWORD.
 """
 
-# Prefect validates the parameters of a flow by its annotations, which must be real then: no
+# Prefect validates the parameters of a flow by its annotations, which must be objects, not text: no
 # `from __future__ import annotations` here.
 import argparse
 import sys
@@ -47,16 +47,16 @@ def buffer_and_export(
     overwrite: bool = False,
     block: str | None = None,
 ) -> Path:
-    """Buffers a file of geodata in Geobox. What a failed run has made there is deleted again.
+    """Buffers a file of geodata in Geobox. A failed run deletes what it has created there.
 
     Args:
         path: The file, as this process sees it.
-        distance: How far the buffer reaches, in the units of the layer.
-        out: The folder that the result is downloaded into.
+        distance: The width of the buffer, in the units of the layer.
+        out: The folder for the result.
         out_format: "GPKG", "GeoJSON" or another format of `export_features`.
-        out_srid: The EPSG code of the result; by default the server's choice.
-        overwrite: Whether another file of the same name in that folder is replaced.
-        block: The name of a Geobox Credentials block; by default the environment decides.
+        out_srid: The EPSG code of the result; by default chosen by the server.
+        overwrite: Whether an existing file of the same name in that folder is replaced.
+        block: The name of a Geobox Credentials block; by default the `GEOBOX_*` variables are used.
     """
     credentials = load_credentials(block)
     file = upload_file(credentials, path)
@@ -98,10 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--block", help="the name of a Geobox Credentials block")
     options = parser.parse_args(arguments)
     try:
-        # What cannot work is found out before a flow run begins.
+        # Errors that can be found now are reported before a flow run begins.
         readable_file(options.file)
         load_credentials(options.block).get_settings()
-        place = buffer_and_export(
+        result = buffer_and_export(
             path=options.file,
             distance=options.distance,
             out=options.out,
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (GeoboxError, OSError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    print(f"\n  Result    {place}, {place.stat().st_size:,} bytes")
+    print(f"\n  Result    {result}, {result.stat().st_size:,} bytes")
     return 0
 
 

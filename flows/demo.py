@@ -1,7 +1,7 @@
-"""Runs a flow with nothing but this folder: a local Geobox, a local Prefect.
+"""Runs a flow against a local Geobox and a local Prefect server; no account is needed.
 
 Run `publish_layer` with `make demo`, `buffer_and_export` with `make chain`; either takes
-`FILE=my.geojson`. All that they leave is below `.demo/`.
+`FILE=my.geojson`. All files that they create are below `.demo/`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HOME = ROOT / ".demo" / "prefect"
 
 
 def main(arguments: list[str]) -> int:
-    """Starts the emulator and publishes one file, or with --chain does more with it."""
+    """Starts the emulator and publishes one file; with --chain also buffers and exports it."""
     is_chain = "--chain" in arguments
     paths = [argument for argument in arguments if argument != "--chain"]
     path = paths[0] if paths else str(ROOT / "flows" / "data" / "countries.geojson")
@@ -30,12 +30,12 @@ def main(arguments: list[str]) -> int:
     with GeoboxEmulator(seconds=3.0) as geobox:
         os.environ["GEOBOX_HOST"] = geobox.url
         os.environ["GEOBOX_APIKEY"] = geobox.apikey
-        # Each demo has a Geobox of its own, so that the names are the same again.
+        # Each demo has a Geobox of its own, so that the names in it are always the same.
         out = ["--out", str(ROOT / ".demo" / "out"), "--overwrite"]
         code = chain([path, *out]) if is_chain else publish([path])
     if code == 0:
         print(
-            "\nThe map, the progress and the lineage of this run are in its Prefect UI:\n"
+            "\nThe map, the progress and the assets of this run are in its Prefect UI:\n"
             f"  PREFECT_HOME={HOME} {sys.executable} -m prefect server start\n"
             "then open the URL that it prints, and there: Runs, the newest one, Artifacts."
         )
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _use_own_prefect() -> None:
-    """Keeps away from the user's own Prefect profile, database and Geobox account."""
+    """Isolates the demo from the user's own Prefect profile, database and Geobox account."""
     for name in [name for name in os.environ if name.startswith(("PREFECT_", "GEOBOX_"))]:
         del os.environ[name]
     HOME.mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,12 @@
 Run it:      python flows/publish_layer.py FILE --block my-geobox
 Serve it:    python flows/publish_layer.py --serve --block my-geobox
 
-Without --block the account is taken from GEOBOX_HOST and GEOBOX_APIKEY, GEOBOX_ACCESS_TOKEN, or
+Without --block the account comes from GEOBOX_HOST and GEOBOX_APIKEY, GEOBOX_ACCESS_TOKEN, or
 GEOBOX_USERNAME and GEOBOX_PASSWORD.
 """
 
-# Prefect validates the parameters of a served flow by its annotations, which must be real then:
-# no `from __future__ import annotations` here.
+# Prefect validates the parameters of a served flow by its annotations, which must be objects, not
+# text: no `from __future__ import annotations` here.
 import argparse
 import logging
 import re
@@ -51,7 +51,7 @@ from prefect_geobox.client.polling.policy import WaitPolicy
 
 IfExists = Literal["number", "fail"]
 
-#: The key of the artifact in which a run keeps the name that it has chosen.
+#: The key of the artifact in which a run records the name that it has chosen.
 _NAME_KEY = "publish-layer-name"
 
 _KINDS: dict[str, AssetKind] = {
@@ -83,16 +83,16 @@ def publish_layer(
     Args:
         path: The file, as this process sees it.
         name: The name of the layer; by default made from the file's name.
-        block: The name of a Geobox Credentials block; by default the environment decides.
+        block: The name of a Geobox Credentials block; by default the `GEOBOX_*` variables are used.
         publish_as: "vector", "raster", "model3d", "tiles3d" or "table"; by default what the file's
             format suggests.
         input_srid: The EPSG code of coordinates that come without a reference system.
-        if_exists: What to do where a layer of that name exists. A published layer may be in use,
-            so none is ever replaced: "number" publishes as `name_2`, "fail" stops.
-        timeout: Seconds for the publishing; by default it may take as long as it takes.
+        if_exists: What to do if a layer of that name exists. A published layer may be in use, so
+            none is ever replaced: "number" publishes as `name_2`, "fail" stops.
+        timeout: Seconds for the publishing; by default there is no limit.
     """
     credentials = load_credentials(block)
-    # What a crashed run of the deployment has uploaded or started is taken over, not done again.
+    # What a crashed run of the deployment has uploaded or started is adopted, not started again.
     file = upload_file(credentials, path, reattach="deployment")
     kind = _KINDS[publish_as or suggested_publish_as(file)]
     layer_name = choose_name(credentials, kind, name or layer_name_of(path), if_exists)
@@ -111,11 +111,11 @@ def publish_layer(
 def choose_name(
     credentials: GeoboxCredentials, kind: AssetKind, name: str, if_exists: IfExists
 ) -> str:
-    """A name that no asset of this kind has yet; a retry of the run gets the one that it had."""
-    noted = _noted_name()
-    if noted is not None:
-        # By now a layer of that name may be there: the one that this run has published.
-        return noted
+    """Returns a name that no asset of this kind has; a retry of the run gets the same name."""
+    recorded = _recorded_name()
+    if recorded is not None:
+        # A layer of that name may exist by now: the one that this run has published.
+        return recorded
     with credentials.get_client() as client:
         chosen, number = name, 1
         while client.find_assets(kind, chosen):
@@ -130,8 +130,8 @@ def choose_name(
     return chosen
 
 
-def _noted_name() -> str | None:
-    """The name that an earlier attempt of this run has chosen."""
+def _recorded_name() -> str | None:
+    """Reads the name that an earlier attempt of this run has chosen."""
     with get_client(sync_client=True) as client:
         artifacts = client.read_artifacts(
             artifact_filter=ArtifactFilter(
@@ -143,7 +143,7 @@ def _noted_name() -> str | None:
 
 
 def load_credentials(block: str | None) -> GeoboxCredentials:
-    """The credentials of a block, or those of the environment."""
+    """Returns the credentials of a block, or of the `GEOBOX_*` variables."""
     if block is None:
         return GeoboxCredentials()
     try:
@@ -159,7 +159,7 @@ def load_credentials(block: str | None) -> GeoboxCredentials:
 
 
 def layer_name_of(path: str) -> str:
-    """The file's name without its ending, with underscores for what a layer name may not hold."""
+    """Returns the file's name without its ending; underscores replace all but word characters."""
     stem = Path(path).name.partition(".")[0]
     return re.sub(r"\W+", "_", stem).strip("_") or "layer"
 
@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except (httpx.HTTPError, RuntimeError) as error:
-        # So Prefect says that its server cannot be reached.
+        # Prefect raises these if its server cannot be reached.
         print(
             f"\nThe Prefect server could not be used: {error} Check that it runs and that "
             "PREFECT_API_URL names it; without that variable a temporary one is started.",
@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    # What cannot work is found out before a flow run begins.
+    # Errors that can be found now are reported before a flow run begins.
     readable_file(options.file)
     _check_options(options)
     settings = load_credentials(options.block).get_settings()
@@ -255,7 +255,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _log_errors_without_traceback() -> None:
-    """Keeps the terminal to one line for each error; the Prefect server still gets all of it."""
+    """Logs each error on one line in the terminal; the Prefect server still gets all of it."""
 
     class OneLine(logging.Formatter):
         def __init__(self, inner: logging.Formatter) -> None:
@@ -295,8 +295,8 @@ def _parser() -> argparse.ArgumentParser:
         "--if-exists",
         choices=("number", "fail"),
         default="number",
-        help="where a layer of that name exists: publish as NAME_2 (default), or fail; no layer "
-        "is ever replaced",
+        help="if a layer of that name exists: publish as NAME_2 (default), or fail; no layer is "
+        "ever replaced",
     )
     parser.add_argument("--timeout", type=float, help="seconds for the publishing")
     parser.add_argument(

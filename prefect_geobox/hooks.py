@@ -1,4 +1,4 @@
-"""Hooks that clean up behind a flow run that was cancelled or has failed."""
+"""Hooks that clean up after a flow run that was cancelled or has failed."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _Account = tuple[str, str]
 def abort_remote_tasks(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - Prefect's
     """Aborts the remote tasks of a cancelled flow run that are not final.
 
-    For `on_cancellation` of a flow. A wait that sees the cancel aborts its remote tasks itself;
-    this cleans up where the process was killed before it could. It runs where the flow is served or
-    in its worker, and needs nothing but the flow run: what that has started or waited for is
-    recorded on the Prefect server, and the account is found among the saved Geobox Credentials
-    blocks and the `GEOBOX_*` variables. Remote tasks whose step has `on_cancel="leave"` are left.
+    For `on_cancellation` of a flow. A wait that is cancelled aborts its remote tasks itself; this
+    cleans up if the process was killed before it could. It runs where the flow is served or in its
+    worker, and needs only the flow run: what the run has started or waited for is recorded on the
+    Prefect server, and the account is found among the saved Geobox Credentials blocks and the
+    `GEOBOX_*` variables. Remote tasks of steps with `on_cancel="leave"` are not aborted.
 
     Args:
         flow: The flow.
@@ -50,10 +50,10 @@ def abort_remote_tasks(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: A
             ...
         ```
     """
-    io_thread().run(_abort_recorded(flow_run.id))
+    io_thread().run(_abort_remote_tasks_of(flow_run.id))
 
 
-async def _abort_recorded(run_id: UUID) -> None:
+async def _abort_remote_tasks_of(run_id: UUID) -> None:
     async with get_client() as prefect:
         root = (await ancestor_run_ids(prefect, run_id))[-1]
         uuids: dict[_Account, set[str]] = {}
@@ -62,8 +62,8 @@ async def _abort_recorded(run_id: UUID) -> None:
                 continue
             if record.uuid is None:
                 logger.error(
-                    "%s was about to start a remote task when its process ended; look in Geobox "
-                    "whether it did.",
+                    "%s was about to start a remote task when its process ended; check in Geobox "
+                    "whether it was started.",
                     record.data.get("step"),
                 )
                 continue
@@ -87,14 +87,14 @@ async def _abort_recorded(run_id: UUID) -> None:
 
 
 def delete_outputs(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - Prefect's
-    """Deletes what a failed flow run has made: layers, rasters, tables and files.
+    """Deletes what a failed flow run has created: layers, rasters, tables and files.
 
     For `on_failure` of a flow, and for `on_cancellation` after `abort_remote_tasks`. What the steps
-    of the run have uploaded or made is recorded on the Prefect server; the newest goes first. What
-    was there before, what steps have only changed, and what functions of the user's have made are
-    left. A retry of the run afterwards starts everything anew.
+    of the run have uploaded or created is recorded on the Prefect server; the newest is deleted
+    first. Assets that existed before, assets that steps have only changed, and the outputs of
+    functions with the official SDK are kept. A retry of the run afterwards starts everything again.
 
-    Do not use it for `on_crashed`: a crashed run goes on with what it has made.
+    Do not use it for `on_crashed`: a retry of a crashed run continues with what it has created.
 
     Args:
         flow: The flow.
@@ -108,21 +108,22 @@ def delete_outputs(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG00
             ...
         ```
     """
-    io_thread().run(_delete_recorded(flow_run.id))
+    io_thread().run(_delete_outputs_of(flow_run.id))
 
 
-async def _delete_recorded(run_id: UUID) -> None:
+async def _delete_outputs_of(run_id: UUID) -> None:
     async with get_client() as prefect:
         root = (await ancestor_run_ids(prefect, run_id))[-1]
         if root != run_id:
             logger.warning(
-                "This run is part of another one, whose own hook deletes what both have made; "
-                "nothing was deleted."
+                "This run is a subflow; the hook of its outermost run deletes what both have "
+                "created. Nothing was deleted."
             )
             return
         left: dict[_Account, list[Record]] = {}
         for record in reversed(await read_records(prefect, root)):
-            if record.data.get("makes") and record.uuid and not record.data.get("heir"):
+            is_adopted = record.data.get("new_owner") is not None
+            if record.data.get("creates_asset") and record.uuid and not is_adopted:
                 account = (record.data["base_url"], record.data["principal"])
                 left.setdefault(account, []).append(record)
         if not left:
@@ -134,7 +135,7 @@ async def _delete_recorded(run_id: UUID) -> None:
     for (base_url, principal), records in left.items():
         logger.error(
             "No credentials for %s of %s are saved as a block or set in GEOBOX_*; not deleted: "
-            "what %s made",
+            "the output of %s",
             principal,
             base_url,
             ", ".join(f"{record.data['step']} ({record.uuid})" for record in records),
@@ -150,17 +151,17 @@ async def _delete(settings: ConnectionSettings, prefect: PrefectClient, record: 
         else:
             ended = await client.get_task(uuid)
             if not ended.is_final:
-                logger.warning("Remote task %s goes on; what it makes is left.", ended)
+                logger.warning("Remote task %s is still running; its output is not deleted.", ended)
                 return
             output = ended.output
         if output is not None:
             logger.warning("Deleting %s %s", output.kind, output.uuid)
             await client.delete_asset(output.uuid, output.kind)
     except NotFoundError:
-        # It is gone already.
+        # It has been deleted already.
         pass
     except GeoboxError as error:
-        logger.error("What %s made (%s) was not deleted: %s", record.data["step"], uuid, error)
+        logger.error("The output of %s (%s) was not deleted: %s", record.data["step"], uuid, error)
         return
     finally:
         client.close()
@@ -170,7 +171,7 @@ async def _delete(settings: ConnectionSettings, prefect: PrefectClient, record: 
 
 async def _known_accounts(prefect: PrefectClient) -> AsyncIterator[ConnectionSettings]:
     candidates = [GeoboxCredentials()]
-    # On a server that has never seen the block, its type is not found.
+    # On a server on which the block type was never registered, it is not found.
     with contextlib.suppress(PrefectHTTPStatusError, ObjectNotFound):
         documents = await prefect.read_block_documents_by_type("geobox-credentials")
         candidates += [await GeoboxCredentials.aload(each.name) for each in documents if each.name]
@@ -183,7 +184,7 @@ async def _abort(settings: ConnectionSettings, uuids: list[str]) -> None:
     client = AsyncGeoboxClient(settings=settings)
     try:
         tasks = await asyncio.gather(*map(client.get_task, uuids), return_exceptions=True)
-        # What cannot be read is aborted all the same: that is safe to try.
+        # Those that cannot be read are aborted too: an abort of a final remote task does nothing.
         running = [
             uuid
             for uuid, task in zip(uuids, tasks, strict=True)

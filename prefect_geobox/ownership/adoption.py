@@ -1,4 +1,4 @@
-"""What crashed runs of a deployment have left, for its next run to take over."""
+"""Adoption: the next run of a deployment owns what a crashed run has started."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.submission_records import Record, read_record, read_records
 
-#: How many crashed or failed runs are looked at, the newest first.
-_MOST_RUNS: Final = 20
+#: How many crashed or failed runs are searched, the newest first.
+_MAX_RUNS: Final = 20
 
 
 async def orphaned_submissions(
     prefect: PrefectClient, run_id: UUID, digest: str
 ) -> AsyncIterator[Record]:
-    """Records of one submission that crashed or failed runs of the same deployment have left.
+    """Yields records of a submission that crashed or failed runs of the same deployment have left.
 
-    Only those that say what came of the submission: whose a remote task is that was never recorded
-    cannot be told once another run has begun.
+    Records without a uuid are logged and left out: once another run has begun, it is not possible
+    to tell which run has started a remote task that was never recorded.
 
     Args:
         prefect: Reads.
-        run_id: The run that is to take over, the outermost one.
+        run_id: The adopting run, the outermost one.
         digest: What the slots of equal submissions begin with.
     """
     deployment_id = (await prefect.read_flow_run(run_id)).deployment_id
@@ -49,7 +49,7 @@ async def orphaned_submissions(
             state=FlowRunFilterState(type=ended),
         ),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
-        limit=_MOST_RUNS,
+        limit=_MAX_RUNS,
     )
     for run in runs:
         for record in await read_records(prefect, run.id):
@@ -57,8 +57,8 @@ async def orphaned_submissions(
                 continue
             if record.uuid is None:
                 run_logger().warning(
-                    "The earlier run %s was about to start this when it ended; look in Geobox "
-                    "whether it did.",
+                    "The earlier run %s was about to start this when it ended; check in Geobox "
+                    "whether it was started.",
                     run.name,
                 )
                 continue
@@ -67,18 +67,18 @@ async def orphaned_submissions(
 
 @asynccontextmanager
 async def claimed(prefect: PrefectClient, record: Record, new_owner: str) -> AsyncIterator[bool]:
-    """Claims a record for the time of a takeover; False where it is, or was, another heir's.
+    """Claims a record during its adoption; yields False if another run claims or has adopted it.
 
-    The claim is a Prefect variable, of which the server makes one of a name. It goes once the
-    takeover is marked in the record, or has come to nothing. Where the process dies in between it
-    stays, and the heir's own retry goes on with it.
+    The claim is a Prefect variable: the server creates only one of each name. It is deleted when
+    the adoption is recorded or has failed. If the process dies in between, the claim remains, and
+    a retry of the same run continues with it.
 
     Args:
-        prefect: Claims.
-        record: Of an earlier run.
-        new_owner: Who claims it, the same in each attempt.
+        prefect: Creates and deletes the claim.
+        record: A record of an earlier run.
+        new_owner: The adopting run and slot, the same in each attempt.
     """
-    name = f"geobox-takeover-{record.id}"
+    name = f"geobox-adoption-{record.id}"
     try:
         await prefect.create_variable(VariableCreate(name=name, value=new_owner))
     except ObjectAlreadyExists:
@@ -87,9 +87,9 @@ async def claimed(prefect: PrefectClient, record: Record, new_owner: str) -> Asy
             yield False
             return
     try:
-        # It may have been taken over, and the claim given up, since it was read.
+        # Another run may have adopted it, and deleted its claim, since it was read.
         latest = await read_record(prefect, record.id)
-        yield latest is not None and latest.data.get("heir") in (None, new_owner)
+        yield latest is not None and latest.data.get("new_owner") in (None, new_owner)
     finally:
         with suppress(ObjectNotFound):
             await prefect.delete_variable_by_name(name)

@@ -1,8 +1,8 @@
-"""What a cancel, a crash or a timeout does to the remote task.
+"""Classifies interruptions: what a cancel, a crash or a time limit means for the remote task.
 
-A user's cancel gives the remote task up; an eviction leaves it to the retry; a time limit follows
-`on_timeout`. Prefect tells them apart only by the state of the flow run, which is read here, and by
-the exception that the waiting code sees.
+A user's cancel follows `on_cancel`; an eviction leaves the remote task to a retry; a time limit
+follows `on_timeout`. They differ only in the state of the flow run, which is read here, and in the
+exception that the waiting code sees.
 """
 
 from __future__ import annotations
@@ -23,51 +23,56 @@ from prefect_geobox.client.http.io_thread import await_despite_cancellation, io_
 from prefect_geobox.client.polling.wait_call import InterruptionCause
 from prefect_geobox.ownership.run_context import run_logger
 
-#: What ends a step from outside.
+#: The exceptions that end a step from outside.
 INTERRUPTIONS: Final = (KeyboardInterrupt, asyncio.CancelledError, TerminationSignal)
 
-#: Seconds that reading the state may take when the process is about to end.
-_STATE_TIME: Final = 10.0
+#: Seconds for reading the state of the run while the process is about to end.
+_STATE_TIMEOUT: Final = 10.0
 
 
 def classify_blocking(error: BaseException) -> InterruptionCause:
-    """What an interruption of blocking code means.
+    """Classifies an interruption of blocking code.
 
     Args:
-        error: What the code saw: Ctrl-C, Prefect's signal for SIGTERM, or its time limit.
+        error: The exception in the code: Ctrl-C, Prefect's signal for SIGTERM, or its time limit.
     """
     if isinstance(error, KeyboardInterrupt):
         return "cancel"
     if isinstance(error, TerminationSignal):
-        return "cancel" if is_run_cancelling() else _left("the process was asked to end")
-    # Prefect ends blocking code that is out of time with its own kind of this error.
-    return "timeout" if isinstance(error, asyncio.CancelledError) else _left(type(error).__name__)
+        return "cancel" if is_run_cancelling() else _leave("the process was asked to end")
+    # Prefect's time limit raises a subclass of CancelledError in blocking code.
+    return "timeout" if isinstance(error, asyncio.CancelledError) else _leave(type(error).__name__)
 
 
 def classify_awaiting(error: BaseException) -> Awaitable[InterruptionCause]:
-    """What the cancellation of a coroutine means.
+    """Classifies the cancellation of a coroutine.
 
-    Must be called where the cancellation is seen, before a shield is put up; may be awaited later.
+    Must be called where the cancellation is caught, before entering a shield; the result may be
+    awaited later.
 
     Args:
         error: The cancellation.
     """
-    return _judge_cancellation(error, is_out_of_time=_is_out_of_time())
+    return _classify_cancellation(error, is_out_of_time=_is_out_of_time())
 
 
-async def _judge_cancellation(error: BaseException, *, is_out_of_time: bool) -> InterruptionCause:
+async def _classify_cancellation(
+    error: BaseException, *, is_out_of_time: bool
+) -> InterruptionCause:
     if is_out_of_time:
         return "timeout"
     run_id = flow_run_id()
     if run_id is not None and _comes_from_termination(error):
-        is_cancelling = await await_despite_cancellation(io_thread().submit(_asked(run_id)))
-        return "cancel" if is_cancelling else _left("the process was asked to end")
-    # Ctrl-C, or code of the flow's own that no longer wants the result.
+        is_cancelling = await await_despite_cancellation(
+            io_thread().submit(_read_is_cancelling(run_id))
+        )
+        return "cancel" if is_cancelling else _leave("the process was asked to end")
+    # Ctrl-C, or the flow's own code has cancelled the wait.
     return "cancel"
 
 
 def _is_out_of_time() -> bool:
-    """Whether the code is in a cancelled scope, which is how Prefect ends a coroutine in time."""
+    """Whether a time limit has passed: Prefect then cancels the scope around the coroutine."""
     task, flow = TaskRunContext.get(), FlowRunContext.get()
     has_limit = (task is not None and task.task.timeout_seconds is not None) or (
         flow is not None and flow.flow is not None and flow.flow.timeout_seconds is not None
@@ -76,29 +81,30 @@ def _is_out_of_time() -> bool:
 
 
 def is_run_cancelling() -> bool:
-    """Whether this flow run, or one that it is a part of, is being cancelled.
+    """Whether this flow run, or one of its ancestor runs, is being cancelled.
 
-    False outside a run, and where the server does not say in time.
+    False outside a run, and if the server does not answer within 10 s.
     """
     run_id = flow_run_id()
-    return run_id is not None and io_thread().run(_asked(run_id))
+    return run_id is not None and io_thread().run(_read_is_cancelling(run_id))
 
 
-async def _asked(run_id: UUID) -> bool:
+async def _read_is_cancelling(run_id: UUID) -> bool:
     try:
-        with anyio.fail_after(_STATE_TIME):
+        with anyio.fail_after(_STATE_TIMEOUT):
             async with get_client() as client:
-                states = await states_of(client, await ancestor_run_ids(client, run_id))
+                states = await read_states(client, await ancestor_run_ids(client, run_id))
                 return any(state.is_cancelling() or state.is_cancelled() for state in states)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the process is about to end
+    except Exception as error:  # noqa: BLE001 - whatever the error, the process is about to end
         run_logger().error(
-            "It could not be found out whether the run was cancelled: %s", type(error).__name__
+            "The state of the run could not be read, so it does not count as cancelled: %s",
+            type(error).__name__,
         )
         return False
 
 
 def flow_run_id() -> UUID | None:
-    """The flow run that the code belongs to."""
+    """The id of the flow run that the calling code belongs to."""
     flow = FlowRunContext.get()
     if flow is not None and flow.flow_run is not None:
         return flow.flow_run.id
@@ -106,14 +112,14 @@ def flow_run_id() -> UUID | None:
     return task.task_run.flow_run_id if task is not None else None
 
 
-async def states_of(client: PrefectClient, run_ids: list[UUID]) -> list[State[Any]]:
-    """The states of flow runs; those that have none yet are left out."""
+async def read_states(client: PrefectClient, run_ids: list[UUID]) -> list[State[Any]]:
+    """Reads the states of flow runs; those that have none yet are left out."""
     states = [(await client.read_flow_run(run_id)).state for run_id in run_ids]
     return [state for state in states if state is not None]
 
 
 async def ancestor_run_ids(client: PrefectClient, run_id: UUID) -> list[UUID]:
-    """A flow run and the runs that it is a part of, outermost last."""
+    """Reads the ids of a flow run and its ancestor runs, outermost last."""
     ids = [run_id]
     while True:
         run = await client.read_flow_run(ids[-1])
@@ -133,9 +139,10 @@ def _comes_from_termination(error: BaseException | None) -> bool:
     return False
 
 
-def _left(reason: str) -> InterruptionCause:
+def _leave(reason: str) -> InterruptionCause:
     run_logger().warning(
-        "The wait ends (%s); its remote tasks go on and are picked up by a retry of this run.",
+        "The wait ends (%s); its remote tasks continue, and a retry of this run re-attaches to "
+        "them.",
         reason,
     )
     return "leave"

@@ -1,4 +1,4 @@
-"""The Prefect run that the code is in: its logger, its name, whether there is one."""
+"""The Prefect run around the calling code: whether there is one, its logger and its name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prefect_geobox.client.model.text import printable
 
 
 def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
-    """The logger of the run, or the package's where there is none."""
+    """The logger of the run; outside a run, the logger of the package."""
     try:
         return get_run_logger()
     except MissingContextError:
@@ -29,7 +29,7 @@ def is_in_run() -> bool:
 
 
 def rename_task_run(name: str) -> None:
-    """Gives the task run a name that became known only within it.
+    """Renames the current task run, once the name of its remote task or asset is known.
 
     The engine reports the run under the name that it has when it ends.
     """
@@ -39,13 +39,13 @@ def rename_task_run(name: str) -> None:
 
 
 def parameter(name: str) -> Any:
-    """A parameter of the task run that is about to begin, for its name."""
+    """A parameter of the task run that is about to begin, for use in its name."""
     return (runtime.task_run.parameters or {}).get(name)
 
 
 def named_after_task(verb: str) -> str:
-    """Such as `wait-for-<name>`, as far as the remote task's name is known before it is read."""
+    """Returns `<verb>-<name>`; before the remote task is read, often only its uuid is known."""
     given = parameter("task")
     name = given.label if isinstance(given, RemoteTask) else getattr(given, "uuid", given)
-    # What is no text is a value that is still to come, such as a future of another task.
+    # Any other value is not known yet, such as the future of another task.
     return f"{verb}-{printable(str(name), 100) if isinstance(name, (str, UUID)) else 'task'}"

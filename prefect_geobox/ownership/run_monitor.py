@@ -1,8 +1,8 @@
-"""Watches a flow run on behalf of the waits in it that nothing else would end.
+"""Monitors a flow run, and ends the waits in it that neither a cancel nor a signal would end.
 
 Code in a thread of a task runner sees neither a cancel nor a signal nor the end of its flow, and
-neither does the main thread while its event loop stands still in the `result()` of a future. One
-monitor for each flow run reads the run's state and looks at the main thread from outside.
+neither does the main thread while its event loop is blocked in the `result()` of a future. One
+monitor for each flow run polls the run's state and the main thread from the I/O thread.
 """
 
 from __future__ import annotations
@@ -33,35 +33,35 @@ from prefect.exceptions import TerminationSignal
 
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.polling.wait_call import InterruptionCause, WaitCall
-from prefect_geobox.ownership.interruption import ancestor_run_ids, flow_run_id, states_of
+from prefect_geobox.ownership.interruption import ancestor_run_ids, flow_run_id, read_states
 
 logger = logging.getLogger(__name__)
 
-#: The type of the artifacts that say what a flow run waits for.
+#: The type of the artifacts that record what a flow run waits for.
 WAITS_TYPE: Final = "geobox-waits"
 
 #: Seconds between two reads of a flow run's state, once for all waits of the run.
-_STATE_PERIOD: Final = 2.0
+_STATE_POLL_SECONDS: Final = 2.0
 
-#: Seconds between two glances at the main thread.
+#: Seconds between two polls of the main thread.
 _MAIN_THREAD_POLL_SECONDS: Final = 0.2
 
 #: The same while waits are being ended.
-_ENDING_PERIOD: Final = 0.02
+_ENDING_POLL_SECONDS: Final = 0.02
 
-#: Seconds after which an event loop that does not answer stands still.
+#: Seconds after which an event loop that does not answer counts as blocked.
 _UNRESPONSIVE_SECONDS: Final = 0.3
 
-#: Seconds that Prefect has to end a flow in time before it is done here.
-_LIMIT_GRACE: Final = 0.5
+#: Seconds after a flow's time limit that Prefect has to end the flow before the monitor does.
+_LIMIT_GRACE_SECONDS: Final = 0.5
 
 
 class _RunMonitor:
-    """Watches one flow run for the waits in it. Lives on the I/O thread.
+    """Monitors one flow run for the waits in it. Lives on the I/O thread.
 
     Args:
         run_id: The flow run.
-        deadline: When the flow's time limit ends, on the monotonic clock; None where it has none.
+        deadline: When the flow's time limit ends, on the monotonic clock; None without a limit.
     """
 
     def __init__(self, run_id: UUID, deadline: float | None) -> None:
@@ -80,17 +80,17 @@ class _RunMonitor:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is no wait left to watch for."""
+        """Whether no wait is left."""
         return not self._waits and not self._ending
 
-    def add(self, waiting: WaitCall, *, is_elsewhere: bool) -> None:
-        self._waits[waiting] = is_elsewhere
+    def add(self, wait_call: WaitCall, *, is_off_main_thread: bool) -> None:
+        self._waits[wait_call] = is_off_main_thread
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def remove(self, waiting: WaitCall) -> None:
-        self._waits.pop(waiting, None)
-        self._ending.discard(waiting)
+    def remove(self, wait_call: WaitCall) -> None:
+        self._waits.pop(wait_call, None)
+        self._ending.discard(wait_call)
 
     async def close(self) -> None:
         task, self._task = self._task, None
@@ -102,68 +102,73 @@ class _RunMonitor:
     async def _run(self) -> None:
         read_at = time.monotonic()
         while True:
-            await asyncio.sleep(_ENDING_PERIOD if self._ending else _MAIN_THREAD_POLL_SECONDS)
+            await asyncio.sleep(_ENDING_POLL_SECONDS if self._ending else _MAIN_THREAD_POLL_SECONDS)
             handled = _handled_by_main_thread()
             over = time.monotonic() - self._deadline if self._deadline is not None else -1.0
-            # From the deadline on, what is cancelled has run out of time.
+            # After the deadline a cancellation is a timeout, not Ctrl-C.
             self._handle_ctrl_c(
                 handled, self._main_loop.unresponsive_main_task() if over < 0 else None
             )
-            if over > _LIMIT_GRACE:
-                self._end("timeout", only_elsewhere=True)
-            is_ending = isinstance(handled, TerminationSignal)
-            if time.monotonic() - read_at < _STATE_PERIOD and not (is_ending and self._waits):
-                continue
-            read_at = time.monotonic()
-            states = await self._states()
-            if any(state.is_cancelling() or state.is_cancelled() for state in states):
-                self._end("cancel", only_elsewhere=False)
-            elif any(state.name == "TimedOut" for state in states):
-                # The flow's time limit has ended it; Prefect now waits for its threads.
-                self._end("timeout", only_elsewhere=True)
-            elif is_ending and self._waits:
-                logger.warning(
-                    "The process was asked to end; what was waited for goes on and is picked up by "
-                    "a retry of this run."
-                )
-                self._end("leave", only_elsewhere=True)
+            if over > _LIMIT_GRACE_SECONDS:
+                self._end("timeout", only_off_main_thread=True)
+            is_terminating = isinstance(handled, TerminationSignal)
+            is_due = time.monotonic() - read_at >= _STATE_POLL_SECONDS
+            if is_due or (is_terminating and self._waits):
+                read_at = time.monotonic()
+                await self._poll_run(is_terminating=is_terminating)
 
-    def _handle_ctrl_c(self, handled: BaseException | None, deaf: asyncio.Task[Any] | None) -> None:
-        sign = handled if isinstance(handled, KeyboardInterrupt) else deaf
-        if sign is None:
+    async def _poll_run(self, *, is_terminating: bool) -> None:
+        states = await self._states()
+        if any(state.is_cancelling() or state.is_cancelled() for state in states):
+            self._end("cancel", only_off_main_thread=False)
+        elif any(state.name == "TimedOut" for state in states):
+            # Prefect has ended the flow, and now waits for its threads.
+            self._end("timeout", only_off_main_thread=True)
+        elif is_terminating and self._waits:
+            logger.warning(
+                "The process was asked to end; the remote tasks continue, and a retry of this run "
+                "re-attaches to them."
+            )
+            self._end("leave", only_off_main_thread=True)
+
+    def _handle_ctrl_c(
+        self, handled: BaseException | None, unresponsive: asyncio.Task[Any] | None
+    ) -> None:
+        trigger = handled if isinstance(handled, KeyboardInterrupt) else unresponsive
+        if trigger is None:
             return
-        if self._ctrl_c is not None and sign is not self._ctrl_c:
-            # Another one: the threads that the process still waits for are to end at once.
-            for waiting in self._ending:
-                waiting.stop_aborting()
-        self._ctrl_c = sign
-        self._end("cancel", only_elsewhere=True)
+        if self._ctrl_c is not None and trigger is not self._ctrl_c:
+            # A second Ctrl-C: the waits in the other threads end without their aborts.
+            for wait_call in self._ending:
+                wait_call.stop_aborting()
+        self._ctrl_c = trigger
+        self._end("cancel", only_off_main_thread=True)
 
     async def _states(self) -> list[State[Any]]:
-        """The states of the run and of those that it is a part of; none where they are unknown."""
+        """Reads the states of the run and its ancestor runs; none if they cannot be read."""
         try:
-            # Made late, so that the many waits that end at once need none.
+            # Created by the first read: waits that end before it need no client.
             if self._client is None:
                 self._client = await self._stack.enter_async_context(get_client())
             self._ancestor_run_ids = self._ancestor_run_ids or await ancestor_run_ids(
                 self._client, self._run_id
             )
             await self._record(self._client)
-            return await states_of(self._client, self._ancestor_run_ids)
-        except Exception:  # noqa: BLE001 - the next read may tell
+            return await read_states(self._client, self._ancestor_run_ids)
+        except Exception:  # noqa: BLE001 - the next read may succeed
             return []
 
     async def _record(self, client: PrefectClient) -> None:
-        """Keeps on the server what is waited for, for whoever cleans up after this process."""
+        """Records on the server what the run waits for, for the hook that aborts after a kill."""
         waits = [
             {
                 "uuid": uuid,
-                "base_url": waiting.settings.base_url,
-                "principal": waiting.settings.credential.principal,
+                "base_url": wait_call.settings.base_url,
+                "principal": wait_call.settings.credential.principal,
             }
-            for waiting in self._waits
-            if waiting.policy.on_cancel == "abort"
-            for uuid in waiting.uuids
+            for wait_call in self._waits
+            if wait_call.policy.on_cancel == "abort"
+            for uuid in wait_call.uuids
         ]
         if waits == self._recorded or not waits:
             return
@@ -181,54 +186,54 @@ class _RunMonitor:
             await client.update_artifact(self._artifact, ArtifactUpdate(data={"waits": waits}))
         self._recorded = waits
 
-    def _end(self, cause: InterruptionCause, *, only_elsewhere: bool) -> None:
-        for waiting, is_elsewhere in list(self._waits.items()):
-            if only_elsewhere and not is_elsewhere:
-                # The main thread sees the signal itself.
+    def _end(self, cause: InterruptionCause, *, only_off_main_thread: bool) -> None:
+        for wait_call, is_off_main_thread in list(self._waits.items()):
+            if only_off_main_thread and not is_off_main_thread:
+                # Code in the main thread gets the exception itself.
                 continue
             error: BaseException = (
                 TerminationSignal(signal.SIGTERM)
                 if cause == "leave"
                 else asyncio.CancelledError("the flow run was cancelled or ran out of time")
             )
-            del self._waits[waiting]
-            self._ending.add(waiting)
-            waiting.interrupt(cause, error)
+            del self._waits[wait_call]
+            self._ending.add(wait_call)
+            wait_call.interrupt(cause, error)
 
 
 class _MainLoop:
-    """Tells when the event loop of the main thread stands still and Ctrl-C cannot get through.
+    """Detects a Ctrl-C that the blocked event loop of the main thread cannot handle.
 
-    `asyncio.run` turns Ctrl-C into a cancellation of its main task (from Python 3.11 on), which
-    comes to nothing while that task blocks the loop: in the `result()` of a future, or in the exit
-    of a task runner, which joins its threads.
+    From Python 3.11 on, `asyncio.run` turns Ctrl-C into a cancellation of its main task. That has
+    no effect while the task blocks the loop: in the `result()` of a future, or in the exit of a
+    task runner, which joins its threads.
     """
 
     def __init__(self) -> None:
-        self._asked_at: float | None = None
+        self._probed_at: float | None = None
         self._answered = threading.Event()
 
     def unresponsive_main_task(self) -> asyncio.Task[Any] | None:
-        """The main task where it was cancelled and the loop has not answered since; else None."""
+        """The main task if it was cancelled and its loop has not answered since; else None."""
         main = main_task_of_ctrl_c()
         if main is None or not _is_being_cancelled(main):
-            self._asked_at = None
-        elif self._asked_at is None or self._answered.is_set():
+            self._probed_at = None
+        elif self._probed_at is None or self._answered.is_set():
             self._answered.clear()
-            self._asked_at = time.monotonic()
-            # A loop that is closed has nobody left who waits.
+            self._probed_at = time.monotonic()
+            # In a closed loop nothing waits any more.
             with suppress(RuntimeError):
                 main.get_loop().call_soon_threadsafe(self._answered.set)
-        elif time.monotonic() - self._asked_at > _UNRESPONSIVE_SECONDS:
+        elif time.monotonic() - self._probed_at > _UNRESPONSIVE_SECONDS:
             return main
         return None
 
 
 def main_task_of_ctrl_c() -> asyncio.Task[Any] | None:
-    """The task that `asyncio.run` in the main thread cancels on Ctrl-C; None where there is none.
+    """The task that `asyncio.run` in the main thread cancels on Ctrl-C; None if there is none.
 
     CPython keeps it in the signal handler that it installs, a partial function. That is not
-    documented: where it is otherwise, nothing is found, and Ctrl-C does what it does without this.
+    documented: without it the result is None, and a Ctrl-C in a blocked loop is not detected.
     """
     keywords = getattr(signal.getsignal(signal.SIGINT), "keywords", None)
     main = keywords.get("main_task") if isinstance(keywords, dict) else None
@@ -237,7 +242,7 @@ def main_task_of_ctrl_c() -> asyncio.Task[Any] | None:
 
 def _is_being_cancelled(task: asyncio.Task[Any]) -> bool:
     if sys.version_info < (3, 11):
-        # `asyncio.run` leaves Ctrl-C alone there: it is raised wherever the main thread is.
+        # `asyncio.run` does not handle Ctrl-C there: it is raised in the main thread at once.
         return False
     return not task.done() and task.cancelling() > 0
 
@@ -245,33 +250,33 @@ def _is_being_cancelled(task: asyncio.Task[Any]) -> bool:
 _monitors: dict[UUID, _RunMonitor] = {}
 
 if hasattr(os, "register_at_fork"):
-    # What watched in the parent does nothing in a child.
+    # The monitors of the parent do not run in a child.
     os.register_at_fork(after_in_child=_monitors.clear)
 
 
 @contextmanager
-def monitored(waiting: WaitCall) -> Iterator[None]:
-    """Has a wait end when the flow run that it belongs to is cancelled, or its process ends.
+def monitored(wait_call: WaitCall) -> Iterator[None]:
+    """Ends a wait if the flow run that it belongs to is cancelled, or its process ends.
 
     Args:
-        waiting: A wait that is about to begin in this thread.
+        wait_call: A wait that is about to begin in this thread.
     """
     run_id = flow_run_id()
     if run_id is None:
         yield
         return
-    is_elsewhere = threading.current_thread() is not threading.main_thread()
+    is_off_main_thread = threading.current_thread() is not threading.main_thread()
     deadline = _deadline_of_flow()
 
     async def begin() -> None:
         monitor = _monitors.setdefault(run_id, _RunMonitor(run_id, deadline))
-        monitor.add(waiting, is_elsewhere=is_elsewhere)
+        monitor.add(wait_call, is_off_main_thread=is_off_main_thread)
 
     async def end() -> None:
         monitor = _monitors.get(run_id)
         if monitor is None:
             return
-        monitor.remove(waiting)
+        monitor.remove(wait_call)
         if monitor.is_idle:
             del _monitors[run_id]
             await monitor.close()
@@ -291,19 +296,19 @@ def _deadline_of_flow() -> float | None:
     return time.monotonic() + context.flow.timeout_seconds - gone
 
 
-def is_stopped(thread: threading.Thread) -> bool:
-    """Whether the process is ending while code in this thread, which cannot see that, goes on.
+def is_process_ending(thread: threading.Thread) -> bool:
+    """Whether the process is ending while code in this thread, which cannot see that, continues.
 
     Args:
-        thread: Where the code runs that asks, or for which is asked.
+        thread: The thread of the code; False for the main thread.
     """
-    is_elsewhere = thread is not threading.main_thread()
+    is_off_main_thread = thread is not threading.main_thread()
     signals = (KeyboardInterrupt, TerminationSignal)
-    return is_elsewhere and isinstance(_handled_by_main_thread(), signals)
+    return is_off_main_thread and isinstance(_handled_by_main_thread(), signals)
 
 
 async def read_waits(prefect: PrefectClient, run_id: UUID) -> list[dict[str, str]]:
-    """What a flow run was last known to wait for: uuid, base URL and principal of each."""
+    """Reads what a flow run was last recorded to wait for: uuid, base URL, principal of each."""
     artifacts = await prefect.read_artifacts(
         artifact_filter=ArtifactFilter(
             flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]),

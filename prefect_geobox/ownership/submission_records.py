@@ -1,8 +1,8 @@
-"""Records of what a flow run has started, by which a retry finds it again.
+"""Records of the submissions of a flow run, by which a retry finds them again.
 
 A record is an artifact on the Prefect server: it survives the process, needs no shared storage, and
-is found by the flow run alone. It is written before anything is sent (the intent) and completed
-afterwards, so that a crash in between is seen by the next try, which looks the remote up.
+is found by the flow run alone. It is written before the request is sent (the intent) and completed
+afterwards. The next attempt sees an intent that a crash has left, and looks its submission up.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ RECORD_TYPE: Final = "geobox-submission"
 #: How many records are read at once.
 _PAGE: Final = 200
 
-#: Seconds to wait for another process that has just recorded the same intent.
-_RIVAL_TIME: Final = 10.0
+#: Seconds to wait for the uuid of an intent that another process has just recorded.
+_UUID_TIMEOUT: Final = 10.0
+
+#: Seconds between two reads in that time.
+_UUID_PAUSE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,9 @@ class Record:
     Attributes:
         id: The artifact.
         slot: Which submission of the run it is.
-        uuid: What came of it; None where only the intent is known.
-        before: What was there before it was sent; None where that is not known.
-        data: All of it.
+        uuid: Its remote task or file; None for an intent.
+        before: The uuids that existed before it was sent; None if they are not known.
+        data: The whole content of the artifact.
     """
 
     id: UUID
@@ -55,12 +58,12 @@ class Record:
 
     @property
     def companions(self) -> tuple[str, ...]:
-        """Other remote tasks that the same request has started."""
+        """The other remote tasks that the same request has started."""
         return tuple(self.data.get("companions") or ())
 
     @classmethod
     def of(cls, artifact: Artifact) -> Record | None:
-        """Reads an artifact; None where it is no usable record."""
+        """Reads an artifact; None if it is not a usable record."""
         data = artifact.data
         if not isinstance(data, dict) or not isinstance(data.get("slot"), str):
             return None
@@ -80,7 +83,7 @@ class SubmissionLog:
     Args:
         prefect: Reads and writes.
         run_id: The flow run, the outermost one.
-        task_run_id: The task run that makes the submission.
+        task_run_id: The task run that sends the submission.
         slot: Which submission of the run it is.
     """
 
@@ -96,27 +99,27 @@ class SubmissionLog:
         """All records of the run, oldest first."""
         return await read_records(self.prefect, self.run_id)
 
-    async def find(self, other_than: Record | None = None) -> Record | None:
-        """The oldest record of the submission, but only one older than the one named."""
+    async def find(self, older_than: Record | None = None) -> Record | None:
+        """Returns the oldest record of the submission, if it is older than the one given."""
         for record in await self.read():
-            if other_than is not None and record.id == other_than.id:
+            if older_than is not None and record.id == older_than.id:
                 return None
             if record.slot == self.slot:
                 return record
         return None
 
-    async def settled(self, record: Record) -> Record:
-        """The record once its uuid is known, or as it is after a while."""
-        for _ in range(int(_RIVAL_TIME / 0.5)):
+    async def wait_for_uuid(self, record: Record) -> Record:
+        """Returns the record once its uuid is known, or as it is after 10 s."""
+        for _ in range(int(_UUID_TIMEOUT / _UUID_PAUSE)):
             if record.uuid is not None:
                 break
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(_UUID_PAUSE)
             latest = {known.id: known for known in await self.read()}
             record = latest.get(record.id, record)
         return record
 
     async def write(self, data: dict[str, Any]) -> Record:
-        """Adds a record, the intent or what came of it."""
+        """Adds a record."""
         artifact = await self.prefect.create_artifact(
             ArtifactCreate(
                 type=RECORD_TYPE,
@@ -131,20 +134,20 @@ class SubmissionLog:
         return record
 
     async def complete(self, record: Record, uuid: str, companions: Sequence[str] = ()) -> None:
-        """Adds to an intent what came of it."""
+        """Adds the uuids of what was started to an intent."""
         data = {**record.data, "uuid": uuid, "companions": list(companions), "before": None}
         await self.prefect.update_artifact(
             record.id, ArtifactUpdate(data=data, description=_description(data))
         )
 
-    async def hand_over(self, record: Record, new_owner: str) -> None:
-        """Marks a record of an earlier run as taken over."""
-        data = {**record.data, "heir": new_owner}
+    async def record_new_owner(self, record: Record, new_owner: str) -> None:
+        """Marks a record of an earlier run as adopted."""
+        data = {**record.data, "new_owner": new_owner}
         await self.prefect.update_artifact(record.id, ArtifactUpdate(data=data))
 
     async def delete(self, record: Record) -> None:
-        """Forgets a record whose submission came to nothing."""
-        # Another process that takes up the same run may have been faster.
+        """Deletes a record: nothing was started, or it has to be started again."""
+        # Another process that resumes the same run may have deleted it first.
         with contextlib.suppress(ObjectNotFound):
             await self.prefect.delete_artifact(record.id)
 
@@ -155,7 +158,7 @@ def _description(data: Mapping[str, Any]) -> str:
 
 
 async def read_record(prefect: PrefectClient, record_id: UUID) -> Record | None:
-    """A record as it is now; None where it is no longer there.
+    """Reads a record again; None if it no longer exists.
 
     Args:
         prefect: Reads.
@@ -168,11 +171,11 @@ async def read_record(prefect: PrefectClient, record_id: UUID) -> Record | None:
 
 
 async def read_records(prefect: PrefectClient, run_id: UUID) -> list[Record]:
-    """The records of a flow run, oldest first.
+    """Reads the records of a flow run, oldest first.
 
     Args:
         prefect: Reads.
-        run_id: The flow run; for a subflow, the run that it is a part of.
+        run_id: The flow run; for a subflow, its outermost run.
     """
     artifacts: list[Artifact] = []
     while True:

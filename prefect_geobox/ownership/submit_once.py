@@ -1,7 +1,7 @@
-"""Starts what a flow run owns exactly once, whichever attempt of the run comes to it.
+"""Submits what a flow run owns exactly once, over all attempts of the run.
 
-Each submission is recorded; a retry finds the record, and decides what to do by how the remote task
-stands that it names.
+Each submission is recorded. A retry finds the record, reads the remote task that it names, and
+decides by its state.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from prefect_geobox.client.submission import Found, Submission
 from prefect_geobox.ownership.adoption import claimed, orphaned_submissions
 from prefect_geobox.ownership.interruption import ancestor_run_ids
 from prefect_geobox.ownership.run_context import run_logger
-from prefect_geobox.ownership.run_monitor import is_stopped
+from prefect_geobox.ownership.run_monitor import is_process_ending
 from prefect_geobox.ownership.submission_records import Record, SubmissionLog
 
 #: Bytes of a file that are read at once.
-_CHUNK: Final = 1024 * 1024
+_CHUNK_BYTES: Final = 1024 * 1024
 
 OnGone = Literal["resubmit", "fail"]
 Reattach = Literal["run", "deployment"]
 
 
 class Decision(str, Enum):
-    """What a step did instead of, or besides, starting something."""
+    """Whether a step has started something, and what it did instead."""
 
     FRESH = "started"
     REATTACHED = "re-attached"
     FINISHED = "already finished"
     FOUND = "found after a crash"
-    RENEWED = "failed before, started anew"
-    RESUBMITTED = "gone, started anew"
-    TAKEN_OVER = "taken over from an earlier run"
+    RENEWED = "failed before, started again"
+    RESUBMITTED = "gone, started again"
+    ADOPTED = "adopted from an earlier run"
 
     def __str__(self) -> str:
         return self.value
@@ -61,26 +61,26 @@ class Decision(str, Enum):
             Decision.REATTACHED,
             Decision.FINISHED,
             Decision.FOUND,
-            Decision.TAKEN_OVER,
+            Decision.ADOPTED,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class OwnedSubmission(Generic[Found]):
-    """Something that a step wants to have started exactly once.
+    """A submission of a step that is to be sent exactly once.
 
     Attributes:
         name: The step's name with hyphens.
         submission: How it is sent, and found again.
-        read: Reads what came of it by its uuid.
-        inputs: What makes it this submission and no other; JSON values, no secret.
-        key: Tells apart what has the same inputs on purpose.
-        on_cancel: What becomes of it when the user cancels the run.
-        on_timeout: What becomes of it when the task's or the flow's time is up.
-        on_gone: What to do where a retry finds that it is no longer there.
-        makes: Whether what comes of it is its own, so that a failed run may delete it.
-        reattach: Whether to look for it in attempts of this run only, or of the deployment's
-            earlier runs too.
+        read: Reads its remote task or file by uuid.
+        inputs: What identifies it among the submissions of a run; JSON values, no secret.
+        key: Distinguishes submissions whose inputs are equal on purpose.
+        on_cancel: "abort" or "leave" the remote task when the user cancels the run.
+        on_timeout: The same when the time limit of the task or the flow has passed.
+        on_gone: "resubmit" or "fail" if a retry finds that the remote task no longer exists.
+        reattach: "run" to search the attempts of this run only, "deployment" to search earlier
+            runs of the deployment too.
+        creates_asset: Whether it creates an asset of its own, which a failed run may delete.
     """
 
     name: str
@@ -95,11 +95,11 @@ class OwnedSubmission(Generic[Found]):
     creates_asset: bool = False
 
 
-def check_owning(on_gone: str, reattach: str) -> None:
-    """Refuses options that make no sense, before anything is sent.
+def check_ownership(on_gone: str, reattach: str) -> None:
+    """Checks the options of an owned step, before any request is sent.
 
     Raises:
-        InvalidArgumentError: One is not among the values that there are.
+        InvalidArgumentError: One is not among the allowed values.
     """
     if on_gone not in get_args(OnGone):
         raise InvalidArgumentError(
@@ -114,7 +114,7 @@ def check_owning(on_gone: str, reattach: str) -> None:
 class SubmissionCounter:
     """Numbers equal submissions within one attempt of a flow run.
 
-    A retry that makes the same calls finds the same numbers, and so does a retried task run.
+    A retry of the run or of a task run that makes the same calls gets the same numbers.
     """
 
     def __init__(self) -> None:
@@ -123,16 +123,16 @@ class SubmissionCounter:
         self._of_task_run: dict[tuple[UUID, str], list[str]] = {}
 
     def next(self, run_id: UUID, attempt: int, task_run: TaskRun | None, digest: str) -> str:
-        """The slot of the submission that is about to be made."""
+        """Returns the slot of the submission that is about to be sent."""
         with self._lock:
-            own: list[str] = []
+            known: list[str] = []
             if task_run is not None:
-                own = self._of_task_run.setdefault((task_run.id, digest), [])
-                made = self._count(task_run.id, task_run.run_count, digest)
-                if made < len(own):
-                    return own[made]
+                known = self._of_task_run.setdefault((task_run.id, digest), [])
+                number = self._count(task_run.id, task_run.run_count, digest)
+                if number < len(known):
+                    return known[number]
             slot = f"{digest}-{self._count(run_id, attempt, digest)}"
-            own.append(slot)
+            known.append(slot)
             return slot
 
     def _count(self, run_id: UUID, attempt: int, digest: str) -> int:
@@ -141,217 +141,223 @@ class SubmissionCounter:
         return count
 
 
-_slots = SubmissionCounter()
+_counter = SubmissionCounter()
 
 
 async def submit_once(
-    client: AsyncGeoboxClient, step: OwnedSubmission[Found], caller: threading.Thread
+    client: AsyncGeoboxClient, owned: OwnedSubmission[Found], caller: threading.Thread
 ) -> tuple[Found, Decision]:
-    """Starts something for the flow run, or finds what an earlier attempt has started.
+    """Sends a submission of the flow run, or finds what an earlier attempt has started.
 
     Runs on the I/O thread, in the context of the task run. Outside a flow run nothing is recorded.
 
     Args:
         client: Sends and reads.
-        step: What to start.
-        caller: The thread of the step. Once its process is being ended nothing more is started.
+        owned: What to submit.
+        caller: The thread of the step. While its process is ending, nothing more is started.
+
+    Returns:
+        The remote task or file, and whether it was started now.
 
     Raises:
-        NotFoundError: It was started and is gone, and `on_gone` is "fail".
+        NotFoundError: It was started and no longer exists, and `on_gone` is "fail".
         AmbiguousSubmissionError: It may have been started, and the server cannot tell.
         GeoboxError: It was not started.
     """
     flow, task = FlowRunContext.get(), TaskRunContext.get()
     run = flow.flow_run if flow is not None else None
     if run is None:
-        return await client.submit(step.submission), Decision.FRESH
+        return await client.submit(owned.submission), Decision.FRESH
     async with get_client() as prefect:
         root = (await ancestor_run_ids(prefect, run.id))[-1]
-        digest = _digest(client, step)
+        digest = _digest(client, owned)
         task_run = task.task_run if task else None
         # A subflow is part of an attempt of the outermost run, whatever its own count says.
         attempt = run.run_count if root == run.id else (await prefect.read_flow_run(root)).run_count
-        slot = _slots.next(root, attempt, task_run, digest)
-        ledger = SubmissionLog(prefect, root, task_run.id if task_run else None, slot)
-        return await _start_once(client, step, ledger, caller)
+        slot = _counter.next(root, attempt, task_run, digest)
+        log = SubmissionLog(prefect, root, task_run.id if task_run else None, slot)
+        return await _start_once(client, owned, log, caller)
 
 
 async def _start_once(
     client: AsyncGeoboxClient,
-    step: OwnedSubmission[Found],
-    ledger: SubmissionLog,
+    owned: OwnedSubmission[Found],
+    log: SubmissionLog,
     caller: threading.Thread,
 ) -> tuple[Found, Decision]:
-    earlier = await ledger.find()
+    earlier = await log.find()
     decision = Decision.FRESH
     if earlier is not None and earlier.uuid is not None:
-        found, decision = await _resume(client, step, ledger, earlier)
+        found, decision = await _resume(client, owned, log, earlier)
         if found is not None:
             return found, decision
-    # One at a time, so that a crash leaves one in doubt and not several.
-    async with client.joined().submissions.turn(step.submission):
+    # One at a time, so that a crash leaves at most one of them in doubt.
+    async with client.joined().submissions.turn(owned.submission):
         if earlier is not None and earlier.uuid is None:
-            found, decision = await _resume(client, step, ledger, earlier)
+            found, decision = await _resume(client, owned, log, earlier)
             if found is not None:
                 return found, decision
-        if is_stopped(caller):
-            raise GeoboxError(f"{step.submission.what} was not started: the run is being ended.")
-        if earlier is None and step.reattach == "deployment":
-            inherited = await _take_over(client, step, ledger)
-            if inherited is not None:
-                return inherited, Decision.TAKEN_OVER
-        return await _start(client, step, ledger, decision)
+        if is_process_ending(caller):
+            raise GeoboxError(f"{owned.submission.what} was not started: the run is being ended.")
+        if earlier is None and owned.reattach == "deployment":
+            adopted = await _adopt(client, owned, log)
+            if adopted is not None:
+                return adopted, Decision.ADOPTED
+        return await _start(client, owned, log, decision)
 
 
-async def _take_over(
-    client: AsyncGeoboxClient, step: OwnedSubmission[Found], ledger: SubmissionLog
+async def _adopt(
+    client: AsyncGeoboxClient, owned: OwnedSubmission[Found], log: SubmissionLog
 ) -> Found | None:
-    """What a crashed run of the deployment has started and left, as this run's own from now on."""
-    digest, new_owner = _digest(client, step), f"{ledger.run_id} {ledger.slot}"
-    any_of_them = replace(step, on_gone="resubmit")
-    async for record in orphaned_submissions(ledger.prefect, ledger.run_id, digest):
-        async with claimed(ledger.prefect, record, new_owner) as is_ours:
+    """Adopts what a crashed run of the deployment has started; None if there is nothing."""
+    digest, new_owner = _digest(client, owned), f"{log.run_id} {log.slot}"
+    lenient = replace(owned, on_gone="resubmit")
+    async for record in orphaned_submissions(log.prefect, log.run_id, digest):
+        async with claimed(log.prefect, record, new_owner) as is_ours:
             if not is_ours:
                 continue
-            found, _ = await _resume(client, any_of_them, ledger, record)
+            found, _ = await _resume(client, lenient, log, record)
             if found is None:
                 continue
-            await ledger.hand_over(record, new_owner)
-            mine = {"uuid": found.uuid, "companions": list(record.companions)}
-            await ledger.write({**_record(client, step, ledger.slot, None), **mine})
-            run_logger().info("%s was left by an earlier run of this deployment.", found.uuid)
+            await log.record_new_owner(record, new_owner)
+            known = {"uuid": found.uuid, "companions": list(record.companions)}
+            await log.write({**_record(client, owned, log.slot, None), **known})
+            run_logger().info(
+                "%s was started by an earlier run of this deployment; this run adopts it.",
+                found.uuid,
+            )
             return found
     return None
 
 
 async def _start(
     client: AsyncGeoboxClient,
-    step: OwnedSubmission[Found],
-    ledger: SubmissionLog,
+    owned: OwnedSubmission[Found],
+    log: SubmissionLog,
     decision: Decision,
 ) -> tuple[Found, Decision]:
-    before = await client.before(step.submission)
-    intent = await ledger.write(_record(client, step, ledger.slot, before))
-    rival = await ledger.find(other_than=intent)
-    if rival is not None:
-        # Another process runs this attempt too, and was first.
-        await ledger.delete(intent)
-        found, decision = await _resume(client, step, ledger, await ledger.settled(rival))
+    before = await client.before(owned.submission)
+    intent = await log.write(_record(client, owned, log.slot, before))
+    earlier = await log.find(older_than=intent)
+    if earlier is not None:
+        # Another process runs this attempt too, and has recorded its intent first.
+        await log.delete(intent)
+        found, decision = await _resume(client, owned, log, await log.wait_for_uuid(earlier))
         if found is not None:
             return found, decision
-        intent = await ledger.write(_record(client, step, ledger.slot, before))
+        intent = await log.write(_record(client, owned, log.slot, before))
     try:
-        started = await client.submit(step.submission, before)
+        started = await client.submit(owned.submission, before)
     except LostContactError as error:
-        await ledger.complete(intent, error.task.uuid)
+        await log.complete(intent, error.task.uuid)
         raise
     except AmbiguousSubmissionError:
         # The intent stays: a retry must not start it blindly.
         raise
     except GeoboxError:
-        await ledger.delete(intent)
+        await log.delete(intent)
         raise
-    await ledger.complete(intent, started.uuid, _companions(started))
+    await log.complete(intent, started.uuid, _companions(started))
     return started, decision
 
 
 async def _resume(
-    client: AsyncGeoboxClient, step: OwnedSubmission[Found], ledger: SubmissionLog, record: Record
+    client: AsyncGeoboxClient, owned: OwnedSubmission[Found], log: SubmissionLog, record: Record
 ) -> tuple[Found | None, Decision]:
-    """What came of an earlier attempt, or None and why it has to be started anew."""
+    """Reads what an earlier attempt has started; None, and why, if it has to be started again."""
     decision = Decision.REATTACHED
     uuid = record.uuid
     if uuid is None:
-        found = await _found(client, step, ledger, record)
+        found = await _find_intended(client, owned, log, record)
         if found is None:
-            await ledger.delete(record)
+            await log.delete(record)
             return None, Decision.FRESH
-        await ledger.complete(record, found.uuid)
+        await log.complete(record, found.uuid)
         return found, Decision.FOUND
     try:
-        found = await step.read(uuid)
+        found = await owned.read(uuid)
     except NotFoundError as error:
-        if step.on_gone == "fail":
+        if owned.on_gone == "fail":
             error.add_advice(
-                f"An earlier attempt of this run has started {uuid}, and it is gone. To have it "
-                'started anew, pass on_gone="resubmit".'
+                f"An earlier attempt of this run has started {uuid}, and it no longer exists. To "
+                'start it again, pass on_gone="resubmit".'
             )
             raise
-        await ledger.delete(record)
+        await log.delete(record)
         return None, Decision.RESUBMITTED
     if isinstance(found, RemoteTask):
         found = found.model_copy(update={"companions": record.companions})
-        all_of_it = [found, *[await step.read(other) for other in record.companions]]
-        states = {task.state for task in all_of_it if isinstance(task, RemoteTask)}
+        tasks = [found, *[await owned.read(other) for other in record.companions]]
+        states = {task.state for task in tasks if isinstance(task, RemoteTask)}
         if states & {TaskState.FAILURE, TaskState.ABORTED}:
-            await ledger.delete(record)
+            await log.delete(record)
             return None, Decision.RENEWED
         is_finished = all(state.is_final for state in states)
         decision = Decision.FINISHED if is_finished else Decision.REATTACHED
     return found, decision
 
 
-async def _found(
-    client: AsyncGeoboxClient, step: OwnedSubmission[Found], ledger: SubmissionLog, record: Record
+async def _find_intended(
+    client: AsyncGeoboxClient, owned: OwnedSubmission[Found], log: SubmissionLog, record: Record
 ) -> Found | None:
-    """What came of an intent whose process is gone."""
+    """Looks up the submission of an intent whose process has ended; None if it was not sent."""
     if record.before is None:
         return None
-    others = [other for other in await ledger.read() if other.id != record.id]
-    # What others have recorded is theirs. What they have only intended looks the same as this: with
-    # such a one, nobody can tell whose a new one is.
+    others = [other for other in await log.read() if other.id != record.id]
+    # What another record names belongs to that one. Another intent for an equal submission makes
+    # it impossible to tell which of the two has started a new remote task.
     known = frozenset(other.uuid for other in others if other.uuid is not None)
-    likeness = (step.submission.kind, step.submission.alike)
-    rivals = [
+    likeness = (owned.submission.kind, owned.submission.alike)
+    equal_intents = [
         other
         for other in others
         if other.uuid is None and (other.data.get("kind"), other.data.get("alike")) == likeness
     ]
-    return await client.find(step.submission, record.before | known, is_alone=not rivals)
+    return await client.find(owned.submission, record.before | known, is_alone=not equal_intents)
 
 
 def _companions(started: RemoteTask | OutputAsset) -> tuple[str, ...]:
     return started.companions if isinstance(started, RemoteTask) else ()
 
 
-def _digest(client: AsyncGeoboxClient, step: OwnedSubmission[Any]) -> str:
+def _digest(client: AsyncGeoboxClient, owned: OwnedSubmission[Any]) -> str:
     settings = client.settings
     identity = [
-        step.name,
-        step.key,
+        owned.name,
+        owned.key,
         settings.base_url,
         settings.credential.principal,
-        dict(step.inputs),
+        dict(owned.inputs),
     ]
     text = json.dumps(identity, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _record(
-    client: AsyncGeoboxClient, step: OwnedSubmission[Any], slot: str, before: frozenset[str] | None
+    client: AsyncGeoboxClient, owned: OwnedSubmission[Any], slot: str, before: frozenset[str] | None
 ) -> dict[str, Any]:
     settings = client.settings
     return {
-        "step": step.name,
-        "kind": step.submission.kind,
-        "alike": step.submission.alike,
+        "step": owned.name,
+        "kind": owned.submission.kind,
+        "alike": owned.submission.alike,
         "slot": slot,
         "uuid": None,
         "before": None if before is None else sorted(before),
         "base_url": settings.base_url,
         "principal": settings.credential.principal,
-        "on_cancel": step.on_cancel,
-        "makes": step.creates_asset,
+        "on_cancel": owned.on_cancel,
+        "creates_asset": owned.creates_asset,
     }
 
 
 async def digest_of(path: Path) -> str:
-    """The SHA-256 of a file's content, read in a worker thread."""
+    """Returns the SHA-256 of a file's content, read in a worker thread."""
 
     def digest() -> str:
         sha = hashlib.sha256()
         with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(_CHUNK_BYTES):
                 sha.update(chunk)
         return sha.hexdigest()
 

@@ -1,4 +1,4 @@
-"""Outputs as Prefect assets, with their upstream assets."""
+"""Prefect assets: outputs and their upstream assets."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.operations._inputs import Input, Resource
 from prefect_geobox.ownership.run_context import is_in_run, run_logger
 
-#: What an asset key may not hold, by Prefect's rule.
+#: Characters that Prefect does not allow in an asset key.
 _NOT_IN_KEYS: Final = re.compile(r"""[\x00-\x20\x7f#?&%"'<>\[\]{}|\\^`]""")
 
-_LONGEST_KEY: Final = 512
+_MAX_KEY_LENGTH: Final = 512
 
 
 def materialize(
@@ -27,18 +27,18 @@ def materialize(
 ) -> None:
     """Reports an output as materialized by this task run.
 
-    Lineage is shown where it can be; trouble with it is logged and never fails a step.
+    An error is logged and never fails a step.
 
     Args:
         asset: The output.
-        metadata: What to keep about it; JSON values.
-        sources: What it was made from, besides what comes in through the task's parameters.
+        metadata: Facts about it; JSON values.
+        sources: Its inputs, besides those that come in through the task's parameters.
     """
     if not is_in_run():
         return
     try:
-        made = prefect_asset(asset) if isinstance(asset, OutputAsset) else asset
-        _add_to_asset_context(made, metadata, sources)
+        output = prefect_asset(asset) if isinstance(asset, OutputAsset) else asset
+        _add_to_asset_context(output, metadata, sources)
     except Exception as error:  # noqa: BLE001 - an undocumented part of Prefect may change
         run_logger().warning("%s is not tracked: %s: %s", asset, type(error).__name__, error)
 
@@ -46,8 +46,8 @@ def materialize(
 def _add_to_asset_context(
     asset: Asset, metadata: Mapping[str, Any], sources: Iterable[Asset]
 ) -> None:
-    # Prefect documents assets that are known before a task runs. An output's uuid is known only
-    # after it; the context that the engine keeps for every task takes it then.
+    # Prefect's documented way takes assets that are known before a task runs. The uuid of an output
+    # is known only afterwards, so it is added to the context that the engine keeps for every task.
     context = AssetContext.get()
     if context is None:
         return
@@ -59,7 +59,7 @@ def _add_to_asset_context(
 
 
 def prefect_asset(asset: OutputAsset) -> Asset:
-    """An output as Prefect knows it."""
+    """Returns an output as a Prefect asset."""
     return Asset(
         key=asset.asset_key,
         properties=AssetProperties(
@@ -71,11 +71,11 @@ def prefect_asset(asset: OutputAsset) -> Asset:
 
 
 def referenced_assets(settings: ConnectionSettings, refs: Iterable[Input]) -> list[Asset]:
-    """What an operation works on, as Prefect knows it.
+    """Returns the inputs of an operation as Prefect assets.
 
     Args:
-        settings: Where it is.
-        refs: Its inputs, looked up; system queries are left out.
+        settings: The account that they belong to.
+        refs: The inputs, looked up; system queries are left out.
     """
     assets: list[Asset] = []
     for ref in refs:
@@ -99,7 +99,7 @@ def referenced_assets(settings: ConnectionSettings, refs: Iterable[Input]) -> li
 
 
 def local_file_asset(path: Path) -> Asset:
-    """A file on this machine, as the source of an upload."""
+    """Returns a file on this machine as a Prefect asset."""
     host = socket.gethostname() or "localhost"
     key = _NOT_IN_KEYS.sub("_", f"file://{host}{path.resolve().as_posix()}")
-    return Asset(key=key[:_LONGEST_KEY], properties=AssetProperties(name=path.name))
+    return Asset(key=key[:_MAX_KEY_LENGTH], properties=AssetProperties(name=path.name))

@@ -14,13 +14,13 @@ from prefect_geobox.ownership.run_context import is_in_run
 def emit_task_event(
     what: str, task: RemoteTask, host: str, payload: Mapping[str, Any] | None = None
 ) -> None:
-    """Emits `geobox.task.<what>`, related to the run that it happened in.
+    """Emits the event `geobox.task.<what>`, related to the current run; outside a run nothing.
 
     Args:
         what: Such as `submitted` or `finished`.
         task: The remote task.
-        host: Where it runs.
-        payload: What to say besides name and state.
+        host: The Geobox host.
+        payload: Content besides name and state.
     """
     if not is_in_run():
         return

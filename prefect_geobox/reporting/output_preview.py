@@ -1,4 +1,4 @@
-"""What is known about an output, and its preview: a map or a picture."""
+"""Facts about an output, and its preview: a map or a thumbnail."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from prefect_geobox.reporting.svg_map import MapUnavailableError, draw_map
 
 logger = logging.getLogger(__name__)
 
-#: How many features a map shows at most, and how many are read at once.
-_MAP_FEATURES: Final = 2000
+#: Features that a map shows at most.
+_MAX_FEATURES: Final = 2000
 
+#: Features that are read at once.
 _PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class OutputFacts:
-    """What is known about an output, and its preview.
+    """Facts about an output, and its preview.
 
     Attributes:
         asset: The output.
-        features: How many features a vector layer has.
+        features: The number of features of a vector layer.
         geometry_type: Of a vector layer, as the server names it.
         srid: The EPSG code of the coordinates that the server sends.
         extent: West, south, east, north in that system.
-        preview: A markdown image, or a sentence that says why there is none.
+        preview: A markdown image, or a sentence why there is none.
     """
 
     asset: OutputAsset
@@ -57,7 +58,7 @@ class OutputFacts:
 
 
 async def gather_facts(client: AsyncGeoboxClient, asset: OutputAsset) -> OutputFacts:
-    """Reads what there is to tell of an output. Trouble leaves gaps; it never raises.
+    """Reads the facts about an output. What cannot be read is left out; it never raises.
 
     Args:
         client: Reads.
@@ -70,7 +71,7 @@ async def gather_facts(client: AsyncGeoboxClient, asset: OutputAsset) -> OutputF
             return OutputFacts(asset, preview=await _thumbnail(client, asset))
     except GeoboxError as error:
         return OutputFacts(asset, preview=f"No preview: {escaped(printable(str(error)))}")
-    except Exception as error:  # noqa: BLE001 - what was made does not fail for its preview
+    except Exception as error:  # noqa: BLE001 - a step does not fail for its preview
         logger.warning("No preview of %s: %s: %s", asset, type(error).__name__, error)
     return OutputFacts(asset)
 
@@ -79,7 +80,7 @@ async def _vector_facts(client: AsyncGeoboxClient, asset: OutputAsset) -> Output
     count = await client.count_features(asset)
     features: list[Any] = []
     srid: int | None = None
-    while len(features) < min(count, _MAP_FEATURES):
+    while len(features) < min(count, _MAX_FEATURES):
         page = await client.get_features(asset, skip=len(features), limit=_PAGE)
         srid = srid or _srid_of(page)
         if not page["features"]:
@@ -108,7 +109,7 @@ async def _vector_facts(client: AsyncGeoboxClient, asset: OutputAsset) -> Output
 async def _thumbnail(client: AsyncGeoboxClient, asset: OutputAsset) -> str:
     picture = await client.get_thumbnail(asset)
     if not picture.startswith(b"\x89PNG"):
-        return "No preview: the thumbnail is no PNG."
+        return "No preview: the thumbnail is not a PNG."
     return _image("png", picture, "thumbnail")
 
 
@@ -132,7 +133,7 @@ def _box(value: Any) -> tuple[float, float, float, float] | None:
 
 
 def _extent_of(features: Sequence[Any], count: int) -> tuple[float, float, float, float] | None:
-    """The extent of all features, where all of them were read."""
+    """The extent of all features; None if not all of them were read."""
     geometries = [feature.get("geometry") for feature in features if isinstance(feature, dict)]
     points = [point for geometry in geometries for point in _points(geometry)]
     if len(features) < count or not points:

@@ -2,49 +2,42 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactCreate
-from prefect.context import TaskRunContext
-
+from prefect_geobox.client.api.run_mode import RunMode
 from prefect_geobox.client.model.errors import GeoboxError
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.polling.subscription import WaitStats
-from prefect_geobox.ownership.interruption import flow_run_id
 from prefect_geobox.ownership.run_context import is_in_run, run_logger
-from prefect_geobox.ownership.run_mode import RunMode
+from prefect_geobox.reporting.artifact_writer import create_markdown, create_markdown_on_exit
 from prefect_geobox.reporting.markdown import escaped, markdown_table
 from prefect_geobox.reporting.output_preview import OutputFacts
 
-logger = logging.getLogger(__name__)
-
-_FATE: Final = (
+_INTERRUPTED: Final = (
     'A cancel aborts remote tasks that are not final, unless on_cancel is "leave". Otherwise they '
-    "go on: a retry of this run re-attaches to those that it has started, and any of them can be "
-    "waited for again by its uuid."
+    "continue: a retry of this run re-attaches to those that it has started, and any of them can "
+    "be waited for again by its uuid."
 )
 
-#: Rows of the table of several remote tasks.
-_MOST_ROWS: Final = 100
+#: Rows of the table of remote tasks at most.
+_MAX_ROWS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class StepSummary:
-    """What the artifact of one step or wait says.
+    """The content of the artifact of one step or wait.
 
     Attributes:
         step: The step's name with hyphens, such as `publish-file`.
-        title: What it worked on.
+        title: The heading: what was done, such as `Publish roads`.
         tasks: The remote tasks, as last seen.
-        stats: What waiting cost.
+        stats: The cost of the wait.
         facts: The output.
         error: Why it did not succeed.
-        notes: More rows.
+        notes: Further rows.
     """
 
     step: str
@@ -56,53 +49,38 @@ class StepSummary:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-async def leave_summary(mode: RunMode, summary: StepSummary) -> None:
-    """Leaves the markdown artifact of a step, with the stable key `geobox-<step>`.
+async def write_summary(mode: RunMode, summary: StepSummary) -> None:
+    """Writes the markdown artifact of a step, with the stable key `geobox-<step>`.
 
-    Trouble with it is logged and never fails the step.
+    An error is logged and never fails the step.
     """
     if not is_in_run():
         return
     try:
-        await mode.create_markdown(
-            f"geobox-{summary.step}", summary_markdown(summary), f"Geobox: {summary.step}"
-        )
-    except Exception as error:  # noqa: BLE001 - what was done does not fail for not being shown
+        await create_markdown(mode, *_content(summary))
+    except Exception as error:  # noqa: BLE001 - a step does not fail because it cannot be shown
         run_logger().warning("The summary could not be saved: %s: %s", type(error).__name__, error)
 
 
-async def leave_last_summary(mode: RunMode, summary: StepSummary) -> None:
-    """Leaves the artifact of a step that was interrupted, and says what becomes of its work."""
-    run_id, task = flow_run_id(), TaskRunContext.get()
-    if run_id is None:
-        return
-    fate = f"Interrupted by {type(summary.error).__name__}. " + _FATE
-    summary = replace(summary, error=GeoboxError(fate))
-
-    async def create() -> None:
-        async with get_client() as client:
-            await client.create_artifact(
-                ArtifactCreate(
-                    key=f"geobox-{summary.step}",
-                    type="markdown",
-                    description=f"Geobox: {summary.step}",
-                    data=summary_markdown(summary),
-                    flow_run_id=run_id,
-                    task_run_id=task.task_run.id if task is not None else None,
-                )
-            )
-
+async def write_interrupted_summary(mode: RunMode, summary: StepSummary) -> None:
+    """Writes the artifact of an interrupted step, with what happens to its remote tasks."""
+    message = f"Interrupted by {type(summary.error).__name__}. " + _INTERRUPTED
     try:
-        await mode.run_on_exit(create())
+        await create_markdown_on_exit(mode, *_content(replace(summary, error=GeoboxError(message))))
     except Exception as error:  # noqa: BLE001 - the interruption matters more
         run_logger().warning("The summary could not be saved: %s", type(error).__name__)
 
 
+def _content(summary: StepSummary) -> tuple[str, str, str]:
+    """Key, markdown and description of the artifact."""
+    return f"geobox-{summary.step}", summary_markdown(summary), f"Geobox: {summary.step}"
+
+
 def summary_markdown(summary: StepSummary) -> str:
-    """The markdown of a summary. Text of the server's is escaped."""
+    """Returns the markdown of a summary. Text of the server is escaped."""
     parts = [f"### {escaped(summary.title)}"]
     if summary.error is not None:
-        # Of several remote tasks, the table below says more than the rest of the message.
+        # The table below lists the remote tasks, as the rest of the message does.
         message = str(summary.error)
         if len(summary.tasks) > 1:
             message = message.partition("\n")[0]
@@ -123,7 +101,7 @@ def _rows(summary: StepSummary) -> list[tuple[str, str]]:
     if summary.stats:
         stats = summary.stats
         rows.append(
-            ("Waited", f"{stats.waited:.1f} s, {stats.polls} looks, {stats.requests} requests")
+            ("Waited", f"{stats.waited:.1f} s, {stats.polls} polls, {stats.requests} requests")
         )
         if stats.failures:
             outage = f"{stats.outage_seconds:.1f} s without contact"
@@ -176,8 +154,8 @@ def _task_table(tasks: Sequence[RemoteTask]) -> str:
             escaped(printable(task.state_text)),
             escaped(task.reason or ""),
         )
-        for task in tasks[:_MOST_ROWS]
+        for task in tasks[:_MAX_ROWS]
     ]
     table = markdown_table(("Remote task", "uuid", "State", "Reason"), rows)
-    left_out = len(tasks) - _MOST_ROWS
+    left_out = len(tasks) - _MAX_ROWS
     return f"{table}\n\n… and {left_out} more." if left_out > 0 else table

@@ -11,17 +11,18 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-#: The largest map in bytes; base64 makes it a third longer.
-LARGEST_SVG: Final = 120_000
+#: The size of a map in bytes, at most; base64 adds a third.
+MAX_SVG_BYTES: Final = 120_000
 
-_WIDTH: Final = 720.0
-_TALLEST: Final = 520.0
+#: Width, height and margin of a map at most, in pixels.
+_MAX_WIDTH: Final = 720.0
+_MAX_HEIGHT: Final = 520.0
 _MARGIN: Final = 10.0
 
-#: Tenths of a pixel are the units of the drawing, so that all its numbers are whole and short.
-_UNIT: Final = 10
+#: Units of the drawing per pixel: tenths of a pixel keep all numbers whole and short.
+_UNITS_PER_PIXEL: Final = 10
 
-#: How far lines are simplified, in pixels, before parts of the layer are left out.
+#: Tolerances for simplifying lines, in pixels, tried in turn before parts are left out.
 _TOLERANCES: Final = (0.5, 1.0, 2.0)
 
 _STYLE: Final = (
@@ -32,7 +33,7 @@ _STYLE: Final = (
 
 
 class MapUnavailableError(Exception):
-    """There is no map; the message says why, and how to get one."""
+    """No map can be drawn; the message says why, and how to get one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,9 @@ class Map:
     """A drawn map.
 
     Attributes:
-        svg: The drawing, of at most `LARGEST_SVG` bytes, without scripts or references.
-        drawn: How many parts it shows: points, lines and areas.
-        parts: How many there are; more than `drawn` where they do not all fit.
+        svg: The drawing, of at most `MAX_SVG_BYTES` bytes, without scripts or references.
+        drawn: The number of parts that it shows: points, lines and areas.
+        parts: The number of parts of the layer; more than `drawn` if not all of them fit.
     """
 
     svg: str
@@ -52,7 +53,7 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """From map coordinates to the units of the drawing."""
+    """Converts map coordinates to the units of the drawing."""
 
     west: float
     north: float
@@ -62,22 +63,22 @@ class _Frame:
 
     def at(self, x: float, y: float) -> tuple[int, int]:
         return (
-            round((_MARGIN + (x - self.west) * self.scale) * _UNIT),
-            round((_MARGIN + (self.north - y) * self.scale) * _UNIT),
+            round((_MARGIN + (x - self.west) * self.scale) * _UNITS_PER_PIXEL),
+            round((_MARGIN + (self.north - y) * self.scale) * _UNITS_PER_PIXEL),
         )
 
 
 def draw_map(features: Sequence[Mapping[str, Any]], title: str = "map") -> Map:
     """Draws GeoJSON features in plane coordinates, such as those of EPSG:3857.
 
-    Lines are simplified, and where that is not enough, parts are left out evenly.
+    Lines are simplified. If the map is still too large, parts are left out evenly.
 
     Args:
         features: GeoJSON features; those without a usable geometry are left out.
-        title: What a screen reader says of the map.
+        title: The title for screen readers.
 
     Raises:
-        MapUnavailableError: shapely is not installed, or there is nothing to draw.
+        MapUnavailableError: shapely is not installed, or no feature has a geometry.
     """
     parts = list(_parts(features))
     if not parts:
@@ -86,13 +87,13 @@ def draw_map(features: Sequence[Mapping[str, Any]], title: str = "map") -> Map:
     for tolerance in _TOLERANCES:
         shapes = [_shape(frame, part, tolerance / frame.scale) for part in parts]
         svg = _svg(frame, shapes, title)
-        if len(svg) <= LARGEST_SVG:
+        if len(svg) <= MAX_SVG_BYTES:
             return Map(svg, len(parts), len(parts))
     step = 2
     while True:
         chosen = shapes[::step]
         svg = _svg(frame, [_cut(shape) for shape in chosen] if len(chosen) == 1 else chosen, title)
-        if len(svg) <= LARGEST_SVG or len(chosen) == 1:
+        if len(svg) <= MAX_SVG_BYTES or len(chosen) == 1:
             return Map(svg, len(chosen), len(parts))
         step *= 2
 
@@ -124,7 +125,7 @@ def _parts(features: Sequence[Mapping[str, Any]]) -> Iterator[BaseGeometry]:
 
 
 def _simple(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
-    """The points, lines and areas that a geometry consists of."""
+    """Yields the points, lines and areas of a geometry."""
     if hasattr(geometry, "geoms"):
         for part in geometry.geoms:
             yield from _simple(part)
@@ -136,13 +137,13 @@ def _frame(parts: Sequence[BaseGeometry]) -> _Frame:
     boxes = [part.bounds for part in parts]
     west, south = min(box[0] for box in boxes), min(box[1] for box in boxes)
     east, north = max(box[2] for box in boxes), max(box[3] for box in boxes)
-    # A single point, or a straight line, still needs some space around it.
+    # A single point or a straight line gets some space around it.
     least = max(east - west, north - south) * 0.2 or 1000.0
     if east - west < least:
         west, east = west - least / 2, east + least / 2
     if north - south < least:
         south, north = south - least / 2, north + least / 2
-    scale = min(_WIDTH / (east - west), _TALLEST / (north - south))
+    scale = min(_MAX_WIDTH / (east - west), _MAX_HEIGHT / (north - south))
     return _Frame(
         west,
         north,
@@ -156,7 +157,7 @@ def _svg(frame: _Frame, shapes: Iterable[tuple[str, str]], title: str) -> str:
     by_class: dict[str, list[str]] = {"a": [], "l": [], "p": []}
     for css_class, path in shapes:
         by_class[css_class].append(path)
-    # Areas keep a path each, or overlapping ones would cut holes into each other.
+    # Each area has a path of its own: in a common one, overlapping areas cut holes.
     drawing = "".join(
         f'<g class="{css_class}">'
         + ("".join(f'<path d="{path}"/>' for path in paths) if css_class == "a" else "")
@@ -168,7 +169,7 @@ def _svg(frame: _Frame, shapes: Iterable[tuple[str, str]], title: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{frame.width:g}" '
         f'height="{frame.height:g}" '
-        f'viewBox="0 0 {frame.width * _UNIT:g} {frame.height * _UNIT:g}">'
+        f'viewBox="0 0 {frame.width * _UNITS_PER_PIXEL:g} {frame.height * _UNITS_PER_PIXEL:g}">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style>"
         f'<rect width="100%" height="100%" fill="#eef3f7"/>{drawing}</svg>'
     )
@@ -187,7 +188,7 @@ def _shape(frame: _Frame, part: BaseGeometry, tolerance: float) -> tuple[str, st
 
 
 def _path(frame: _Frame, coordinates: Iterable[Sequence[float]]) -> str:
-    """Steps from point to point; relative ones are short."""
+    """Returns a path of relative coordinates, which are shorter than absolute ones."""
     path, before = "", (0, 0)
     for coordinate in coordinates:
         point = frame.at(coordinate[0], coordinate[1])
@@ -202,6 +203,8 @@ def _path(frame: _Frame, coordinates: Iterable[Sequence[float]]) -> str:
 
 
 def _cut(shape: tuple[str, str]) -> tuple[str, str]:
-    """The beginning of a single shape that is too long by itself."""
+    """Cuts off the end of a single shape that is too large by itself."""
     css_class, path = shape
-    return css_class, path[: LARGEST_SVG - 2000].rpartition("l")[0] or path[: LARGEST_SVG - 2000]
+    return css_class, path[: MAX_SVG_BYTES - 2000].rpartition("l")[0] or path[
+        : MAX_SVG_BYTES - 2000
+    ]

@@ -1,66 +1,37 @@
-"""Shows a wait while it goes on: log lines on change, one progress artifact, one summary."""
+"""Reports a wait while it goes on: log lines on change, one progress artifact, one summary line."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-from uuid import UUID
 
+from prefect_geobox.client.api.run_mode import RunMode
 from prefect_geobox.client.model.tasks import RemoteTask, TaskState
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.polling.subscription import WaitStats, WaitUpdate
-from prefect_geobox.ownership.run_context import is_in_run, rename_task_run, run_logger
-from prefect_geobox.ownership.run_mode import RunMode
-
-#: The shortest pause between two updates of a progress artifact, in seconds.
-_UPDATE_PAUSE: Final = 2.0
-
-#: Writes of progress artifacts a second, for all waits of a process, and how many may come at once.
-#: A Prefect server takes some dozens of requests a second.
-_WRITES_A_SECOND: Final = 5.0
-_WRITES_AT_ONCE: Final = 20.0
-
-
-class _Writes:
-    """How many writes of progress artifacts the waits of a process still have."""
-
-    def __init__(self) -> None:
-        self._left = _WRITES_AT_ONCE
-        self._at = time.monotonic()
-
-    def take(self) -> bool:
-        """Takes one if there is one; threads that meet here may take one too many."""
-        now = time.monotonic()
-        self._left = min(_WRITES_AT_ONCE, self._left + _WRITES_A_SECOND * (now - self._at))
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
-_writes = _Writes()
+from prefect_geobox.ownership.run_context import rename_task_run, run_logger
+from prefect_geobox.reporting.progress_artifact import ProgressArtifact
 
 
 @dataclass
 class _Seen:
     state: str = ""
     percent: int | None = None
-    is_in_trouble: bool = False
+    is_in_outage: bool = False
+    earlier_outages: float = 0.0
     stats: WaitStats = field(default_factory=WaitStats)
     task: RemoteTask | None = None
 
 
 class WaitReport:
-    """Follows one wait, for one remote task or several.
+    """Reports one wait, for one remote task or several.
 
     Args:
         mode: How artifacts are written.
         uuids: The remote tasks.
-        show_progress: Whether to keep a progress artifact.
-        name: What the task run is called before the remote task's name, once that is known.
+        show_progress: Whether to write a progress artifact.
+        name: The prefix of the task run's name; the run is renamed once the name of its remote task
+            is known. None to keep the name.
     """
 
     def __init__(
@@ -71,24 +42,20 @@ class WaitReport:
         show_progress: bool,
         name: str | None = None,
     ) -> None:
-        self._execution = mode
         self._logger = run_logger()
         self._seen = {uuid: _Seen() for uuid in uuids}
         self._open = set(uuids)
-        self._show_progress = show_progress and is_in_run()
+        self._progress = ProgressArtifact(mode) if show_progress else None
         self._name = name
-        self._artifact: UUID | None = None
-        self._written_at = 0.0
-        self._written: tuple[int, str] | None = None
 
     @property
     def tasks(self) -> list[RemoteTask]:
-        """The remote tasks as last seen; those never seen are left out."""
+        """The remote tasks as last seen; those that were never read are left out."""
         return [seen.task for seen in self._seen.values() if seen.task]
 
     @property
     def stats(self) -> WaitStats:
-        """What the wait has cost, over all remote tasks."""
+        """The cost of the wait, over all remote tasks."""
         parts = [seen.stats for seen in self._seen.values()]
         return WaitStats(
             polls=sum(part.polls for part in parts),
@@ -99,14 +66,14 @@ class WaitReport:
         )
 
     async def __call__(self, update: WaitUpdate) -> None:
-        """Takes up one update of the wait."""
+        """Reports one update of the wait."""
         seen = self._seen[update.task.uuid]
         if self._name is not None and update.task.name:
             rename_task_run(f"{self._name}-{update.task.label}")
             self._name = None
         self._log_change(seen, update)
         seen.task, seen.stats, seen.state = update.task, update.stats, update.task.state_text
-        seen.is_in_trouble = update.trouble is not None
+        seen.is_in_outage = update.trouble is not None
         if update.progress is not None:
             self._log_progress(seen, update)
             seen.percent = update.progress.percent
@@ -117,16 +84,16 @@ class WaitReport:
         await self._write_progress(may_begin=not update.task.is_final)
 
     async def record_final(self, tasks: Iterable[RemoteTask]) -> None:
-        """Takes up how remote tasks stand after the wait for them has ended, by an abort say."""
+        """Reports states that changed after the last update, such as by an abort."""
         for task in tasks:
             seen = self._seen.get(task.uuid)
             if seen is not None and seen.task is not None and seen.state != task.state_text:
                 await self(WaitUpdate(task, stats=seen.stats))
 
     def record_aborted(self, tasks: Iterable[RemoteTask]) -> None:
-        """Takes up how remote tasks ended that an interrupted wait has aborted.
+        """Reports the final states of remote tasks that an interrupted wait has aborted.
 
-        Writes no artifact, which would take time that is no longer there.
+        Writes no artifact: the process may be about to end.
         """
         for task in tasks:
             seen = self._seen[task.uuid]
@@ -134,26 +101,28 @@ class WaitReport:
             if task.state is TaskState.ABORTED:
                 self._logger.info("Remote task %s (%s): ABORTED", task.label, task.uuid)
             else:
-                tell_late_end(task)
+                log_ended_before_abort(task)
 
     def _log_change(self, seen: _Seen, update: WaitUpdate) -> None:
         task = update.task
         if update.trouble is not None:
-            if not seen.is_in_trouble:
+            if not seen.is_in_outage:
+                seen.earlier_outages = update.stats.outage_seconds
                 self._logger.warning(
-                    "No contact while waiting for remote task %s; trying on. %s",
+                    "No contact while waiting for remote task %s; retrying. %s",
                     task.label,
                     update.trouble,
                 )
             return
-        if seen.is_in_trouble:
-            self._logger.info("Contact is back.")
+        if seen.is_in_outage:
+            seconds = update.stats.outage_seconds - seen.earlier_outages
+            self._logger.info("Connection restored after %.1f s.", seconds)
         if task.state_text == seen.state:
             return
         if task.state is TaskState.UNKNOWN:
             self._logger.warning(
-                "Remote task %s is in state %s, which is not known here; waiting on. Set a "
-                "timeout if that state may last.",
+                "Remote task %s is in state %s, which this version does not know; still waiting. "
+                "Set a timeout if that state may last.",
                 task.label,
                 printable(task.state_text),
             )
@@ -161,7 +130,7 @@ class WaitReport:
         self._logger.info("Remote task %s (%s): %s", task.label, task.uuid, task.state_text)
 
     def _log_progress(self, seen: _Seen, update: WaitUpdate) -> None:
-        """Logs each quarter that a remote task has passed; the artifact shows more."""
+        """Logs the progress of a remote task each time that it passes a quarter."""
         before, now = seen.percent or 0, update.progress.percent if update.progress else None
         if now is not None and now // 25 > before // 25 and not update.task.is_final:
             self._logger.info(
@@ -169,7 +138,7 @@ class WaitReport:
             )
 
     def log_summary(self) -> None:
-        """Writes the one line that sums the wait up."""
+        """Logs one line with the end and the cost of the wait."""
         stats = self.stats
         tasks = self.tasks
         outage = f", {stats.outage_seconds:.1f} s without contact" if stats.failures else ""
@@ -179,7 +148,7 @@ class WaitReport:
             else f"{len(self._seen)} remote tasks: {count_states(tasks)}"
         )
         self._logger.info(
-            "Waited %.1f s for %s (%d looks, %d requests%s)",
+            "Waited %.1f s for %s (%d polls, %d requests%s)",
             stats.waited,
             what,
             stats.polls,
@@ -188,27 +157,12 @@ class WaitReport:
         )
 
     async def _write_progress(self, *, may_begin: bool) -> None:
-        if not self._show_progress or (self._artifact is None and not may_begin):
-            # What has ended at the first look never had a progress to show.
-            return
-        now = time.monotonic()
-        is_last = not self._open
-        is_due = self._artifact is None or now - self._written_at >= _UPDATE_PAUSE
-        if not (is_last or is_due):
+        if self._progress is None or not (self._progress.exists or may_begin):
+            # A remote task that is final at the first poll has no progress to show.
             return
         percents = [seen.percent or 0 for seen in self._seen.values()]
-        content = (sum(percents) // len(percents), self._progress_text())
-        if content == self._written or not (is_last or _writes.take()):
-            return
-        try:
-            if self._artifact is None:
-                self._artifact = await self._execution.create_progress(*content)
-            else:
-                await self._execution.update_progress(self._artifact, *content)
-        except Exception as error:  # noqa: BLE001 - a wait does not fail because it cannot be shown
-            self._show_progress = False
-            self._logger.warning("The progress is no longer shown: %s", type(error).__name__)
-        self._written_at, self._written = now, content
+        mean = sum(percents) // len(percents)
+        await self._progress.write(mean, self._progress_text(), is_last=not self._open)
 
     def _progress_text(self) -> str:
         tasks = self.tasks
@@ -218,8 +172,8 @@ class WaitReport:
         return f"Remote task {task.label} ({task.uuid}): {printable(task.state_text)}"
 
 
-def tell_late_end(task: RemoteTask) -> None:
-    """Logs how a remote task has ended that was to be aborted."""
+def log_ended_before_abort(task: RemoteTask) -> None:
+    """Logs the end of a remote task that an abort was sent for too late."""
     run_logger().warning(
         "Remote task %s (%s) had ended before the abort reached it: %s",
         task.label,
@@ -229,7 +183,7 @@ def tell_late_end(task: RemoteTask) -> None:
 
 
 def count_states(tasks: Sequence[RemoteTask]) -> str:
-    """How many remote tasks are in which state, as a text."""
+    """Returns the number of remote tasks in each state, as text."""
     counts: dict[str, int] = {}
     for task in tasks:
         counts[task.state_text] = counts.get(task.state_text, 0) + 1

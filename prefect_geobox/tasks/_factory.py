@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
+from prefect_geobox.client.api.run_mode import run_to_completion
 from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations import LayerOptions, Operation, StepOptions
@@ -16,8 +17,8 @@ from prefect_geobox.client.operations._inputs import ByName
 from prefect_geobox.client.operations._signature_errors import argument_error
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import parameter
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, run_to_completion
-from prefect_geobox.tasks._lifecycle import carry_out
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
+from prefect_geobox.tasks._lifecycle import run_operation
 
 P = ParamSpec("P")
 
@@ -40,11 +41,11 @@ def make_tasks(
 
     def blocking(credentials: GeoboxCredentials, *args: P.args, **kwargs: P.kwargs) -> R:
         return run_to_completion(
-            carry_out(SYNC_MODE, credentials, operation, operation.bind(args, kwargs))
+            run_operation(SYNC_MODE, credentials, operation, operation.bind(args, kwargs))
         )
 
     async def awaiting(credentials: GeoboxCredentials, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await carry_out(ASYNC_MODE, credentials, operation, operation.bind(args, kwargs))
+        return await run_operation(ASYNC_MODE, credentials, operation, operation.bind(args, kwargs))
 
     first = inspect.Parameter(
         "credentials",

@@ -1,4 +1,4 @@
-"""What every step and wait does: submit, wait, report, return."""
+"""The lifecycle of every step and wait: submit, wait, report, return."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from prefect.assets import Asset
 
+from prefect_geobox.client.api.run_mode import RunMode
 from prefect_geobox.client.api.runner import passed_on, wait_policy
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.model.assets import OutputAsset
@@ -28,23 +29,25 @@ from prefect_geobox.client.polling.wait_call import InterruptionCause, abort_all
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.interruption import INTERRUPTIONS
 from prefect_geobox.ownership.run_context import run_logger
-from prefect_geobox.ownership.run_mode import RunMode
 from prefect_geobox.ownership.submit_once import (
     Decision,
     OwnedSubmission,
-    check_owning,
+    check_ownership,
     submit_once,
 )
 from prefect_geobox.reporting.assets import materialize, referenced_assets
 from prefect_geobox.reporting.events import emit_task_event
 from prefect_geobox.reporting.output_preview import OutputFacts, gather_facts
-from prefect_geobox.reporting.summary import StepSummary, leave_last_summary, leave_summary
-from prefect_geobox.reporting.wait_report import WaitReport, tell_late_end
+from prefect_geobox.reporting.summary import StepSummary, write_interrupted_summary, write_summary
+from prefect_geobox.reporting.wait_report import WaitReport, log_ended_before_abort
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 @contextmanager
 def open_client(credentials: GeoboxCredentials) -> Iterator[AsyncGeoboxClient]:
-    """A client for the time of one step, for sync and async steps alike."""
+    """Opens a client for one step; sync and async steps use the same."""
     if not hasattr(credentials, "get_async_client"):
         raise InvalidArgumentError(
             "credentials must be a GeoboxCredentials block, given first; got an object of type "
@@ -57,7 +60,104 @@ def open_client(credentials: GeoboxCredentials) -> Iterator[AsyncGeoboxClient]:
         client.close()
 
 
-async def wait_and_report(
+async def submit_step(
+    mode: RunMode, client: AsyncGeoboxClient, step: OwnedSubmission[Any]
+) -> tuple[Any, Decision]:
+    """Starts a remote task for the flow run, or finds the one that an earlier attempt started.
+
+    Reports the decision in the log and as an event. If a user's cancel or a time limit interrupts
+    the start, the remote task is aborted, subject to `on_cancel` and `on_timeout`. A function with
+    the official SDK may have created an asset without a remote task: that is returned as it is.
+
+    Args:
+        mode: Blocking or awaiting.
+        client: Sends and reads.
+        step: What to submit.
+
+    Returns:
+        The remote task or asset, and what was decided.
+    """
+
+    async def abandon(started: tuple[Any, Decision], cause: InterruptionCause) -> None:
+        actions = {"cancel": step.on_cancel, "timeout": step.on_timeout}
+        if actions.get(cause) == "abort" and isinstance(started[0], RemoteTask):
+            uuids = [started[0].uuid, *started[0].companions]
+            for task in (await abort_all(client, uuids)).values():
+                if task.state is not TaskState.ABORTED:
+                    log_ended_before_abort(task)
+
+    task, decision = await mode.start(
+        submit_once(client, step, threading.current_thread()), abandon
+    )
+    if not isinstance(task, RemoteTask):
+        return task, decision
+    run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)
+    payload = {"decision": str(decision)}
+    if decision.is_reattached:
+        emit_task_event("reattached", task, client.settings.host, payload)
+    else:
+        emit_task_event("submitted", task, client.settings.host, payload)
+    return task, decision
+
+
+async def wait_until_final(
+    mode: RunMode,
+    client: AsyncGeoboxClient,
+    uuids: Sequence[str],
+    policy: WaitPolicy,
+    report: WaitReport,
+    *,
+    show_progress: bool,
+    began: float | None = None,
+) -> list[RemoteTask]:
+    """Waits, logs one summary line and emits an event for each end; writes no summary artifact.
+
+    Args:
+        mode: Blocking or awaiting.
+        client: Reads.
+        uuids: The remote tasks.
+        policy: How to wait.
+        report: Reports the updates.
+        show_progress: Whether to read the progress.
+        began: The moment of the client's clock from which the timeout counts; now by default.
+
+    Returns:
+        The remote tasks in their final states, whether they succeeded or not.
+
+    Raises:
+        GeoboxError: The wait itself failed.
+    """
+    wait_call = client.wait_call(
+        uuids, policy, with_progress=show_progress, raise_on_failure=False, began=began
+    )
+    host = client.settings.host
+    ended: Sequence[RemoteTask] = ()
+    try:
+        ended = tasks = await mode.wait(wait_call, report)
+    except RemoteTaskError as error:
+        await report.record_final(
+            error.tasks if isinstance(error, TaskTimeoutError) else [error.task]
+        )
+        ended = [task for task in report.tasks if task.is_final]
+        if isinstance(error, TaskTimeoutError):
+            for task in error.tasks:
+                emit_task_event("timed-out", task, host)
+        elif isinstance(error, LostContactError):
+            emit_task_event("contact-lost", error.task, host, {"seconds": error.seconds})
+        raise
+    except INTERRUPTIONS:
+        report.record_aborted(wait_call.aborted)
+        ended = [task for task in report.tasks if task.is_final]
+        raise
+    finally:
+        report.log_summary()
+        for task in {task.uuid: task for task in ended}.values():
+            output = f"{task.output.kind.value}/{task.output.uuid}" if task.output else None
+            emit_task_event("finished", task, host, {"seconds": task.seconds, "output": output})
+    return tasks
+
+
+async def wait_for_remote_tasks(
     mode: RunMode,
     client: AsyncGeoboxClient,
     uuids: Sequence[str],
@@ -67,9 +167,9 @@ async def wait_and_report(
     show_progress: bool,
     raise_on_failure: bool,
 ) -> list[RemoteTask]:
-    """Waits for remote tasks as a task run of its own.
+    """Waits for remote tasks in a task run of their own.
 
-    Logs changes, keeps a progress artifact, leaves a summary, emits events.
+    Logs changes, updates a progress artifact, writes a summary, emits events.
 
     Args:
         mode: Blocking or awaiting.
@@ -89,103 +189,77 @@ async def wait_and_report(
         )
         if raise_on_failure:
             raise_for_failures(tasks)
-    except GeoboxError as error:
-        await leave_summary(
-            mode, replace(summary, tasks=report.tasks, stats=report.stats, error=error)
-        )
+    except (GeoboxError, *INTERRUPTIONS) as error:
+        await _write_failed_summary(mode, summary, report, error)
         raise
-    except INTERRUPTIONS as error:
-        await leave_last_summary(
-            mode, replace(summary, tasks=report.tasks, stats=report.stats, error=error)
-        )
-        raise
-    await leave_summary(mode, replace(summary, tasks=tasks, stats=report.stats))
+    await write_summary(mode, replace(summary, tasks=tasks, stats=report.stats))
     return tasks
 
 
-async def wait_until_final(
+@dataclass(frozen=True)
+class StepResult(Generic[T]):
+    """The result of a step whose remote tasks have succeeded.
+
+    Attributes:
+        tasks: Its remote tasks, in their final states.
+        outcome: What the step returns.
+        summary: The content of its artifact, without the output.
+    """
+
+    tasks: list[RemoteTask]
+    outcome: T
+    summary: StepSummary
+
+
+async def wait_for_step(
     mode: RunMode,
     client: AsyncGeoboxClient,
-    uuids: Sequence[str],
+    started: RemoteTask,
+    summary: StepSummary,
     policy: WaitPolicy,
-    report: WaitReport,
     *,
+    asked: str,
     show_progress: bool,
-    began: float | None = None,
-) -> list[RemoteTask]:
-    """Waits, logs the one summary line and emits how it ended; leaves no artifact.
-
-    Returns:
-        The remote tasks in their final states, whether they succeeded or not.
-
-    Raises:
-        GeoboxError: The wait itself failed.
-    """
-    waiting = client.wait_call(
-        uuids, policy, with_progress=show_progress, raise_on_failure=False, began=began
-    )
-    host = client.settings.host
-    ended: Sequence[RemoteTask] = ()
-    try:
-        ended = tasks = await mode.wait(waiting, report)
-    except RemoteTaskError as error:
-        await report.record_final(
-            error.tasks if isinstance(error, TaskTimeoutError) else [error.task]
-        )
-        ended = [task for task in report.tasks if task.is_final]
-        if isinstance(error, TaskTimeoutError):
-            for task in error.tasks:
-                emit_task_event("timed-out", task, host)
-        elif isinstance(error, LostContactError):
-            emit_task_event("contact-lost", error.task, host, {"seconds": error.seconds})
-        raise
-    except INTERRUPTIONS:
-        report.record_aborted(waiting.aborted)
-        ended = [task for task in report.tasks if task.is_final]
-        raise
-    finally:
-        report.log_summary()
-        for task in {task.uuid: task for task in ended}.values():
-            output = f"{task.output.kind.value}/{task.output.uuid}" if task.output else None
-            emit_task_event("finished", task, host, {"seconds": task.seconds, "output": output})
-    return tasks
-
-
-async def start_owned(
-    mode: RunMode, client: AsyncGeoboxClient, step: OwnedSubmission[Any]
-) -> tuple[Any, Decision]:
-    """Starts a remote task for the flow run, or finds the one that an earlier attempt started.
-
-    Says which, in the log and as an event. A user's cancel or the end of a time limit in the
-    meantime aborts it, where its step says so. What a function of the user's has made without
-    leaving a remote task is an asset, and only returned.
+    began: float,
+    outcome_of: Callable[[list[RemoteTask]], Coroutine[Any, Any, T]],
+) -> StepResult[T]:
+    """Waits for the remote tasks of a step; writes a summary artifact if they do not succeed.
 
     Args:
         mode: Blocking or awaiting.
-        client: Sends and reads.
-        step: What to start.
+        client: Reads.
+        started: The remote task, with its companions.
+        summary: The content of the artifact that is known before the wait.
+        policy: How to wait.
+        asked: The request, for the message of a failure.
+        show_progress: Whether to read and show the progress.
+        began: The moment of the client's clock from which the timeout counts.
+        outcome_of: Reads the outcome of the remote tasks.
     """
+    uuids = [started.uuid, *started.companions]
+    report = WaitReport(mode, uuids, show_progress=show_progress)
+    title = summary.title
+    try:
+        tasks = await wait_until_final(
+            mode, client, uuids, policy, report, show_progress=show_progress, began=began
+        )
+        raise_for_failures(tasks, asked)
+        outcome = await mode.call(outcome_of(tasks))
+    except (GeoboxError, *INTERRUPTIONS) as error:
+        failed = replace(
+            summary, title=f"Could not {title[:1].lower()}{title[1:]}", tasks=[started]
+        )
+        await _write_failed_summary(mode, failed, report, error)
+        raise
+    return StepResult(tasks, outcome, replace(summary, tasks=tasks, stats=report.stats))
 
-    async def abandon(started: tuple[Any, Decision], cause: InterruptionCause) -> None:
-        wanted = {"cancel": step.on_cancel, "timeout": step.on_timeout}
-        if wanted.get(cause) == "abort" and isinstance(started[0], RemoteTask):
-            uuids = [started[0].uuid, *started[0].companions]
-            for task in (await abort_all(client, uuids)).values():
-                if task.state is not TaskState.ABORTED:
-                    tell_late_end(task)
 
-    task, decision = await mode.start(
-        submit_once(client, step, threading.current_thread()), abandon
-    )
-    if not isinstance(task, RemoteTask):
-        return task, decision
-    run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)
-    payload = {"decision": str(decision)}
-    if decision.is_reattached:
-        emit_task_event("reattached", task, client.settings.host, payload)
-    else:
-        emit_task_event("submitted", task, client.settings.host, payload)
-    return task, decision
+async def _write_failed_summary(
+    mode: RunMode, summary: StepSummary, report: WaitReport, error: BaseException
+) -> None:
+    failed = replace(summary, tasks=report.tasks or summary.tasks, stats=report.stats, error=error)
+    write = write_summary if isinstance(error, GeoboxError) else write_interrupted_summary
+    await write(mode, failed)
 
 
 async def show_output(
@@ -195,17 +269,17 @@ async def show_output(
     summary: StepSummary,
     sources: Iterable[Asset] = (),
 ) -> OutputFacts:
-    """Shows an output on the run page and tracks it as an asset.
+    """Shows an output on the run page, and tracks it as an asset.
 
     Args:
         mode: Blocking or awaiting.
-        client: Reads what there is to show.
+        client: Reads the facts about the output.
         asset: The output.
-        summary: What else the artifact says.
-        sources: What the output was made from.
+        summary: The other content of the artifact.
+        sources: The inputs that the output was made from.
     """
     facts = await mode.call(gather_facts(client, asset))
-    await leave_summary(mode, replace(summary, facts=facts))
+    await write_summary(mode, replace(summary, facts=facts))
     made_by = summary.tasks[0] if summary.tasks else None
     metadata = facts.metadata
     if made_by is not None:
@@ -221,20 +295,13 @@ def _how_many(uuids: Sequence[str]) -> str:
     return f"{len(uuids)} remote tasks" if len(uuids) != 1 else f"remote task {uuids[0]}"
 
 
-P = ParamSpec("P")
-
-R = TypeVar("R")
-
-T = TypeVar("T")
-
-
-async def carry_out(
+async def run_operation(
     mode: RunMode,
     credentials: GeoboxCredentials,
     operation: Operation[..., R],
     arguments: Mapping[str, Any],
 ) -> R:
-    """Starts an operation for the flow run, waits for it, shows and returns what came of it.
+    """Starts an operation for the flow run, waits for it, shows and returns its outcome.
 
     Args:
         mode: Blocking or awaiting.
@@ -244,14 +311,14 @@ async def carry_out(
     """
     request = operation.request(arguments)
     wait_policy(arguments)
-    check_owning(arguments["on_gone"], arguments["reattach"])
+    check_ownership(arguments["on_gone"], arguments["reattach"])
     with open_client(credentials) as client:
         outcome, request = await _owned(mode, client, operation, request, arguments)
     if request.publish_as is not None:
         # A second remote task, started once and owned like the first.
         options = passed_on(arguments, publish_file)
         next_one = publish_file.bind((outcome, request.publish_as), options)
-        outcome = await carry_out(mode, credentials, publish_file, next_one)
+        outcome = await run_operation(mode, credentials, publish_file, next_one)
     return cast("R", outcome)
 
 
@@ -277,8 +344,8 @@ async def _owned(
         reattach=arguments["reattach"],
         creates_asset=operation.output == "asset",
     )
-    started, decision = await start_owned(mode, client, step)
-    ended = await see_through(
+    started, decision = await submit_step(mode, client, step)
+    ended = await wait_for_step(
         mode,
         client,
         started,
@@ -299,69 +366,6 @@ async def _owned(
     return ended.outcome, request
 
 
-@dataclass(frozen=True)
-class Ended(Generic[T]):
-    """How a step has ended.
-
-    Attributes:
-        tasks: Its remote tasks, in their final states.
-        outcome: What came of them.
-        summary: What its artifact says, as far as it is known.
-    """
-
-    tasks: list[RemoteTask]
-    outcome: T
-    summary: StepSummary
-
-
-async def see_through(
-    mode: RunMode,
-    client: AsyncGeoboxClient,
-    started: RemoteTask,
-    summary: StepSummary,
-    policy: WaitPolicy,
-    *,
-    asked: str,
-    show_progress: bool,
-    began: float,
-    outcome_of: Callable[[list[RemoteTask]], Coroutine[Any, Any, T]],
-) -> Ended[T]:
-    """Waits for what a step has started, and leaves an artifact where it does not succeed.
-
-    Args:
-        mode: Blocking or awaiting.
-        client: Reads.
-        started: The remote task, with its companions.
-        summary: What the artifact says, as far as it is known.
-        policy: How to wait.
-        asked: What was asked for, for the message of a failure.
-        show_progress: Whether to read and show the progress.
-        began: The moment of the client's clock from which the timeout counts.
-        outcome_of: Reads what came of the remote tasks.
-    """
-    uuids = [started.uuid, *started.companions]
-    report = WaitReport(mode, uuids, show_progress=show_progress)
-    title = summary.title
-    try:
-        tasks = await wait_until_final(
-            mode, client, uuids, policy, report, show_progress=show_progress, began=began
-        )
-        raise_for_failures(tasks, asked)
-        outcome = await mode.call(outcome_of(tasks))
-    except (GeoboxError, *INTERRUPTIONS) as error:
-        failed = replace(
-            summary,
-            title=f"Could not {title[:1].lower()}{title[1:]}",
-            tasks=report.tasks or [started],
-            stats=report.stats,
-            error=error,
-        )
-        leave = leave_summary if isinstance(error, GeoboxError) else leave_last_summary
-        await leave(mode, failed)
-        raise
-    return Ended(tasks, outcome, replace(summary, tasks=tasks, stats=report.stats))
-
-
 async def _show(
     mode: RunMode,
     client: AsyncGeoboxClient,
@@ -380,7 +384,7 @@ async def _show(
         if made is not None:
             await show_output(mode, client, made, summary, sources)
             return
-    await leave_summary(mode, summary)
+    await write_summary(mode, summary)
     if operation.output == "task" and sources:
         # What the step works on first is what it has changed.
         materialize(sources[0], {"remote_task": summary.tasks[0].uuid}, sources[1:])

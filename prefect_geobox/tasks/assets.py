@@ -1,4 +1,4 @@
-"""Assets: found by name, deleted, made temporary or permanent."""
+"""Prefect tasks that find an asset by name, delete it, or make it temporary or permanent."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_geobox.client.api.assets import picked_asset
+from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations._inputs import AssetLike, ByName
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import parameter, run_logger
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.tasks._lifecycle import open_client
 
 
 def _named(verb: str, argument: str) -> Callable[[], str]:
     def name() -> str:
         given: Any = parameter(argument)
-        told = given.name if isinstance(given, (OutputAsset, ByName)) else str(given)
-        return f"{verb}-{printable(told, 100)}"
+        shown = given.name if isinstance(given, (OutputAsset, ByName)) else str(given)
+        return f"{verb}-{printable(shown, 100)}"
 
     return name
 
 
 @task(task_run_name=_named("find", "name"), cache_policy=NO_CACHE)
 def find_asset(credentials: GeoboxCredentials, kind: AssetKind | str, name: str) -> OutputAsset:
-    """Finds the one asset of a kind that has exactly this name.
+    """Finds the only asset of a kind that has exactly this name.
 
     Calls the kind's list, such as `GET vectorLayers/?q=name = '…'`.
 
@@ -39,8 +40,8 @@ def find_asset(credentials: GeoboxCredentials, kind: AssetKind | str, name: str)
         name: The name.
 
     Raises:
-        InvalidArgumentError: There is no such kind; nothing was sent.
-        NameLookupError: There is none, or there are several; the message has their uuids.
+        InvalidArgumentError: There is no such kind; no request was sent.
+        NameLookupError: No asset has the name, or several have it; the message has their uuids.
         GeoboxError: The read failed.
 
     Example:
@@ -55,7 +56,7 @@ def find_asset(credentials: GeoboxCredentials, kind: AssetKind | str, name: str)
 async def afind_asset(
     credentials: GeoboxCredentials, kind: AssetKind | str, name: str
 ) -> OutputAsset:
-    """Finds the one asset of a kind that has a name. Async twin of `find_asset`."""
+    """Finds the only asset of a kind that has a name. Async twin of `find_asset`."""
     return await _find(ASYNC_MODE, credentials, kind, name)
 
 
@@ -74,12 +75,12 @@ def delete_asset(
 
     Args:
         credentials: The account.
-        asset: What a step returned; its uuid or `by_name("…")` will do where `kind` is given.
-        kind: The kind of asset; needed where `asset` does not tell it.
+        asset: What a step returned; with `kind` also a uuid or `by_name("…")`.
+        kind: The kind of asset; required for a uuid or a name.
 
     Raises:
-        InvalidArgumentError: It is not clear what is meant; nothing was sent.
-        NameLookupError: The name stands for nothing, or for several things.
+        InvalidArgumentError: The kind is not known; no request was sent.
+        NameLookupError: No asset has the name, or several have it.
         NotFoundError: There is no such asset for this account.
         GeoboxError: It was not deleted, or it is not known whether it was.
 
@@ -105,17 +106,19 @@ async def adelete_asset(
 def make_temporary(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
-    """Has Geobox delete a layer or raster after a day: `POST …/{uuid}/makeTemporary/`.
+    """Makes a layer or raster temporary: `POST …/{uuid}/makeTemporary/`.
+
+    Geobox deletes it after a day.
 
     Args:
         credentials: The account.
-        asset: What a step returned; its uuid or `by_name("…")` will do where `kind` is given.
-        kind: "vector" or "raster"; needed where `asset` does not tell it.
+        asset: What a step returned; with `kind` also a uuid or `by_name("…")`.
+        kind: "vector" or "raster"; required for a uuid or a name.
 
     Raises:
-        InvalidArgumentError: It is not clear what is meant, or no layer and no raster; nothing was
-            sent.
-        NameLookupError: The name stands for nothing, or for several things.
+        InvalidArgumentError: The kind is not known, or is neither a layer nor a raster; no request
+            was sent.
+        NameLookupError: No asset has the name, or several have it.
         GeoboxError: The request failed.
 
     Example:
@@ -130,7 +133,7 @@ def make_temporary(
 async def amake_temporary(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
-    """Has Geobox delete a layer or raster after a day. Async twin of `make_temporary`."""
+    """Makes a layer or raster temporary. Async twin of `make_temporary`."""
     await _change(ASYNC_MODE, credentials, "make_temporary", asset, kind)
 
 
@@ -138,17 +141,17 @@ async def amake_temporary(
 def make_permanent(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
-    """Has Geobox keep a temporary layer or raster: `POST …/{uuid}/makePermanent/`.
+    """Makes a temporary layer or raster permanent: `POST …/{uuid}/makePermanent/`.
 
     Args:
         credentials: The account.
-        asset: What a step returned; its uuid or `by_name("…")` will do where `kind` is given.
-        kind: "vector" or "raster"; needed where `asset` does not tell it.
+        asset: What a step returned; with `kind` also a uuid or `by_name("…")`.
+        kind: "vector" or "raster"; required for a uuid or a name.
 
     Raises:
-        InvalidArgumentError: It is not clear what is meant, or no layer and no raster; nothing was
-            sent.
-        NameLookupError: The name stands for nothing, or for several things.
+        InvalidArgumentError: The kind is not known, or is neither a layer nor a raster; no request
+            was sent.
+        NameLookupError: No asset has the name, or several have it.
         GeoboxError: The request failed.
 
     Example:
@@ -163,7 +166,7 @@ def make_permanent(
 async def amake_permanent(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
-    """Has Geobox keep a temporary layer or raster. Async twin of `make_permanent`."""
+    """Makes a temporary layer or raster permanent. Async twin of `make_permanent`."""
     await _change(ASYNC_MODE, credentials, "make_permanent", asset, kind)
 
 

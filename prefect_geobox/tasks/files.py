@@ -1,4 +1,4 @@
-"""Files: uploaded, published, downloaded."""
+"""Prefect tasks that upload and download files."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from prefect import task
 from prefect.assets import Asset
 from prefect.cache_policies import NO_CACHE
 
+from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.http.multipart_upload import readable_file
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations._inputs import AssetLike, ByName, Input, Resource, to_input
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import parameter, run_logger
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.ownership.submit_once import (
     OwnedSubmission,
     Reattach,
-    check_owning,
+    check_ownership,
     digest_of,
     submit_once,
 )
 from prefect_geobox.reporting.assets import local_file_asset, materialize, referenced_assets
-from prefect_geobox.reporting.summary import StepSummary, leave_summary
+from prefect_geobox.reporting.summary import StepSummary, write_summary
 from prefect_geobox.reporting.transfer_report import TransferReport
 from prefect_geobox.tasks._lifecycle import open_client, show_output
 
@@ -51,21 +52,21 @@ def upload_file(
 ) -> OutputAsset:
     """Uploads a file, streamed from disk: `POST files/`.
 
-    A retry of the flow run or of the task finds a file that it has uploaded already, by its name
-    and content.
+    A retry of the flow run or of the task finds a file that was uploaded before, by its name and
+    content.
 
     Args:
         credentials: The account.
         path: The file.
-        key: Tells apart uploads of equal files that a retry could mix up.
-        reattach: "run" looks for what earlier attempts of this flow run have uploaded; "deployment"
-            also takes over what crashed or failed runs of the same deployment have.
+        key: Distinguishes uploads of equal files whose order may change in a retry.
+        reattach: "run" finds what earlier attempts of this flow run have uploaded; "deployment"
+            also adopts what crashed or failed runs of the same deployment have uploaded.
 
     Raises:
-        FileNotFoundError: There is no such file; nothing was sent.
-        OSError: It is a folder or cannot be read; nothing was sent.
-        InvalidArgumentError: It is empty; nothing was sent.
-        GeoboxError: The server refused it, or the connection broke.
+        FileNotFoundError: There is no such file; no request was sent.
+        OSError: It is a folder or cannot be read; no request was sent.
+        InvalidArgumentError: It is empty; no request was sent.
+        GeoboxError: The server rejected it, or the connection broke.
 
     Example:
         ```python
@@ -95,7 +96,7 @@ async def _upload(
     key: str | None,
     reattach: Reattach,
 ) -> OutputAsset:
-    check_owning("resubmit", reattach)
+    check_ownership("resubmit", reattach)
     file = readable_file(path)
     size = file.stat().st_size
     began = time.monotonic()
@@ -144,27 +145,26 @@ def download_file(
 ) -> Path:
     """Downloads a file, or the file of a raster: `GET files/{uuid}/download/`.
 
-    It is streamed to a temporary name beside its place and renamed when it is whole. Where the
-    connection breaks it is taken up again from there, if the server allows that. A file that is
-    there already is not overwritten; one with the very same content, such as a retry finds, is left
-    as it is.
+    It is streamed to a temporary file in the target folder and renamed when it is complete. After a
+    broken connection the download resumes at that point, if the server supports that. An existing
+    file is not overwritten; one with the same content, such as a retry finds, is left as it is.
 
     Args:
         credentials: The account.
         file: The file or raster; a bare uuid or a name is that of a file.
-        path: Where it goes; a folder, with a slash at its end or there already, takes it under the
-            name that the server gives it. Folders that are missing are made.
-        overwrite: Whether another file that is there already is replaced.
+        path: The target: a file, or a folder if it exists or ends with a slash; in a folder the
+            file gets the name that the server gives it. Missing folders are created.
+        overwrite: Whether an existing file with other content is replaced.
 
     Returns:
-        Where it is.
+        The path of the downloaded file.
 
     Raises:
-        InvalidArgumentError: It is no file and no raster; nothing was sent.
-        NameLookupError: The name stands for nothing, or for several files.
-        FileExistsError: There is another file already.
-        OSError: It cannot be written there.
-        GeoboxError: The server refused, or could not be reached for 30 s.
+        InvalidArgumentError: It is neither a file nor a raster; no request was sent.
+        NameLookupError: No file has the name, or several have it.
+        FileExistsError: Another file exists there.
+        OSError: The target cannot be written.
+        GeoboxError: The server rejected the request, or could not be reached for 30 s.
 
     Example:
         ```python
@@ -201,18 +201,18 @@ async def _download(
         async def download() -> tuple[Input, Path]:
             source = await client.look_up(ref)
             report = TransferReport(f"Download of {source.label}")
-            place = await client.download_file(
+            target = await client.download_file(
                 source, path, overwrite=overwrite, progress_bar=False, on_bytes=report
             )
             await report.finish()
-            return source, place
+            return source, target
 
-        source, place = await mode.call(download())
-        size, seconds = place.stat().st_size, time.monotonic() - began
-        run_logger().info("Downloaded %s (%d bytes) in %.1f s", place, size, seconds)
-        notes = {"Size": f"{size:,} bytes", "Took": f"{seconds:.1f} s", "Place": str(place)}
-        title = f"Downloaded {source.label} to {place.name}"
-        await leave_summary(mode, StepSummary("download-file", title, notes=notes))
-        asset: Asset = local_file_asset(place)
+        source, target = await mode.call(download())
+        size, seconds = target.stat().st_size, time.monotonic() - began
+        run_logger().info("Downloaded %s (%d bytes) in %.1f s", target, size, seconds)
+        notes = {"Size": f"{size:,} bytes", "Took": f"{seconds:.1f} s", "Path": str(target)}
+        title = f"Downloaded {source.label} to {target.name}"
+        await write_summary(mode, StepSummary("download-file", title, notes=notes))
+        asset: Asset = local_file_asset(target)
         materialize(asset, {"bytes": size}, referenced_assets(client.settings, [source]))
-    return place
+    return target

@@ -1,4 +1,4 @@
-"""Functions that use the official SDK, as steps that own what they start."""
+"""`sdk_step`: a function with the official SDK becomes a step that owns what it starts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from typing_extensions import Unpack
 
+from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.api.runner import wait_policy
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
@@ -25,16 +26,16 @@ from prefect_geobox.client.operations._operation import DEFAULTS, StepOptions
 from prefect_geobox.client.submission import Submission
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import run_logger
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
-from prefect_geobox.ownership.submit_once import OwnedSubmission, check_owning
-from prefect_geobox.reporting.summary import StepSummary, leave_summary
-from prefect_geobox.tasks._lifecycle import open_client, see_through, show_output, start_owned
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
+from prefect_geobox.ownership.submit_once import OwnedSubmission, check_ownership
+from prefect_geobox.reporting.summary import StepSummary, write_summary
+from prefect_geobox.tasks._lifecycle import open_client, show_output, submit_step, wait_for_step
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: What such a step returns: what its remote task made, or the remote task where that is nothing;
-#: for several remote tasks a list.
+#: What such a step returns: the output of its remote task, or the remote task if it has none; for
+#: several remote tasks a list of these.
 SdkOutcome = OutputAsset | RemoteTask | list[OutputAsset | RemoteTask]
 
 
@@ -59,33 +60,33 @@ def sdk_step(
 
 
 def sdk_step(function: Callable[..., Any] | None = None, /, **options: Unpack[StepOptions]) -> Any:
-    """Makes a step of a function that starts a remote task with the official SDK.
+    """Turns a function that starts a remote task with the official SDK into a step.
 
-    The function gets a client of the SDK first, and returns what the SDK's method returned: a task
-    or a list of tasks; or the name of what it has made. The step is called with credentials in
-    place of the client. It waits with this package's own engine, and is started once, owned,
-    aborted, resumed and shown like all others. A function with `async def` gets the SDK's client
-    for asyncio, and becomes an async step.
+    The function takes a client of the SDK first, and returns what the SDK's method returned: a task
+    or a list of tasks; or the name of the asset that it has created. The step is called with
+    credentials instead of the client. It waits with the poller of this package, and is started
+    once, owned, aborted, resumed and shown like all other steps. A function with `async def` takes
+    the SDK's client for asyncio, and becomes an async step.
 
-    The function runs in a thread of its own. It should start one thing and not wait for it: if it
-    raises, a retry looks whether a remote task was started in the meantime.
+    The function runs in a thread of its own. It should start one remote task and not wait for it:
+    if it raises, a retry looks up whether a remote task was started meanwhile.
 
     Args:
         function: The function.
         **options: How the step waits, as in `StepOptions`.
 
     Returns:
-        The step; called, it returns what the remote task made, or the remote task where that is
-        nothing; a list of these for a list.
+        The step. It returns the output of the remote task, or the remote task if it has none; a
+        list of these for a list.
 
     Raises:
-        InvalidArgumentError: An option makes no sense.
+        InvalidArgumentError: An option is invalid.
 
     Example:
         ```python
         @sdk_step(timeout=3600)
         def export(client, layer_uuid: str, name: str):
-            # At the top of the module this would set up logging for the whole process.
+            # Imported here: the SDK configures logging for the whole process on import.
             from geobox.enums import FileOutputFormat
 
             layer = client.get_vector(layer_uuid)
@@ -107,7 +108,7 @@ def _step_of(function: Callable[..., Any], given: StepOptions) -> Any:
         raise InvalidArgumentError(f"sdk_step: there is no option {unknown[0]!r}")
     options = {**DEFAULTS, **given}
     wait_policy(options)
-    check_owning(options["on_gone"], options["reattach"])
+    check_ownership(options["on_gone"], options["reattach"])
     own = inspect.signature(function)
     _, *rest = own.parameters.values()
     first = inspect.Parameter(
@@ -154,13 +155,13 @@ async def _run(
             on_gone=options["on_gone"],
             reattach=options["reattach"],
         )
-        started, decision = await start_owned(mode, client, step)
+        started, decision = await submit_step(mode, client, step)
         title = f"Run {function.__name__}"
         if isinstance(started, OutputAsset):
             summary = StepSummary(name, title, notes={"It was": str(decision)})
             await show_output(mode, client, started, summary)
             return started
-        ended = await see_through(
+        ended = await wait_for_step(
             mode,
             client,
             started,
@@ -172,7 +173,7 @@ async def _run(
             outcome_of=lambda tasks: _outcomes(client, tasks),
         )
         if not any(isinstance(outcome, OutputAsset) for outcome in ended.outcome):
-            await leave_summary(mode, ended.summary)
+            await write_summary(mode, ended.summary)
         for outcome in ended.outcome:
             if isinstance(outcome, OutputAsset):
                 await show_output(mode, client, outcome, ended.summary)
@@ -187,15 +188,14 @@ def _submission(
 ) -> Submission[Any]:
     async def send() -> RemoteTask | OutputAsset:
         try:
-            made = await asyncio.to_thread(_call, client, function, args, kwargs)
+            returned = await asyncio.to_thread(_call, client, function, args, kwargs)
         except Exception as error:
-            told = translated(error, client.settings)
-            if told is error:
+            failure = translated(error, client.settings)
+            if failure is error:
                 raise
-            failure = told
         else:
-            return await _started(client, function, made)
-        # Outside of the handler, so that the first error, which may tell a key, is not chained.
+            return await _started(client, function, returned)
+        # Outside the handler: the original error may contain the key and must not be chained.
         raise failure
 
     looked_up: Submission[Any] = client.sending(
@@ -221,27 +221,27 @@ def _call(
         async with make_sdk_client(client.settings, asynchronous=True) as sdk:
             return await function(sdk, *args, **kwargs)
 
-    # In an event loop of its own: whatever it does, it does not keep others from their work.
+    # In an event loop of its own, so that the function cannot block the I/O thread.
     return asyncio.run(call())
 
 
 async def _started(
-    client: AsyncGeoboxClient, function: Callable[..., Any], made: Any
+    client: AsyncGeoboxClient, function: Callable[..., Any], returned: Any
 ) -> RemoteTask | OutputAsset:
-    if isinstance(made, str):
-        return await _named(client, made)
-    tasks = list(made) if isinstance(made, (list, tuple)) else [made]
+    if isinstance(returned, str):
+        return await _named(client, returned)
+    tasks = list(returned) if isinstance(returned, (list, tuple)) else [returned]
     if not tasks or not all(_is_task(each) for each in tasks):
         raise InvalidArgumentError(
             f"{function.__name__} must return a task of the SDK, a list of them, or the name of "
-            f"what it has made; it returned {type(made).__name__}"
+            f"the asset that it has created; it returned {type(returned).__name__}"
         )
     first, *others = [await client.get_task(each.uuid) for each in tasks]
     return first.model_copy(update={"companions": tuple(other.uuid for other in others)})
 
 
-def _is_task(made: Any) -> bool:
-    return isinstance(made, RemoteTask) or type(made).__name__ in ("Task", "AsyncTask")
+def _is_task(returned: Any) -> bool:
+    return isinstance(returned, RemoteTask) or type(returned).__name__ in ("Task", "AsyncTask")
 
 
 async def _named(client: AsyncGeoboxClient, name: str) -> OutputAsset:
@@ -249,9 +249,9 @@ async def _named(client: AsyncGeoboxClient, name: str) -> OutputAsset:
     found = [asset for assets in listed for asset in assets]
     if len(found) == 1:
         return found[0]
-    told = ", ".join(map(str, found)) or "nothing"
+    named = ", ".join(map(str, found)) or "nothing"
     raise NameLookupError(
-        f"The function returned {name!r}, which is the name of {told}. Return the SDK's task, or "
+        f"The function returned {name!r}, which is the name of {named}. Return the SDK's task, or "
         "a name that one asset has.",
         [asset.uuid for asset in found],
     )
@@ -277,7 +277,7 @@ async def _outcomes(
 
 
 def _stable(value: Any) -> Any:
-    """What an argument is, in JSON that is the same in the next attempt."""
+    """Returns an argument as JSON that is equal in each attempt of the run."""
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     if isinstance(value, Mapping):

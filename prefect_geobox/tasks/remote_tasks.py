@@ -10,6 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from typing_extensions import Unpack
 
+from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.api.task_filters import COUNT_DEFAULTS, LIST_DEFAULTS, TaskFilters
 from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.options import flat_signature
@@ -17,7 +18,7 @@ from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress
 from prefect_geobox.client.model.validation import UuidLike
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import named_after_task, rename_task_run, run_logger
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.summary import StepSummary
 from prefect_geobox.tasks._lifecycle import open_client, show_output
 from prefect_geobox.tasks.waiting import (

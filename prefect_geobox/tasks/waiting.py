@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from typing_extensions import Unpack
 
+from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.model.options import flat_signature
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid, checked_uuids
@@ -19,9 +20,9 @@ from prefect_geobox.ownership.run_context import (
     rename_task_run,
     run_logger,
 )
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, RunMode, run_to_completion
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.events import emit_task_event
-from prefect_geobox.tasks._lifecycle import open_client, wait_and_report
+from prefect_geobox.tasks._lifecycle import open_client, wait_for_remote_tasks
 
 
 def _wait_name() -> str:
@@ -155,7 +156,7 @@ async def _wait(
 ) -> list[RemoteTask]:
     policy = WaitPolicy.of(**options)
     with open_client(credentials) as client:
-        return await wait_and_report(
+        return await wait_for_remote_tasks(
             mode,
             client,
             uuids,

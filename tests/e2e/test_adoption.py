@@ -18,7 +18,7 @@ from tests.kit.until import until
 from .rerun_trial import rerun_trial
 from .testbed import side_by_side
 
-TAKEN = "taken over from an earlier run"
+ADOPTED = "adopted from an earlier run"
 ACROSS = {"upload": {"reattach": "deployment"}, "publish": {"reattach": "deployment"}}
 
 
@@ -45,8 +45,8 @@ def test_the_next_run_adopts_what_a_crashed_run_has_left(testbed, paths):
         second = trial.run_deployment(log.stem)
         trial.completed(second, log)
         assert trial.counts == (1, 1)
-        assert trial.decisions() == [TAKEN]
-        assert trial.event_decisions(TAKEN) == [TAKEN]
+        assert trial.decisions() == [ADOPTED]
+        assert trial.event_decisions(ADOPTED) == [ADOPTED]
         assert {r.data["uuid"] for r in testbed.records(second) if r.data["kind"] == "task"} == set(
             trial.geobox.uuids()
         )
@@ -73,7 +73,7 @@ def test_only_one_of_two_next_runs_adopts_it(testbed, paths):
             trial.run = new_owner
             found += trial.decisions()
         assert trial.counts[1] == 2, log.read_text()
-        assert sorted(found) == ["started", TAKEN], log.read_text()
+        assert sorted(found) == ["started", ADOPTED], log.read_text()
 
 
 @pytest.mark.slow
@@ -103,14 +103,16 @@ async def _owners(number: int) -> int:
         record = Record.of(artifact)
         assert record is not None
 
-        async def take(new_owner: str) -> None:
+        async def claim(new_owner: str) -> None:
             async with claimed(client, record, new_owner) as is_ours:
                 if is_ours:
                     await asyncio.sleep(0.02)
-                    await SubmissionLog(client, UUID(int=0), None, "").hand_over(record, new_owner)
+                    await SubmissionLog(client, UUID(int=0), None, "").record_new_owner(
+                        record, new_owner
+                    )
                     wins.append(new_owner)
 
-        await asyncio.gather(*(take(f"run {place}") for place in range(number)))
-        await take("a late run")
-        assert await client.read_variable_by_name(f"geobox-takeover-{record.id}") is None
+        await asyncio.gather(*(claim(f"run {place}") for place in range(number)))
+        await claim("a late run")
+        assert await client.read_variable_by_name(f"geobox-adoption-{record.id}") is None
     return len(wins)

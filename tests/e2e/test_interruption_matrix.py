@@ -81,7 +81,7 @@ def test_an_eviction_leaves(case, outcomes):
     outcome = outcomes[case].result()
     _assert_left(outcome)
     assert outcome.exit_code != 0
-    assert "picked up by a retry" in outcome.log
+    assert "a retry of this run re-attaches" in outcome.log
 
 
 @pytest.mark.parametrize("case", _cases(*TIME_LIMITS, on_timeout="abort"))

@@ -63,7 +63,7 @@ def test_a_retry_says_already_finished(testbed, paths):
 @pytest.mark.slow
 @side_by_side
 def test_a_retry_says_found_after_a_crash(testbed, paths):
-    """Only the intent was recorded, and the remote task is there: it is taken over."""
+    """Only the intent was recorded, and the remote task is there: it is adopted."""
     with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
         ended(trial.first(kill=("sent", "publish-file")))
         process = trial.rerun()
@@ -90,7 +90,7 @@ def test_a_retry_fails_where_its_remote_task_is_gone(testbed, paths):
 
 @pytest.mark.slow
 @side_by_side
-def test_a_retry_starts_anew_what_is_gone_where_that_is_allowed(testbed, paths):
+def test_a_retry_starts_again_what_is_gone_where_that_is_allowed(testbed, paths):
     """With `on_gone="resubmit"` it is started a second time."""
     publish = {"on_gone": "resubmit"}
     with rerun_trial(testbed, "rerun-direct", paths[:1], publish=publish) as trial:
@@ -98,15 +98,15 @@ def test_a_retry_starts_anew_what_is_gone_where_that_is_allowed(testbed, paths):
         trial.geobox.remove(trial.geobox.uuids()[0])
         process = trial.rerun()
         trial.finished(process)
-        assert _says(trial, process, "gone, started anew")
+        assert _says(trial, process, "gone, started again")
         assert trial.counts == (1, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["FAILURE", "ABORTED"])
 @side_by_side
-def test_a_retry_starts_anew_what_has_failed(testbed, paths, how):
-    """A remote task that failed or was aborted in the meantime is not taken up again."""
+def test_a_retry_starts_again_what_has_failed(testbed, paths, how):
+    """A remote task that failed or was aborted in the meantime is not waited for again."""
     with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
         trial.killed_while_waiting()
         uuid = trial.geobox.uuids()[0]
@@ -117,7 +117,7 @@ def test_a_retry_starts_anew_what_has_failed(testbed, paths, how):
                 client.abort_task(uuid)
         process = trial.rerun()
         trial.finished(process)
-        assert _says(trial, process, "failed before, started anew")
+        assert _says(trial, process, "failed before, started again")
         assert trial.counts == (1, 2)
         assert trial.geobox.states() == [how, "SUCCESS"]
 
@@ -126,14 +126,14 @@ def test_a_retry_starts_anew_what_has_failed(testbed, paths, how):
     "flow", ["rerun-direct", pytest.param("rerun-async", marks=pytest.mark.slow)]
 )
 @side_by_side
-def test_a_task_retry_starts_anew_what_has_failed(testbed, paths, flow):
+def test_a_task_retry_starts_again_what_has_failed(testbed, paths, flow):
     """With `retries=1` a publishing that fails remotely is started a second time."""
     with rerun_trial(testbed, flow, paths[:1], retries=1) as trial:
         process = trial.first()
         assert until(trial.is_waiting), process.log.read_text()
         trial.geobox.fail(trial.geobox.uuids()[0])
         trial.finished(process)
-        assert _says(trial, process, "failed before, started anew")
+        assert _says(trial, process, "failed before, started again")
         assert trial.counts == (1, 2)
 
 
@@ -172,7 +172,7 @@ def test_a_flow_retry_in_one_process_starts_nothing_twice(testbed, paths, flow):
 
 @pytest.mark.slow
 @side_by_side
-def test_a_flow_retry_in_one_process_starts_anew_what_has_failed(testbed, paths):
+def test_a_flow_retry_in_one_process_starts_again_what_has_failed(testbed, paths):
     """With `retries=1` of the flow, a publishing that fails remotely is started again."""
     with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
         process = trial.first(retries=1)

@@ -6,8 +6,9 @@ import ctypes
 import threading
 import time
 
-from prefect_geobox.ownership import run_mode as execution
-from prefect_geobox.ownership.run_mode import SYNC_MODE, run_to_completion
+from prefect_geobox.client.api.run_mode import run_to_completion
+from prefect_geobox.ownership.run_modes import SYNC_MODE
+from prefect_geobox.reporting import artifact_writer
 
 
 class TimeIsUp(BaseException):
@@ -18,14 +19,16 @@ def test_threads_that_are_ended_in_the_queue_leave_the_others_their_turn(monkeyp
     """Time limits that end threads which queue to write an artifact keep nobody else from it."""
     goes_on, written, ended = threading.Event(), [], []
     monkeypatch.setattr(
-        execution,
+        artifact_writer,
         "create_markdown_artifact",
         lambda *_, **__: goes_on.wait(20) and written.append(1),
     )
 
     def write():
         try:
-            run_to_completion(SYNC_MODE.create_markdown("key", "text", "description"))
+            run_to_completion(
+                artifact_writer.create_markdown(SYNC_MODE, "key", "text", "description")
+            )
         except TimeIsUp:
             ended.append(1)
 

@@ -12,14 +12,17 @@ from hypothesis import given, strategies as st
 from prefect import flow, task
 from prefect.context import AssetContext, TaskRunContext
 
+from prefect_geobox.client.api.run_mode import run_to_completion
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.tasks import RemoteTask
+from prefect_geobox.client.polling.subscription import WaitStats, WaitUpdate
 from prefect_geobox.ownership.run_context import rename_task_run
-from prefect_geobox.ownership.run_mode import ASYNC_MODE, SYNC_MODE, run_to_completion
+from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.assets import local_file_asset, materialize, prefect_asset
 from prefect_geobox.reporting.markdown import escaped
 from prefect_geobox.reporting.summary import StepSummary, summary_markdown
-from prefect_geobox.reporting.svg_map import LARGEST_SVG, MapUnavailableError, draw_map
+from prefect_geobox.reporting.svg_map import MAX_SVG_BYTES, MapUnavailableError, draw_map
+from prefect_geobox.reporting.wait_report import WaitReport
 from tests.kit.sample_data import DATA
 
 
@@ -40,7 +43,7 @@ def test_a_map_of_polygons_is_small_and_well_formed():
     """The map of 177 countries is well-formed SVG within its limit and draws every part."""
     drawing = draw_map(_features("countries.geojson"), "countries & <more>")
     root = ElementTree.fromstring(drawing.svg)
-    assert len(drawing.svg) <= LARGEST_SVG
+    assert len(drawing.svg) <= MAX_SVG_BYTES
     assert drawing.drawn == drawing.parts >= 177
     assert len(root.findall(f"{SVG}g/{SVG}path")) == drawing.parts
     assert root.find(f"{SVG}title").text == "countries & <more>"
@@ -78,7 +81,7 @@ def test_every_layer_has_a_map_within_the_limit(features):
     """However many parts a layer has, its map fits, and says how many of them it draws."""
     drawing = draw_map(features)
     ElementTree.fromstring(drawing.svg)
-    assert len(drawing.svg) <= LARGEST_SVG
+    assert len(drawing.svg) <= MAX_SVG_BYTES
     assert 1 <= drawing.drawn <= drawing.parts
     assert drawing.parts == max(len(features), drawing.parts)
 
@@ -196,7 +199,7 @@ def test_a_task_run_can_be_renamed_from_within():
 
 
 def test_a_blocking_step_must_not_suspend():
-    """Driving a coroutine that really suspends is an error, not a silent nothing."""
+    """A coroutine that suspends in a blocking step is an error."""
     import asyncio
 
     async def suspends():
@@ -210,8 +213,27 @@ def test_a_blocking_step_must_not_suspend():
         run_to_completion(suspends())
 
 
-async def test_both_executions_return_what_the_work_returns():
-    """Blocking and awaiting execution give the same value of the same work."""
+def test_an_outage_is_logged_when_it_begins_and_when_it_ends(caplog):
+    """However often a wait fails in an outage, two lines report it, the second its duration."""
+    task = RemoteTask.from_payload({"uuid": "u-1", "state": "PROGRESS", "name": "job"})
+    report = WaitReport(SYNC_MODE, ["u-1"], show_progress=False)
+    updates = [
+        WaitUpdate(task, stats=WaitStats(outage_seconds=3.0)),
+        WaitUpdate(task, stats=WaitStats(outage_seconds=3.0), trouble="503"),
+        WaitUpdate(task, stats=WaitStats(outage_seconds=3.0), trouble="503"),
+        WaitUpdate(task, stats=WaitStats(outage_seconds=7.5)),
+    ]
+    with caplog.at_level("INFO", logger="prefect_geobox"):
+        for update in updates:
+            run_to_completion(report(update))
+    assert [record.getMessage() for record in caplog.records[1:]] == [
+        "No contact while waiting for remote task job; retrying. 503",
+        "Connection restored after 4.5 s.",
+    ]
+
+
+async def test_both_run_modes_return_the_result_of_the_work():
+    """Blocking and awaiting modes return the same value for the same work."""
 
     async def work():
         return 7
