@@ -7,12 +7,11 @@ import os
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from typing_extensions import Self, Unpack
 
 from prefect_geobox.client.api.progress_bar import progress_listener
-from prefect_geobox.client.api.runner import passed_on, wait_policy
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.http.encoding import Form, Params
@@ -25,9 +24,9 @@ from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress, TaskState
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid, checked_uuids
 from prefect_geobox.client.operations._inputs import AssetLike
-from prefect_geobox.client.operations._operation import Operation
+from prefect_geobox.client.operations._operation import BoundOperation, Operation
 from prefect_geobox.client.operations._publishing import PublishOptions
-from prefect_geobox.client.operations.files import publish_file
+from prefect_geobox.client.operations.files import publishing_of_output
 from prefect_geobox.client.polling.policy import Action, WaitPolicy
 from prefect_geobox.client.polling.subscription import WaitUpdate
 
@@ -308,26 +307,31 @@ class GeoboxClient:
         """Starts an operation and does not wait, as `AsyncGeoboxClient.start`."""
         return _block(self.aio.start(operation, *args, **kwargs))
 
-    def run(self, operation: Operation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Starts an operation and waits for what comes of it, as `AsyncGeoboxClient.run`."""
-        arguments = operation.bind(args, kwargs)
-        policy = wait_policy(arguments)
-        began = self.aio.clock.monotonic()
-        request, task = _block(self.aio.started(operation, arguments))
-        shows = arguments["progress_bar"]
-        waiting = self.aio.waiting(
-            [task.uuid, *task.companions],
-            policy,
-            with_progress=shows,
-            asked=request.asked,
-            began=began,
-        )
-        with progress_listener(None, show=shows) as listener:
-            tasks = waiting.run(listener)
-        outcome = _block(self.aio.outcome(operation, request, tasks, arguments))
-        if request.publish_as is not None:
-            options = passed_on(arguments, publish_file)
-            outcome = self.run(publish_file, outcome, request.publish_as, **options)
+    @overload
+    def run(self, operation: Operation[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    @overload
+    def run(
+        self, operation: Operation[..., R], *args: Any, on_update: OnUpdate | None, **kwargs: Any
+    ) -> R: ...
+
+    # No operation has a parameter `on_update`.
+    def run(  # type: ignore[misc]
+        self,
+        operation: Operation[..., R],
+        *args: Any,
+        on_update: OnUpdate | None = None,
+        **kwargs: Any,
+    ) -> R:
+        """Starts an operation and returns its output, as `AsyncGeoboxClient.run`."""
+        bound: BoundOperation[Any] | None = operation.bind(args, kwargs)
+        outcome: Any = None
+        while bound is not None:
+            request, waiting = _block(self.aio.begun(bound))
+            with progress_listener(on_update, show=bound.progress_bar) as listener:
+                tasks = waiting.run(listener)
+            outcome = _block(self.aio.outcome(bound, request, tasks))
+            bound = publishing_of_output(bound, request, outcome)
         return cast("R", outcome)
 
     def get_features(

@@ -6,10 +6,15 @@ from typing import Any, get_args
 
 from typing_extensions import Unpack
 
-from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.operations._inputs import FileLike, Resource, to_input
-from prefect_geobox.client.operations._operation import Evidence, LayerOptions, creates_asset
+from prefect_geobox.client.operations._operation import (
+    BoundOperation,
+    Evidence,
+    LayerOptions,
+    creates_asset,
+)
 from prefect_geobox.client.operations._publishing import (
     PUBLISH_TASK_NAMES,
     PublishAs,
@@ -30,9 +35,6 @@ from prefect_geobox.client.operations._request import Request, literally
     endpoint="POST files/{uuid}/publish/",
     row=1,
     evidence=Evidence.CONFIRMED,
-    label="name",
-    brief="publish",
-    done="published",
 )
 def publish_file(
     file: FileLike,
@@ -107,6 +109,21 @@ def publish_file(
         finish=finish,
         task_names=_task_names(publish_as),
     )
+
+
+def publishing_of_output(
+    bound: BoundOperation[Any], request: Request, output: Any
+) -> BoundOperation[OutputAsset] | None:
+    """The publishing of the file that an operation made, where that was asked for.
+
+    Args:
+        bound: The operation.
+        request: The request that started it.
+        output: Its output.
+    """
+    if request.publish_as is None:
+        return None
+    return bound.then(publish_file, output, request.publish_as)
 
 
 def _task_names(publish_as: PublishAs | None) -> tuple[str, ...]:

@@ -9,12 +9,40 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
+from typing_extensions import TypedDict
+
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.validation import positive_seconds, seconds_or_none
 
 #: What to do with the remote task when a wait is cancelled or runs out of time.
 Action = Literal["abort", "leave"]
+
+
+class WaitOptions(TypedDict, total=False):
+    """How to wait for remote tasks.
+
+    Attributes:
+        timeout: Seconds from now until the wait ends; None, the default, for no limit.
+        interval: The shortest pause between polls, in seconds; above 0; 1 by default.
+        max_interval: The longest pause, in seconds; above 0; 30 by default.
+        outage: Seconds of unbroken failure that are tolerated; 300 by default.
+        retry: Instead of `outage`: the number of attempts that may fail in a row.
+        progress_bar: Whether to read the progress too and show it; True by default.
+        on_cancel: "abort", the default, or "leave" the remote task when the wait is cancelled.
+        on_timeout: "abort" or "leave" the remote task when the time is up. By default the one that
+            an operation has started is aborted, and one that is only waited for is left.
+    """
+
+    timeout: float | None
+    interval: float
+    max_interval: float
+    outage: float
+    retry: int | None
+    progress_bar: bool
+    on_cancel: Action
+    on_timeout: Action
+
 
 #: Tolerates five minutes without contact.
 _OUTAGE_RETRY: Final = RetryPolicy(budget=300.0)
