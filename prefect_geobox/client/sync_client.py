@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from typing_extensions import Self, Unpack
 
 from prefect_geobox.client.api.progress_bar import progress_listener
+from prefect_geobox.client.api.runner import with_parameters_of
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.http.encoding import Form, Params
@@ -23,10 +24,14 @@ from prefect_geobox.client.http.settings import DEFAULT_TIMEOUT, ConnectionSetti
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress, TaskState
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid, checked_uuids
-from prefect_geobox.client.operations._inputs import AssetLike
+from prefect_geobox.client.operations._inputs import AssetLike, FileLike
 from prefect_geobox.client.operations._operation import BoundOperation, Operation
-from prefect_geobox.client.operations._publishing import PublishOptions
-from prefect_geobox.client.operations.files import publishing_of_output
+from prefect_geobox.client.operations.files import (
+    PublishFileOptions,
+    PublishOptions,
+    publish_file,
+    publishing_of_output,
+)
 from prefect_geobox.client.polling.policy import Action, WaitPolicy
 from prefect_geobox.client.polling.subscription import WaitUpdate
 
@@ -303,9 +308,30 @@ class GeoboxClient:
             )
         )
 
-    def start(self, operation: Operation[P, Any], *args: P.args, **kwargs: P.kwargs) -> RemoteTask:
+    @overload
+    def start(
+        self, operation: Operation[P, Any], *args: P.args, **kwargs: P.kwargs
+    ) -> RemoteTask: ...
+
+    @overload
+    def start(
+        self,
+        operation: Operation[..., Any],
+        *args: Any,
+        notify: Callable[[str], None],
+        **kwargs: Any,
+    ) -> RemoteTask: ...
+
+    # No operation has a parameter `notify`.
+    def start(  # type: ignore[misc]
+        self,
+        operation: Operation[..., Any],
+        *args: Any,
+        notify: Callable[[str], None] = logger.warning,
+        **kwargs: Any,
+    ) -> RemoteTask:
         """Starts an operation and does not wait, as `AsyncGeoboxClient.start`."""
-        return _block(self.aio.start(operation, *args, **kwargs))
+        return _block(self.aio.start(operation, *args, notify=notify, **kwargs))
 
     @overload
     def run(self, operation: Operation[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -363,7 +389,7 @@ class GeoboxClient:
 
     def start_publish(
         self,
-        file: UuidLike,
+        file: FileLike,
         name: str,
         *,
         notify: Callable[[str], None] = logger.warning,
@@ -372,38 +398,17 @@ class GeoboxClient:
         """Starts to publish a file, as `AsyncGeoboxClient.start_publish`."""
         return _block(self.aio.start_publish(file, name, notify=notify, **options))
 
+    @with_parameters_of(publish_file)
     def publish_file(
         self,
-        file: UuidLike,
+        file: FileLike,
         name: str,
         *,
-        timeout: float | None = None,
-        interval: float = 1.0,
-        max_interval: float = 30.0,
-        outage: float = 300.0,
-        retry: int | None = None,
-        progress_bar: bool = True,
-        on_cancel: Action = "abort",
-        on_timeout: Action = "abort",
         on_update: OnUpdate | None = None,
-        **options: Unpack[PublishOptions],
+        **options: Unpack[PublishFileOptions],
     ) -> OutputAsset:
         """Publishes a file and waits for the layer, as `AsyncGeoboxClient.publish_file`."""
-        policy = WaitPolicy.of(
-            timeout=timeout,
-            interval=interval,
-            max_interval=max_interval,
-            outage=outage,
-            retry=retry,
-            on_cancel=on_cancel,
-            on_timeout=on_timeout,
-        )
-        began = self.aio.clock.monotonic()
-        task = self.start_publish(file, name, **options)
-        waiting = self.aio.waiting([task.uuid], policy, with_progress=progress_bar, began=began)
-        with progress_listener(on_update, show=progress_bar) as listener:
-            ended = waiting.run(listener)[0]
-        return _block(self.aio.require_output(ended, name))
+        return self.run(publish_file, file, name, on_update=on_update, **options)
 
 
 def _block(work: Coroutine[Any, Any, T]) -> T:

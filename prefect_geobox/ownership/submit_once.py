@@ -52,8 +52,8 @@ class OwnershipOptions(TypedDict, total=False):
     """
 
     key: str | None
-    on_gone: OnGone
-    reattach: Reattach
+    on_gone: Literal["resubmit", "fail"]
+    reattach: Literal["run", "deployment"]
 
 
 #: The options of ownership where none are given.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, cast, overload
@@ -37,6 +38,7 @@ from prefect_geobox.client.submission import Submission
 
 P = ParamSpec("P")
 R = TypeVar("R")
+M = TypeVar("M", bound=Callable[..., Any])
 
 logger = logging.getLogger(__name__)
 
@@ -90,19 +92,40 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
             )
         )
 
+    @overload
     async def start(
         self, operation: Operation[P, Any], *args: P.args, **kwargs: P.kwargs
+    ) -> RemoteTask: ...
+
+    # A keyword of its own cannot be typed together with those of an operation.
+    @overload
+    async def start(
+        self,
+        operation: Operation[..., Any],
+        *args: Any,
+        notify: Callable[[str], None],
+        **kwargs: Any,
+    ) -> RemoteTask: ...
+
+    # No operation has a parameter `notify`.
+    async def start(  # type: ignore[misc]
+        self,
+        operation: Operation[..., Any],
+        *args: Any,
+        notify: Callable[[str], None] = logger.warning,
+        **kwargs: Any,
     ) -> RemoteTask:
         """Starts an operation and does not wait.
 
         Args:
             operation: One of `prefect_geobox.client.operations`.
             *args: Its parameters.
+            notify: As in `start_task`.
             **kwargs: Its parameters; no options of waits.
 
         Raises:
-            InvalidArgumentError: A parameter makes no sense; nothing was sent.
-            NameLookupError: A name stands for nothing, or for several things.
+            InvalidArgumentError: An argument is invalid; no request was sent.
+            NameLookupError: No input or several inputs have the name.
             GeoboxError: The server refused, or it is not known whether it started anything.
 
         Example:
@@ -111,13 +134,13 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
             ```
         """
         _refuse_wait_options(kwargs)
-        _, task = await self.started(operation.bind(args, kwargs))
+        _, task = await self.started(operation.bind(args, kwargs), notify=notify)
         return task
 
     @overload
     async def run(self, operation: Operation[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
 
-    # A keyword between those of an operation cannot be typed together with them.
+    # A keyword of its own cannot be typed together with those of an operation.
     @overload
     async def run(
         self,
@@ -355,6 +378,24 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
                 [task],
             )
         return asset
+
+
+def with_parameters_of(operation: Operation[..., Any]) -> Callable[[M], M]:
+    """Gives a method the signature of an operation, for `help()`, with its own keywords last.
+
+    Args:
+        operation: The operation that the method carries out.
+    """
+
+    def sign(method: M) -> M:
+        signature = inspect.signature(method)
+        first, *others = signature.parameters.values()
+        own = [each for each in others if each.kind is each.KEYWORD_ONLY]
+        parameters = [first, *operation.signature.parameters.values(), *own]
+        method.__dict__["__signature__"] = signature.replace(parameters=parameters)
+        return method
+
+    return sign
 
 
 def _is_called(asset: OutputAsset, name: str) -> bool:
