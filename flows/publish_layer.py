@@ -37,17 +37,14 @@ from prefect_geobox import (
     GeoboxError,
     OutputAsset,
     abort_remote_tasks,
+    by_name,
     publish_file,
     upload_file,
 )
+from prefect_geobox.client import operations
 from prefect_geobox.client.http.multipart_upload import readable_file
 from prefect_geobox.client.http.retry import RetryPolicy
-from prefect_geobox.client.operations._publishing import (
-    PublishAs,
-    check_publishing,
-    suggested_publish_as,
-)
-from prefect_geobox.client.polling.policy import WaitPolicy
+from prefect_geobox.client.operations.files import PublishAs, suggested_publish_as
 
 IfExists = Literal["number", "fail"]
 
@@ -215,9 +212,14 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _check_options(options: argparse.Namespace) -> None:
-    WaitPolicy.of(timeout=options.timeout)
     name = "layer" if options.name is None else options.name
-    check_publishing(name, {"publish_as": options.publish_as, "input_srid": options.srid})
+    given = {
+        "publish_as": options.publish_as,
+        "input_srid": options.srid,
+        "timeout": options.timeout,
+    }
+    # Nothing is uploaded yet: the name stands for the file.
+    operations.publish_file.bind((by_name(options.file), name), given).request()
 
 
 def _summary(

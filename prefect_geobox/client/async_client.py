@@ -7,22 +7,18 @@ from collections.abc import Callable
 
 from typing_extensions import Unpack
 
-from prefect_geobox.client.api.progress_bar import progress_listener
-from prefect_geobox.client.api.runner import AsyncOperationVerbs
+from prefect_geobox.client.api.runner import AsyncOperationVerbs, with_parameters_of
 from prefect_geobox.client.http.settings import CONNECTION_DEFAULTS, ConnectionOptions
-from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.options import flat_signature
 from prefect_geobox.client.model.tasks import RemoteTask
-from prefect_geobox.client.model.validation import UuidLike, checked_uuid
-from prefect_geobox.client.operations._publishing import (
-    PUBLISH_TASK_NAMES,
+from prefect_geobox.client.operations._inputs import FileLike
+from prefect_geobox.client.operations.files import (
+    PublishFileOptions,
     PublishOptions,
-    check_publishing,
-    publish_form,
+    publish_file,
 )
-from prefect_geobox.client.polling.policy import Action, WaitPolicy
 from prefect_geobox.client.polling.wait_call import Listener
-from prefect_geobox.client.submission import Submission
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +51,7 @@ class AsyncGeoboxClient(AsyncOperationVerbs):
 
     async def start_publish(
         self,
-        file: UuidLike,
+        file: FileLike,
         name: str,
         *,
         notify: Callable[[str], None] = logger.warning,
@@ -64,84 +60,42 @@ class AsyncGeoboxClient(AsyncOperationVerbs):
         """Starts to publish an uploaded file: `POST files/{uuid}/publish/`. Does not wait.
 
         Args:
-            file: What `upload_file` returned, or the uuid of a file.
+            file: What `upload_file` returned, the uuid of a file, or `by_name("…")`.
             name: The name of the new layer.
             notify: As in `start_task`.
-            **options: How to publish it, as in `PublishOptions`: `publish_as` ("vector", "raster",
+            **options: How to publish it, as in `publish_file`: `publish_as` ("vector", "raster",
                 "model3d", "tiles3d" or "table"; by default what the file's format suggests),
                 `input_srid` and others.
 
         Raises:
-            InvalidArgumentError: An argument makes no sense; nothing was sent.
+            InvalidArgumentError: An argument is invalid; no request was sent.
+            NameLookupError: No file or several files have the name.
             GeoboxError: The server refused, or it is not known whether it started anything.
         """
-        uuid = checked_uuid("file", file)
-        check_publishing(name, options)
-        if not isinstance(file, OutputAsset) or "file_type" not in file.data:
-            file = await self.get_asset(AssetKind.FILE, uuid)
-        return await self.submit(self.publishing(file, name, notify=notify, **options))
+        return await self.start(publish_file, file, name, notify=notify, **options)
 
-    def publishing(
-        self,
-        file: OutputAsset,
-        name: str,
-        *,
-        notify: Callable[[str], None] = logger.warning,
-        **options: Unpack[PublishOptions],
-    ) -> Submission[RemoteTask]:
-        """The publishing of a file, ready to be sent by `submit`. Arguments as in `start_publish`.
-
-        Raises:
-            InvalidArgumentError: An argument makes no sense.
-        """
-        form = publish_form(file, name, options)
-        return self.sending(
-            f"The publishing of {file.name or file.uuid} as {name}",
-            "POST",
-            f"files/{file.uuid}/publish/",
-            form,
-            names=PUBLISH_TASK_NAMES.get(form["publish_as"], ()),
-            notify=notify,
-        )
-
+    @with_parameters_of(publish_file)
     async def publish_file(
         self,
-        file: UuidLike,
+        file: FileLike,
         name: str,
         *,
-        timeout: float | None = None,
-        interval: float = 1.0,
-        max_interval: float = 30.0,
-        outage: float = 300.0,
-        retry: int | None = None,
-        progress_bar: bool = True,
-        on_cancel: Action = "abort",
-        on_timeout: Action = "abort",
         on_update: Listener | None = None,
-        **options: Unpack[PublishOptions],
+        **options: Unpack[PublishFileOptions],
     ) -> OutputAsset:
         """Publishes an uploaded file, waits for it and returns the new layer.
 
         Calls `POST files/{uuid}/publish/`, then what `wait_for_task` calls.
 
-        Arguments are those of `start_publish` and `wait_for_task`.
+        Args:
+            file: What `upload_file` returned, the uuid of a file, or `by_name("…")`.
+            name: The name of the new layer.
+            on_update: As in `wait_for_task`.
+            **options: As of `start_publish` and `wait_for_task`; `temporary=True` makes the layer
+                temporary.
 
         Raises:
             InvalidResponseError: It succeeded, but its result names no asset.
             GeoboxError: As `start_publish` and `wait_for_task`.
         """
-        policy = WaitPolicy.of(
-            timeout=timeout,
-            interval=interval,
-            max_interval=max_interval,
-            outage=outage,
-            retry=retry,
-            on_cancel=on_cancel,
-            on_timeout=on_timeout,
-        )
-        began = self.clock.monotonic()
-        task = await self.start_publish(file, name, **options)
-        waiting = self.wait_call([task.uuid], policy, with_progress=progress_bar, began=began)
-        with progress_listener(on_update, show=progress_bar) as listener:
-            ended = (await waiting.arun(listener))[0]
-        return await self.require_output(ended, name)
+        return await self.run(publish_file, file, name, on_update=on_update, **options)

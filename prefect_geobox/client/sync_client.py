@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from typing_extensions import Self, Unpack
 
 from prefect_geobox.client.api.progress_bar import progress_listener
-from prefect_geobox.client.api.runner import passed_on, wait_policy
+from prefect_geobox.client.api.runner import with_parameters_of
 from prefect_geobox.client.api.task_filters import COUNT_DEFAULTS, LIST_DEFAULTS, TaskFilters
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
@@ -29,11 +29,15 @@ from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.options import flat_signature
 from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid, checked_uuids
-from prefect_geobox.client.operations._inputs import AssetLike
-from prefect_geobox.client.operations._operation import Operation
-from prefect_geobox.client.operations._publishing import PublishOptions
-from prefect_geobox.client.operations.files import publish_file
-from prefect_geobox.client.polling.policy import WAIT_DEFAULTS, Action, WaitOptions, WaitPolicy
+from prefect_geobox.client.operations._inputs import AssetLike, FileLike
+from prefect_geobox.client.operations._operation import BoundOperation, Operation
+from prefect_geobox.client.operations.files import (
+    PublishFileOptions,
+    PublishOptions,
+    publish_file,
+    publishing_of_output,
+)
+from prefect_geobox.client.polling.policy import WAIT_DEFAULTS, WaitOptions, WaitPolicy
 from prefect_geobox.client.polling.subscription import WaitUpdate
 
 T = TypeVar("T")
@@ -248,30 +252,56 @@ class GeoboxClient:
             )
         )
 
-    def start(self, operation: Operation[P, Any], *args: P.args, **kwargs: P.kwargs) -> RemoteTask:
-        """Starts an operation and does not wait, as `AsyncGeoboxClient.start`."""
-        return _block(self.aio.start(operation, *args, **kwargs))
+    @overload
+    def start(
+        self, operation: Operation[P, Any], *args: P.args, **kwargs: P.kwargs
+    ) -> RemoteTask: ...
 
-    def run(self, operation: Operation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Starts an operation and waits for what comes of it, as `AsyncGeoboxClient.run`."""
-        arguments = operation.bind(args, kwargs)
-        policy = wait_policy(arguments)
-        began = self.aio.clock.monotonic()
-        request, task = _block(self.aio.started(operation, arguments))
-        shows = arguments["progress_bar"]
-        waiting = self.aio.wait_call(
-            [task.uuid, *task.companions],
-            policy,
-            with_progress=shows,
-            request=request.asked,
-            began=began,
-        )
-        with progress_listener(None, show=shows) as listener:
-            tasks = waiting.run(listener)
-        outcome = _block(self.aio.outcome(operation, request, tasks, arguments))
-        if request.publish_as is not None:
-            options = passed_on(arguments, publish_file)
-            outcome = self.run(publish_file, outcome, request.publish_as, **options)
+    @overload
+    def start(
+        self,
+        operation: Operation[..., Any],
+        *args: Any,
+        notify: Callable[[str], None],
+        **kwargs: Any,
+    ) -> RemoteTask: ...
+
+    # No operation has a parameter `notify`.
+    def start(  # type: ignore[misc]
+        self,
+        operation: Operation[..., Any],
+        *args: Any,
+        notify: Callable[[str], None] = logger.warning,
+        **kwargs: Any,
+    ) -> RemoteTask:
+        """Starts an operation and does not wait, as `AsyncGeoboxClient.start`."""
+        return _block(self.aio.start(operation, *args, notify=notify, **kwargs))
+
+    @overload
+    def run(self, operation: Operation[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    @overload
+    def run(
+        self, operation: Operation[..., R], *args: Any, on_update: OnUpdate | None, **kwargs: Any
+    ) -> R: ...
+
+    # No operation has a parameter `on_update`.
+    def run(  # type: ignore[misc]
+        self,
+        operation: Operation[..., R],
+        *args: Any,
+        on_update: OnUpdate | None = None,
+        **kwargs: Any,
+    ) -> R:
+        """Starts an operation and returns its output, as `AsyncGeoboxClient.run`."""
+        bound: BoundOperation[Any] | None = operation.bind(args, kwargs)
+        outcome: Any = None
+        while bound is not None:
+            request, waiting = _block(self.aio.begun(bound))
+            with progress_listener(on_update, show=bound.progress_bar) as listener:
+                tasks = waiting.run(listener)
+            outcome = _block(self.aio.outcome(bound, request, tasks))
+            bound = publishing_of_output(bound, request, outcome)
         return cast("R", outcome)
 
     def get_features(
@@ -303,7 +333,7 @@ class GeoboxClient:
 
     def start_publish(
         self,
-        file: UuidLike,
+        file: FileLike,
         name: str,
         *,
         notify: Callable[[str], None] = logger.warning,
@@ -312,38 +342,17 @@ class GeoboxClient:
         """Starts to publish a file, as `AsyncGeoboxClient.start_publish`."""
         return _block(self.aio.start_publish(file, name, notify=notify, **options))
 
+    @with_parameters_of(publish_file)
     def publish_file(
         self,
-        file: UuidLike,
+        file: FileLike,
         name: str,
         *,
-        timeout: float | None = None,
-        interval: float = 1.0,
-        max_interval: float = 30.0,
-        outage: float = 300.0,
-        retry: int | None = None,
-        progress_bar: bool = True,
-        on_cancel: Action = "abort",
-        on_timeout: Action = "abort",
         on_update: OnUpdate | None = None,
-        **options: Unpack[PublishOptions],
+        **options: Unpack[PublishFileOptions],
     ) -> OutputAsset:
         """Publishes a file and waits for the layer, as `AsyncGeoboxClient.publish_file`."""
-        policy = WaitPolicy.of(
-            timeout=timeout,
-            interval=interval,
-            max_interval=max_interval,
-            outage=outage,
-            retry=retry,
-            on_cancel=on_cancel,
-            on_timeout=on_timeout,
-        )
-        began = self.aio.clock.monotonic()
-        task = self.start_publish(file, name, **options)
-        waiting = self.aio.wait_call([task.uuid], policy, with_progress=progress_bar, began=began)
-        with progress_listener(on_update, show=progress_bar) as listener:
-            ended = waiting.run(listener)[0]
-        return _block(self.aio.require_output(ended, name))
+        return self.run(publish_file, file, name, on_update=on_update, **options)
 
 
 def _block(work: Coroutine[Any, Any, T]) -> T:

@@ -20,6 +20,7 @@ from uuid import UUID
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
+from typing_extensions import TypedDict
 
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.model.assets import OutputAsset
@@ -38,6 +39,25 @@ _CHUNK_BYTES: Final = 1024 * 1024
 
 OnGone = Literal["resubmit", "fail"]
 Reattach = Literal["run", "deployment"]
+
+
+class OwnershipOptions(TypedDict, total=False):
+    """How a step owns the remote task that it starts.
+
+    Attributes:
+        key: Tells apart steps with equal arguments that a retry could mix up.
+        on_gone: "resubmit" or, by default, "fail" where a retry finds that its remote task does
+            not exist any more.
+        reattach: "run", the default, or "deployment": whose earlier attempts to look for.
+    """
+
+    key: str | None
+    on_gone: Literal["resubmit", "fail"]
+    reattach: Literal["run", "deployment"]
+
+
+#: The options of ownership where none are given.
+OWNERSHIP_DEFAULTS: Final[Mapping[str, Any]] = {"key": None, "on_gone": "fail", "reattach": "run"}
 
 
 class Decision(str, Enum):

@@ -12,13 +12,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect_geobox.client.api.run_mode import run_to_completion
 from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.text import printable
-from prefect_geobox.client.operations import LayerOptions, Operation, StepOptions
+from prefect_geobox.client.operations import LayerOptions, Operation
 from prefect_geobox.client.operations._inputs import ByName
-from prefect_geobox.client.operations._signature_errors import argument_error
+from prefect_geobox.client.operations._operation import option_parameters
+from prefect_geobox.client.operations._signature_errors import argument_error, meanings
+from prefect_geobox.client.polling.policy import WaitOptions
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import parameter
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
+from prefect_geobox.ownership.submit_once import OWNERSHIP_DEFAULTS, OwnershipOptions
 from prefect_geobox.tasks._lifecycle import run_operation
+from prefect_geobox.tasks._step_options import taken_ownership
 
 P = ParamSpec("P")
 
@@ -29,6 +33,10 @@ T = TypeVar("T")
 
 def make_tasks(
     operation: Operation[P, R],
+    *,
+    run_name: str | None = None,
+    named_by: str = "name",
+    done: str = "made",
 ) -> tuple[
     Task[Concatenate[GeoboxCredentials, P], R],
     Task[Concatenate[GeoboxCredentials, P], Coroutine[Any, Any, R]],
@@ -36,23 +44,28 @@ def make_tasks(
     """The two Prefect tasks of an operation, sync and async.
 
     Args:
-        operation: What they start, wait for and return the outcome of.
+        operation: What they start, wait for and return the output of.
+        run_name: What the name of a task run begins with; by default the operation's name.
+        named_by: The parameter that the name of a task run ends with.
+        done: What was done to the output, as a participle, for log lines.
     """
 
     def blocking(credentials: GeoboxCredentials, *args: P.args, **kwargs: P.kwargs) -> R:
-        return run_to_completion(
-            run_operation(SYNC_MODE, credentials, operation, operation.bind(args, kwargs))
-        )
+        ownership = taken_ownership(kwargs)
+        bound = operation.bind(args, kwargs)
+        return run_to_completion(run_operation(SYNC_MODE, credentials, bound, ownership, done))
 
     async def awaiting(credentials: GeoboxCredentials, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await run_operation(ASYNC_MODE, credentials, operation, operation.bind(args, kwargs))
+        ownership = taken_ownership(kwargs)
+        bound = operation.bind(args, kwargs)
+        return await run_operation(ASYNC_MODE, credentials, bound, ownership, done)
 
     first = inspect.Parameter(
         "credentials",
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         annotation="GeoboxCredentials",
     )
-    signature = _StepSignature([first, *operation.signature.parameters.values()])
+    signature = _StepSignature([first, *_parameters(operation)])
     signature.operation = operation
     for function, name, doc in (
         (blocking, operation.name, _docstring(operation)),
@@ -61,11 +74,19 @@ def make_tasks(
         function.__name__ = function.__qualname__ = name
         function.__doc__ = doc
         function.__dict__["__signature__"] = signature
-    run_name = _run_name(operation)
+    name_run = _run_name(run_name or operation.slug, named_by)
     return (
-        task(task_run_name=run_name, cache_policy=NO_CACHE)(blocking),
-        task(task_run_name=run_name, cache_policy=NO_CACHE)(awaiting),
+        task(task_run_name=name_run, cache_policy=NO_CACHE)(blocking),
+        task(task_run_name=name_run, cache_policy=NO_CACHE)(awaiting),
     )
+
+
+def _parameters(operation: Operation[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of an operation, those of ownership among its options."""
+    parameters = list(operation.signature.parameters.values())
+    place = 1 + [parameter.name for parameter in parameters].index("on_timeout")
+    parameters[place:place] = option_parameters(OwnershipOptions, OWNERSHIP_DEFAULTS)
+    return parameters
 
 
 class _StepSignature(inspect.Signature):
@@ -84,13 +105,13 @@ class _StepSignature(inspect.Signature):
             raise argument_error(name, self, doc, len(args), kwargs) from None
 
 
-def _run_name(operation: Operation[..., Any]) -> Callable[[], str]:
+def _run_name(begin: str, named_by: str) -> Callable[[], str]:
     def name() -> str:
-        given = parameter(operation.label) if operation.label else None
-        told = given if isinstance(given, str) else None
+        given = parameter(named_by)
+        end = given if isinstance(given, str) else None
         if isinstance(given, (OutputAsset, ByName)):
-            told = given.name
-        return f"{operation.brief}-{printable(told, 100)}" if told else operation.brief
+            end = given.name
+        return f"{begin}-{printable(end, 100)}" if end else begin
 
     return name
 
@@ -122,18 +143,19 @@ def _docstring(operation: Operation[..., Any]) -> str:
 
 
 def _options(operation: Operation[..., Any]) -> list[str]:
-    told: list[str] = []
-    names = (*operation.options,) if "temporary:" not in (operation.__doc__ or "") else None
-    wanted = names or tuple(name for name in operation.options if name != "temporary")
-    for kind in (StepOptions, LayerOptions):
+    """The lines of a docstring on the options of a step, from those of their classes."""
+    own = meanings(operation.__doc__)
+    wanted = {name for name in operation.options if name not in own} | {*OWNERSHIP_DEFAULTS}
+    lines: list[str] = []
+    for kind in (WaitOptions, OwnershipOptions, LayerOptions):
         _, _, listing = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")
         is_wanted = False
         for line in listing.splitlines():
             if line[:5].strip():
                 is_wanted = line.strip().partition(":")[0] in wanted
             if is_wanted:
-                told.append(line)
-    return told
+                lines.append(line)
+    return lines
 
 
 _RAISES = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
@@ -11,7 +11,6 @@ from typing import Any, Generic, TypeVar, cast
 from prefect.assets import Asset
 
 from prefect_geobox.client.api.run_mode import RunMode
-from prefect_geobox.client.api.runner import passed_on, wait_policy
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.errors import GeoboxError, InvalidArgumentError
@@ -21,8 +20,9 @@ from prefect_geobox.client.model.task_errors import (
     TaskTimeoutError,
 )
 from prefect_geobox.client.model.tasks import RemoteTask, TaskState
-from prefect_geobox.client.operations import Operation, publish_file
+from prefect_geobox.client.operations import BoundOperation, Operation
 from prefect_geobox.client.operations._request import Request
+from prefect_geobox.client.operations.files import publishing_of_output
 from prefect_geobox.client.polling.policy import WaitPolicy
 from prefect_geobox.client.polling.results import raise_for_failures
 from prefect_geobox.client.polling.wait_call import InterruptionCause, abort_all
@@ -32,7 +32,7 @@ from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.submit_once import (
     Decision,
     OwnedSubmission,
-    check_ownership,
+    OwnershipOptions,
     submit_once,
 )
 from prefect_geobox.reporting.assets import materialize, referenced_assets
@@ -298,38 +298,38 @@ def _how_many(uuids: Sequence[str]) -> str:
 async def run_operation(
     mode: RunMode,
     credentials: GeoboxCredentials,
-    operation: Operation[..., R],
-    arguments: Mapping[str, Any],
+    bound: BoundOperation[R],
+    ownership: OwnershipOptions,
+    done: str,
 ) -> R:
     """Starts an operation for the flow run, waits for it, shows and returns its outcome.
 
     Args:
         mode: Blocking or awaiting.
         credentials: The account.
-        operation: What to do.
-        arguments: Its parameters and options, as its `bind` returns them.
+        bound: The operation.
+        ownership: How the step owns the remote task.
+        done: What was done to the output, as a participle.
     """
-    request = operation.request(arguments)
-    wait_policy(arguments)
-    check_ownership(arguments["on_gone"], arguments["reattach"])
+    request = bound.request()
     with open_client(credentials) as client:
-        outcome, request = await _owned(mode, client, operation, request, arguments)
-    if request.publish_as is not None:
-        # A second remote task, started once and owned like the first.
-        options = passed_on(arguments, publish_file)
-        next_one = publish_file.bind((outcome, request.publish_as), options)
-        outcome = await run_operation(mode, credentials, publish_file, next_one)
+        outcome, request = await _owned(mode, client, bound, request, ownership, done)
+    # A second remote task, started once and owned like the first.
+    publishing = publishing_of_output(bound, request, outcome)
+    if publishing is not None:
+        outcome = await run_operation(mode, credentials, publishing, ownership, "published")
     return cast("R", outcome)
 
 
 async def _owned(
     mode: RunMode,
     client: AsyncGeoboxClient,
-    operation: Operation[..., Any],
+    bound: BoundOperation[Any],
     request: Request,
-    arguments: Mapping[str, Any],
+    ownership: OwnershipOptions,
+    done: str,
 ) -> tuple[Any, Request]:
-    policy = wait_policy(arguments)
+    operation, policy = bound.operation, bound.wait
     began = client.clock.monotonic()
     request = await mode.call(client.prepare(request))
     step: OwnedSubmission[RemoteTask] = OwnedSubmission(
@@ -337,12 +337,10 @@ async def _owned(
         client.starting(request, notify=run_logger().warning),
         client.get_task,
         request.identity,
-        key=arguments["key"],
         on_cancel=policy.on_cancel,
         on_timeout=policy.on_timeout,
-        on_gone=arguments["on_gone"],
-        reattach=arguments["reattach"],
         creates_asset=operation.output == "asset",
+        **ownership,
     )
     started, decision = await submit_step(mode, client, step)
     ended = await wait_for_step(
@@ -352,15 +350,15 @@ async def _owned(
         StepSummary(operation.slug, request.title, notes={"Remote task was": str(decision)}),
         policy,
         asked=request.asked,
-        show_progress=bool(arguments["progress_bar"]),
+        show_progress=bound.progress_bar,
         began=began,
-        outcome_of=lambda tasks: client.outcome(operation, request, tasks, arguments),
+        outcome_of=lambda tasks: client.outcome(bound, request, tasks),
     )
     for ended_task in ended.tasks:
         if ended_task.errors is not None:
             what = request.title
             if isinstance(ended.outcome, OutputAsset):
-                what = f"{ended.outcome.name or ended.outcome.uuid} was {operation.done}"
+                what = f"{ended.outcome.name or ended.outcome.uuid} was {done}"
             run_logger().warning("%s, but not all of it: %s", what, ended_task.reason)
     await _show(mode, client, operation, request, ended.outcome, ended.summary)
     return ended.outcome, request

@@ -16,20 +16,19 @@ from prefect.cache_policies import NO_CACHE
 from typing_extensions import Unpack
 
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
-from prefect_geobox.client.api.runner import wait_policy
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError, NotFoundError
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.official_sdk import make_sdk_client, translated
-from prefect_geobox.client.operations._operation import DEFAULTS, StepOptions
 from prefect_geobox.client.submission import Submission
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
-from prefect_geobox.ownership.submit_once import OwnedSubmission, check_ownership
+from prefect_geobox.ownership.submit_once import OwnedSubmission
 from prefect_geobox.reporting.summary import StepSummary, write_summary
 from prefect_geobox.tasks._lifecycle import open_client, show_output, submit_step, wait_for_step
+from prefect_geobox.tasks._step_options import StepOptions, StepPolicy
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,9 +105,7 @@ def _step_of(function: Callable[..., Any], given: StepOptions) -> Any:
     unknown = [name for name in given if name not in StepOptions.__annotations__]
     if unknown:
         raise InvalidArgumentError(f"sdk_step: there is no option {unknown[0]!r}")
-    options = {**DEFAULTS, **given}
-    wait_policy(options)
-    check_ownership(options["on_gone"], options["reattach"])
+    policy = StepPolicy.of(**given)
     own = inspect.signature(function)
     _, *rest = own.parameters.values()
     first = inspect.Parameter(
@@ -117,10 +114,10 @@ def _step_of(function: Callable[..., Any], given: StepOptions) -> Any:
     signature = own.replace(parameters=[first, *rest])
 
     def blocking(credentials: GeoboxCredentials, *args: Any, **kwargs: Any) -> SdkOutcome:
-        return run_to_completion(_run(SYNC_MODE, credentials, function, args, kwargs, options))
+        return run_to_completion(_run(SYNC_MODE, credentials, function, args, kwargs, policy))
 
     async def awaiting(credentials: GeoboxCredentials, *args: Any, **kwargs: Any) -> SdkOutcome:
-        return await _run(ASYNC_MODE, credentials, function, args, kwargs, options)
+        return await _run(ASYNC_MODE, credentials, function, args, kwargs, policy)
 
     step: Callable[..., Any] = awaiting if inspect.iscoroutinefunction(function) else blocking
     for name in ("__name__", "__qualname__", "__module__", "__doc__"):
@@ -135,10 +132,9 @@ async def _run(
     function: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    options: Mapping[str, Any],
+    policy: StepPolicy,
 ) -> SdkOutcome:
     name = re.sub(r"[^a-z0-9]+", "-", function.__name__.lower()).strip("-") or "sdk-step"
-    policy = wait_policy(options)
     with open_client(credentials) as client:
         began = client.clock.monotonic()
         step: OwnedSubmission[Any] = OwnedSubmission(
@@ -149,11 +145,9 @@ async def _run(
                 "function": f"{function.__module__}.{function.__qualname__}",
                 "arguments": _stable([list(args), dict(kwargs)]),
             },
-            key=options["key"],
-            on_cancel=policy.on_cancel,
-            on_timeout=policy.on_timeout,
-            on_gone=options["on_gone"],
-            reattach=options["reattach"],
+            on_cancel=policy.wait.on_cancel,
+            on_timeout=policy.wait.on_timeout,
+            **policy.ownership,
         )
         started, decision = await submit_step(mode, client, step)
         title = f"Run {function.__name__}"
@@ -166,9 +160,9 @@ async def _run(
             client,
             started,
             StepSummary(name, title, notes={"Remote task was": str(decision)}),
-            policy,
+            policy.wait,
             asked=title,
-            show_progress=options["progress_bar"],
+            show_progress=policy.progress_bar,
             began=began,
             outcome_of=lambda tasks: _outcomes(client, tasks),
         )

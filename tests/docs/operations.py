@@ -12,6 +12,7 @@ from prefect_geobox.client.operations import OPERATIONS, Operation
 from prefect_geobox.client.operations._operation import DEFAULTS
 from prefect_geobox.client.operations._signature_errors import meanings
 from prefect_geobox.client.operations._vector_tool_catalogue import VECTOR_TOOLS
+from prefect_geobox.ownership.submit_once import OWNERSHIP_DEFAULTS
 
 PATH = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -70,7 +71,8 @@ _SUBJECTS = {
 
 def text() -> str:
     """The whole document."""
-    options = ", ".join(f"`{name}`" for name in DEFAULTS if name != "temporary")
+    names = [*(name for name in DEFAULTS if name != "temporary"), *OWNERSHIP_DEFAULTS]
+    options = ", ".join(f"`{name}`" for name in names)
     return "".join([_HEAD.format(options=options), *_overview(), *_subjects(), *_tools()])
 
 

@@ -354,7 +354,7 @@ def test_a_remote_task_stands_for_its_output(world: Any) -> None:
 
 def test_options_of_steps_are_refused_by_the_clients(world: Any) -> None:
     """What only a flow can keep is refused, and waiting options by what does not wait."""
-    with pytest.raises(InvalidArgumentError, match="key cannot be given here"):
+    with pytest.raises(InvalidArgumentError, match="there is no 'key'"):
         kept(world, operations.save_as_layer, world.points, "x", key="a")
     with pytest.raises(InvalidArgumentError, match="timeout cannot be given here"):
         world.client.start(operations.save_as_layer, world.points, "x", timeout=3)

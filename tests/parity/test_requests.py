@@ -82,10 +82,10 @@ async def by_the_sdk(geobox: GeoboxEmulator, half: str, ask: Any) -> RecordedReq
 def by_us(geobox: GeoboxEmulator, client: GeoboxClient, operation: Any, *args: Any, **options: Any):
     """What we send."""
     geobox.clear_requests()
-    arguments = operation.bind(args, options)
+    bound = operation.bind(args, options)
 
     async def send() -> None:
-        request = await client.aio.prepare(operation.request(arguments))
+        request = await client.aio.prepare(bound.request())
         await client.aio.submit(client.aio.starting(request))
 
     from prefect_geobox.client.http.io_thread import io_thread

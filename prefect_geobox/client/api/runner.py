@@ -1,11 +1,12 @@
-"""The verbs that start remote tasks: any endpoint, and every operation that has a description."""
+"""The methods that start remote tasks: through any endpoint, or by an operation."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from prefect_geobox.client.api.assets import AsyncAssetVerbs
 from prefect_geobox.client.api.progress_bar import progress_listener
@@ -29,40 +30,28 @@ from prefect_geobox.client.model.validation import (
     checked_params,
     checked_path,
 )
-from prefect_geobox.client.operations._operation import DEFAULTS, Operation
+from prefect_geobox.client.operations._operation import DEFAULTS, BoundOperation, Operation
 from prefect_geobox.client.operations._request import Request
-from prefect_geobox.client.operations.files import publish_file
-from prefect_geobox.client.polling.policy import WaitPolicy
+from prefect_geobox.client.operations.files import publishing_of_output
+from prefect_geobox.client.polling.wait_call import Listener, WaitCall
 from prefect_geobox.client.submission import Submission
 
 P = ParamSpec("P")
 R = TypeVar("R")
+M = TypeVar("M", bound=Callable[..., Any])
 
 logger = logging.getLogger(__name__)
 
 #: How many of the newest remote tasks are read to find one that was just started.
 _NEWEST = 50
 
-#: Seconds of unbroken failure that are borne to read a remote task that was just started: giving
-#: up on it would leave it running unwatched.
+#: Seconds of unbroken failure that are tolerated while a remote task is read that was just started:
+#: giving up earlier would leave it running unwatched.
 _STARTED_OUTAGE = 300.0
-
-#: What says how to wait; the other options of a step are for steps alone.
-_WAIT_OPTIONS = (
-    "timeout",
-    "interval",
-    "max_interval",
-    "outage",
-    "retry",
-    "on_cancel",
-    "on_timeout",
-)
-
-_STEP_OPTIONS = ("key", "on_gone", "reattach")
 
 
 class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
-    """Starts remote tasks, and returns what came of them."""
+    """Starts remote tasks and returns their outputs."""
 
     async def start_task(
         self,
@@ -103,19 +92,40 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
             )
         )
 
+    @overload
     async def start(
         self, operation: Operation[P, Any], *args: P.args, **kwargs: P.kwargs
+    ) -> RemoteTask: ...
+
+    # A keyword of its own cannot be typed together with those of an operation.
+    @overload
+    async def start(
+        self,
+        operation: Operation[..., Any],
+        *args: Any,
+        notify: Callable[[str], None],
+        **kwargs: Any,
+    ) -> RemoteTask: ...
+
+    # No operation has a parameter `notify`.
+    async def start(  # type: ignore[misc]
+        self,
+        operation: Operation[..., Any],
+        *args: Any,
+        notify: Callable[[str], None] = logger.warning,
+        **kwargs: Any,
     ) -> RemoteTask:
         """Starts an operation and does not wait.
 
         Args:
             operation: One of `prefect_geobox.client.operations`.
             *args: Its parameters.
+            notify: As in `start_task`.
             **kwargs: Its parameters; no options of waits.
 
         Raises:
-            InvalidArgumentError: A parameter makes no sense; nothing was sent.
-            NameLookupError: A name stands for nothing, or for several things.
+            InvalidArgumentError: An argument is invalid; no request was sent.
+            NameLookupError: No input or several inputs have the name.
             GeoboxError: The server refused, or it is not known whether it started anything.
 
         Example:
@@ -123,21 +133,42 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
             task = await client.start(operations.export_features, layer, "roads.gpkg")
             ```
         """
-        arguments = operation.bind(args, kwargs)
-        _refuse_options(arguments, [*DEFAULTS], "this starts and does not wait")
-        return await self.submit(self.starting(await self.prepare(operation.request(arguments))))
+        _refuse_wait_options(kwargs)
+        _, task = await self.started(operation.bind(args, kwargs), notify=notify)
+        return task
 
-    async def run(self, operation: Operation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Starts an operation, waits for it and returns what came of it.
+    @overload
+    async def run(self, operation: Operation[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    # A keyword of its own cannot be typed together with those of an operation.
+    @overload
+    async def run(
+        self,
+        operation: Operation[..., R],
+        *args: Any,
+        on_update: Listener | None,
+        **kwargs: Any,
+    ) -> R: ...
+
+    # No operation has a parameter `on_update`.
+    async def run(  # type: ignore[misc]
+        self,
+        operation: Operation[..., R],
+        *args: Any,
+        on_update: Listener | None = None,
+        **kwargs: Any,
+    ) -> R:
+        """Starts an operation, waits for it and returns its output.
 
         Args:
             operation: One of `prefect_geobox.client.operations`.
             *args: Its parameters.
+            on_update: Called with each change while the remote task runs, as in `wait_for_task`.
             **kwargs: Its parameters and the options of the wait, as of `wait_for_task`.
 
         Raises:
-            InvalidArgumentError: A parameter makes no sense; nothing was sent.
-            NameLookupError: A name stands for nothing, or for several things.
+            InvalidArgumentError: An argument is invalid; no request was sent.
+            NameLookupError: No input or several inputs have the name.
             InvalidResponseError: It succeeded, but its result names no asset.
             GeoboxError: As `wait_for_task`, or the server refused.
 
@@ -146,67 +177,67 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
             file = await client.run(operations.export_features, layer, "roads.gpkg", timeout=600)
             ```
         """
-        arguments = operation.bind(args, kwargs)
-        policy = wait_policy(arguments)
+        bound: BoundOperation[Any] | None = operation.bind(args, kwargs)
+        outcome: Any = None
+        while bound is not None:
+            request, waiting = await self.begun(bound)
+            with progress_listener(on_update, show=bound.progress_bar) as listener:
+                tasks = await waiting.arun(listener)
+            outcome = await self.outcome(bound, request, tasks)
+            bound = publishing_of_output(bound, request, outcome)
+        return cast("R", outcome)
+
+    async def begun(self, bound: BoundOperation[Any]) -> tuple[Request, WaitCall]:
+        """Starts an operation; returns its request and the wait that is still to be run.
+
+        Args:
+            bound: The operation. Its timeout counts from this call.
+        """
         began = self.clock.monotonic()
-        request, task = await self.started(operation, arguments)
-        shows = arguments["progress_bar"]
-        waiting = self.wait_call(
+        request, task = await self.started(bound)
+        return request, self.wait_call(
             [task.uuid, *task.companions],
-            policy,
-            with_progress=shows,
+            bound.wait,
+            with_progress=bound.progress_bar,
             request=request.asked,
             began=began,
         )
-        with progress_listener(None, show=shows) as listener:
-            tasks = await waiting.arun(listener)
-        outcome = await self.outcome(operation, request, tasks, arguments)
-        if request.publish_as is not None:
-            options = passed_on(arguments, publish_file)
-            outcome = await self.run(publish_file, outcome, request.publish_as, **options)
-        return cast("R", outcome)
 
     async def started(
-        self, operation: Operation[..., Any], arguments: Mapping[str, Any]
+        self, bound: BoundOperation[Any], *, notify: Callable[[str], None] = logger.warning
     ) -> tuple[Request, RemoteTask]:
-        """The first half of `run`: its request and the remote task that it has started.
+        """Starts an operation; returns its request and the remote task.
 
         Args:
-            operation: What to do.
-            arguments: Its parameters and options, as its `bind` returns them.
+            bound: The operation.
+            notify: As in `start_task`.
         """
-        _refuse_options(arguments, _STEP_OPTIONS, "only a step of a flow takes it")
-        request = await self.prepare(operation.request(arguments))
-        return request, await self.submit(self.starting(request))
+        request = await self.prepare(bound.request())
+        return request, await self.submit(self.starting(request, notify=notify))
 
     async def outcome(
-        self,
-        operation: Operation[..., Any],
-        request: Request,
-        tasks: Sequence[RemoteTask],
-        arguments: Mapping[str, Any],
-    ) -> Any:
-        """What came of an operation whose remote tasks have succeeded.
+        self, bound: BoundOperation[R], request: Request, tasks: Sequence[RemoteTask]
+    ) -> R:
+        """What an operation returns whose remote tasks have succeeded.
 
         Args:
-            operation: What was done.
+            bound: The operation.
             request: The request that started it.
             tasks: The remote tasks.
-            arguments: Its parameters and options.
 
         Raises:
             GeoboxError: It names no output, or that could not be read or made temporary.
         """
-        if operation.output == "tasks":
-            return list(tasks)
-        if operation.output == "task":
-            return tasks[0]
+        if bound.operation.output == "tasks":
+            return cast("R", list(tasks))
+        if bound.operation.output == "task":
+            return cast("R", tasks[0])
         asset = await self.require_output(tasks[0], request.name)
         is_done = request.is_temporary or request.publish_as is not None
-        if arguments.get("temporary") and not is_done:
+        if bound.temporary and not is_done:
             await self.make_temporary(asset)
             asset = asset.model_copy(update={"data": {**asset.data, "temporary": True}})
-        return asset
+        return cast("R", asset)
 
     async def prepare(self, request: Request) -> Request:
         """Looks up what a request works on: names, and what has to be known of its inputs.
@@ -349,18 +380,22 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
         return asset
 
 
-def wait_policy(arguments: Mapping[str, Any]) -> WaitPolicy:
-    """How to wait, by the options among the arguments of an operation.
+def with_parameters_of(operation: Operation[..., Any]) -> Callable[[M], M]:
+    """Gives a method the signature of an operation, for `help()`, with its own keywords last.
 
-    Raises:
-        InvalidArgumentError: One makes no sense; the message names it.
+    Args:
+        operation: The operation that the method carries out.
     """
-    return WaitPolicy.of(**{name: arguments[name] for name in _WAIT_OPTIONS})
 
+    def sign(method: M) -> M:
+        signature = inspect.signature(method)
+        first, *others = signature.parameters.values()
+        own = [each for each in others if each.kind is each.KEYWORD_ONLY]
+        parameters = [first, *operation.signature.parameters.values(), *own]
+        method.__dict__["__signature__"] = signature.replace(parameters=parameters)
+        return method
 
-def passed_on(arguments: Mapping[str, Any], operation: Operation[..., Any]) -> dict[str, Any]:
-    """The options among the arguments of one operation that the next one takes too."""
-    return {name: arguments[name] for name in operation.options if name in arguments}
+    return sign
 
 
 def _is_called(asset: OutputAsset, name: str) -> bool:
@@ -370,7 +405,9 @@ def _is_called(asset: OutputAsset, name: str) -> bool:
     return asset.name.startswith(name.rpartition(".")[0] or name)
 
 
-def _refuse_options(arguments: Mapping[str, Any], names: Collection[str], why: str) -> None:
-    for name in names:
-        if name in arguments and arguments[name] != DEFAULTS[name]:
-            raise InvalidArgumentError(f"{name} cannot be given here: {why}")
+def _refuse_wait_options(given: Mapping[str, Any]) -> None:
+    for name, default in DEFAULTS.items():
+        if given.get(name, default) != default:
+            raise InvalidArgumentError(
+                f"{name} cannot be given here: this starts and does not wait"
+            )

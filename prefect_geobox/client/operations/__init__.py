@@ -15,10 +15,10 @@ Example:
 
 from prefect_geobox.client.operations._operation import (
     OPERATIONS as OPERATIONS,
+    BoundOperation as BoundOperation,
     Evidence as Evidence,
     LayerOptions as LayerOptions,
     Operation as Operation,
-    StepOptions as StepOptions,
 )
 from prefect_geobox.client.operations.custom_endpoint import (
     start_task as start_task,

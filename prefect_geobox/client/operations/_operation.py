@@ -1,28 +1,28 @@
-"""Operations: descriptions of what starts a remote task, and the register of them all."""
+"""Operations: descriptions of what starts a remote task, and the register of all of them."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar
-
-from typing_extensions import TypedDict
 
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.operations._request import Request
 from prefect_geobox.client.operations._signature_errors import argument_error
-from prefect_geobox.client.polling.policy import Action
+from prefect_geobox.client.polling.policy import WaitOptions, WaitPolicy
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Next = TypeVar("Next")
 
 Output = Literal["asset", "task", "tasks"]
 
 
 class Evidence(str, Enum):
-    """How it is known what an operation sends and what comes of it."""
+    """How it is known what an operation sends and what its output is."""
 
     CONFIRMED = "output confirmed by the SDK's tests"
     DOCUMENTED = "output named by the SDK's documentation"
@@ -32,40 +32,8 @@ class Evidence(str, Enum):
         return self.value
 
 
-class StepOptions(TypedDict, total=False):
-    """How a step waits for the remote task that it starts, and owns it.
-
-    Attributes:
-        timeout: Seconds from now until the wait gives up; None, the default, for no limit.
-        interval: The shortest pause between looks, in seconds; above 0; 1 by default.
-        max_interval: The longest pause, in seconds; above 0; 30 by default.
-        outage: Seconds of unbroken failure that are borne; 300 by default.
-        retry: Instead of `outage`: the number of attempts that may fail in a row.
-        progress_bar: Whether to read the progress too and show it; True by default.
-        on_cancel: "abort", the default, or "leave" the remote task when the step is cancelled.
-        on_timeout: "abort", the default, or "leave" it when the time is up.
-        key: Tells apart steps with equal arguments that a retry could mix up. Steps only.
-        on_gone: "resubmit" or, by default, "fail" where a retry finds that its remote task is no
-            longer there. Steps only.
-        reattach: "run", the default, or "deployment": whose earlier attempts to look for. Steps
-            only.
-    """
-
-    timeout: float | None
-    interval: float
-    max_interval: float
-    outage: float
-    retry: int | None
-    progress_bar: bool
-    on_cancel: Action
-    on_timeout: Action
-    key: str | None
-    on_gone: Literal["resubmit", "fail"]
-    reattach: Literal["run", "deployment"]
-
-
-class LayerOptions(StepOptions, total=False):
-    """Those of a step whose output is a layer or a raster.
+class LayerOptions(WaitOptions, total=False):
+    """How to wait for a remote task whose output is a layer or a raster.
 
     Attributes:
         temporary: Whether the output is temporary: Geobox deletes it after a day. False by default.
@@ -74,7 +42,7 @@ class LayerOptions(StepOptions, total=False):
     temporary: bool
 
 
-#: What the options are where nothing is said.
+#: The options of an operation where none are given.
 DEFAULTS: Final[Mapping[str, Any]] = {
     "timeout": None,
     "interval": 1.0,
@@ -84,31 +52,72 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "progress_bar": True,
     "on_cancel": "abort",
     "on_timeout": "abort",
-    "key": None,
-    "on_gone": "fail",
-    "reattach": "run",
     "temporary": False,
 }
+
+#: The options that make a `WaitPolicy`.
+_POLICY_OPTIONS: Final = tuple(
+    name for name in DEFAULTS if name not in ("progress_bar", "temporary")
+)
 
 _KINDS_THAT_CAN_BE_TEMPORARY: Final = (AssetKind.VECTOR, AssetKind.RASTER)
 
 
-class Operation(Generic[P, R]):
-    """One kind of remote task: how it is started, and what comes of it.
-
-    Made by the decorators `makes`, `changes` and `fills`.
+@dataclass(frozen=True)
+class BoundOperation(Generic[R]):
+    """An operation with its parameters and with how to wait for it.
 
     Attributes:
-        name: Its name, as of the step.
-        describe: Checks the parameters and makes the request. Sends nothing.
+        operation: The operation.
+        parameters: Its parameters by name.
+        wait: How to wait for the remote task.
+        progress_bar: Whether to read the progress too and show it.
+        temporary: Whether the output is made temporary.
+    """
+
+    operation: Operation[..., R]
+    parameters: Mapping[str, Any] = field(repr=False)
+    wait: WaitPolicy
+    progress_bar: bool = True
+    temporary: bool = False
+
+    def request(self) -> Request:
+        """The request that starts it, its inputs not yet looked up. Sends nothing.
+
+        Raises:
+            InvalidArgumentError: The parameters do not go together; the message names them.
+        """
+        describe: Callable[..., Request] = self.operation.describe
+        return describe(**self.parameters)
+
+    def then(self, operation: Operation[..., Next], *args: Any) -> BoundOperation[Next]:
+        """Another operation, to be waited for in the same way.
+
+        Args:
+            operation: The operation.
+            *args: Its parameters.
+        """
+        return replace(
+            operation.bind(args, {}),
+            wait=self.wait,
+            progress_bar=self.progress_bar,
+            temporary=self.temporary,
+        )
+
+
+class Operation(Generic[P, R]):
+    """One kind of remote task: how it is started, and what its output is.
+
+    Made by the decorators `creates_asset`, `edits_asset` and `seeds_cache`.
+
+    Attributes:
+        name: Its name.
+        describe: Makes the request of the parameters. Sends nothing.
         endpoint: Where it is started, for people.
-        row: Which rows of the API's table of starts it covers.
-        output: What comes of it: an asset, or the remote task or remote tasks themselves.
+        rows: Which rows of the API's table of starts it covers.
+        output: What is returned: an asset, or the remote task or remote tasks themselves.
         kinds: The kinds of asset that it can make.
         evidence: How that is known.
-        label: The parameter that names a run of it.
-        brief: What names a run of it begin with.
-        done: What has been done to its output, as a participle.
     """
 
     def __init__(
@@ -120,9 +129,6 @@ class Operation(Generic[P, R]):
         output: Output,
         kinds: tuple[AssetKind, ...] = (),
         evidence: Evidence,
-        label: str | None,
-        brief: str | None,
-        done: str = "made",
     ) -> None:
         self.name: str = describe.__name__
         self.describe = describe
@@ -131,9 +137,6 @@ class Operation(Generic[P, R]):
         self.output: Output = output
         self.kinds = kinds
         self.evidence = evidence
-        self.label = label
-        self.brief = brief or self.slug
-        self.done = done
         self.signature = self._flat_signature(describe)
         self.__doc__ = describe.__doc__
         self.__name__ = self.name
@@ -143,7 +146,7 @@ class Operation(Generic[P, R]):
         return f"<operation {self.name}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # There is one of each in a process; copies would miss in the register.
+        # There is one of each in a process; copies would be missing in the register.
         return _registered, (self.name,)
 
     @property
@@ -157,11 +160,15 @@ class Operation(Generic[P, R]):
         has_temporary = any(kind in _KINDS_THAT_CAN_BE_TEMPORARY for kind in self.kinds)
         return tuple(name for name in DEFAULTS if has_temporary or name != "temporary")
 
-    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments by name, with the defaults of those left out.
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundOperation[R]:
+        """Binds the operation to its parameters and options. Sends nothing.
+
+        Args:
+            args: Its parameters.
+            kwargs: Its parameters and options by name.
 
         Raises:
-            InvalidArgumentError: One is missing, or there is none of that name.
+            InvalidArgumentError: One is missing, unknown or invalid; the message names it.
         """
         try:
             bound = self.signature.bind(*args, **kwargs)
@@ -170,30 +177,16 @@ class Operation(Generic[P, R]):
                 self.name, self.signature, self.__doc__, len(args), kwargs
             ) from None
         bound.apply_defaults()
-        return bound.arguments
-
-    def request(self, arguments: Mapping[str, Any]) -> Request:
-        """The request that starts it, its inputs not yet looked up.
-
-        Args:
-            arguments: As `bind` returns them.
-
-        Raises:
-            InvalidArgumentError: A parameter makes no sense; the message names it.
-        """
-        given = dict(arguments)
-        for name, parameter in self.signature.parameters.items():
+        given = bound.arguments
+        for parameter in self.signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
-                # Its own keywords are not options: it is told only of options that it names.
-                own = inspect.signature(self.describe).parameters
-                given = {key: value for key, value in given.items() if key in own}
-                given |= given.pop(name)
-        # What the signature checks is what the description declares.
-        describe: Callable[..., Request] = self.describe
-        return describe(**given)
+                given |= given.pop(parameter.name)
+        wait = wait_policy({name: given.pop(name) for name in _POLICY_OPTIONS})
+        progress_bar = given.pop("progress_bar")
+        return BoundOperation(self, given, wait, progress_bar, given.get("temporary", False))
 
     def _flat_signature(self, describe: Callable[..., Any]) -> inspect.Signature:
-        """The signature of a description with its options spelled out."""
+        """The signature of a description with its options as parameters of their own."""
         parameters: list[inspect.Parameter] = []
         last: list[inspect.Parameter] = []
         for parameter in inspect.signature(describe).parameters.values():
@@ -201,18 +194,43 @@ class Operation(Generic[P, R]):
                 parameters.append(parameter)
             elif "Unpack[" not in str(parameter.annotation):
                 last.append(parameter)
-        annotations = {**StepOptions.__annotations__, **LayerOptions.__annotations__}
-        parameters += [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=DEFAULTS[name],
-                annotation=getattr(annotations[name], "__forward_arg__", annotations[name]),
-            )
-            for name in self.options
-            if name not in {parameter.name for parameter in parameters}
-        ]
+        own = {parameter.name for parameter in parameters}
+        parameters += option_parameters(
+            LayerOptions,
+            {name: DEFAULTS[name] for name in self.options if name not in own},
+        )
         return inspect.Signature([*parameters, *last])
+
+
+def wait_policy(options: Mapping[str, Any]) -> WaitPolicy:
+    """How to wait for the remote task of an operation.
+
+    Args:
+        options: Some of `WaitOptions`; the others have the defaults of operations.
+
+    Raises:
+        InvalidArgumentError: One is invalid; the message names it.
+    """
+    return WaitPolicy.of(**{name: options.get(name, DEFAULTS[name]) for name in _POLICY_OPTIONS})
+
+
+def option_parameters(kind: type, defaults: Mapping[str, Any]) -> list[inspect.Parameter]:
+    """Options of a `TypedDict` as keyword-only parameters of a signature.
+
+    Args:
+        kind: The `TypedDict`.
+        defaults: The names of the options, with their defaults.
+    """
+    annotations = kind.__annotations__
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=getattr(annotations[name], "__forward_arg__", annotations[name]),
+        )
+        for name, default in defaults.items()
+    ]
 
 
 #: All operations by name, in the order in which they are defined.
@@ -228,9 +246,6 @@ def creates_asset(
     endpoint: str,
     row: int | tuple[int, ...],
     evidence: Evidence = Evidence.INFERRED,
-    label: str | None = None,
-    brief: str | None = None,
-    done: str = "made",
 ) -> Callable[[Callable[P, Request]], Operation[P, OutputAsset]]:
     """Registers an operation that makes an asset.
 
@@ -239,72 +254,43 @@ def creates_asset(
         endpoint: Where it is started.
         row: Which rows of the API's table of starts it covers.
         evidence: How it is known that it makes that.
-        label: The parameter that names a run of it.
-        brief: What such a name begins with; the operation's own by default.
-        done: What has been done to its output, as a participle.
     """
 
     def register(describe: Callable[P, Request]) -> Operation[P, OutputAsset]:
         return Operation(
-            describe,
-            endpoint,
-            row=row,
-            output="asset",
-            kinds=kinds,
-            evidence=evidence,
-            label=label,
-            brief=brief,
-            done=done,
+            describe, endpoint, row=row, output="asset", kinds=kinds, evidence=evidence
         )
 
     return register
 
 
 def edits_asset(
-    *, endpoint: str, row: int | tuple[int, ...], label: str | None = None
+    *, endpoint: str, row: int | tuple[int, ...]
 ) -> Callable[[Callable[P, Request]], Operation[P, RemoteTask]]:
-    """Registers an operation that changes what is there, and makes nothing.
+    """Registers an operation that changes what exists, and makes nothing.
 
     Args:
         endpoint: Where it is started.
         row: Which rows of the API's table of starts it covers.
-        label: The parameter that names a run of it.
     """
 
     def register(describe: Callable[P, Request]) -> Operation[P, RemoteTask]:
-        return Operation(
-            describe,
-            endpoint,
-            row=row,
-            output="task",
-            evidence=Evidence.INFERRED,
-            label=label,
-            brief=None,
-        )
+        return Operation(describe, endpoint, row=row, output="task", evidence=Evidence.INFERRED)
 
     return register
 
 
 def seeds_cache(
-    *, endpoint: str, row: int | tuple[int, ...], label: str | None = None
+    *, endpoint: str, row: int | tuple[int, ...]
 ) -> Callable[[Callable[P, Request]], Operation[P, list[RemoteTask]]]:
     """Registers an operation on a cache, which may start several remote tasks.
 
     Args:
         endpoint: Where it is started.
         row: Which rows of the API's table of starts it covers.
-        label: The parameter that names a run of it.
     """
 
     def register(describe: Callable[P, Request]) -> Operation[P, list[RemoteTask]]:
-        return Operation(
-            describe,
-            endpoint,
-            row=row,
-            output="tasks",
-            evidence=Evidence.CONFIRMED,
-            label=label,
-            brief=None,
-        )
+        return Operation(describe, endpoint, row=row, output="tasks", evidence=Evidence.CONFIRMED)
 
     return register

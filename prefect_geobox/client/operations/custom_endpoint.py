@@ -11,13 +11,14 @@ from typing_extensions import Unpack
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.validation import checked_method, checked_params, checked_path
-from prefect_geobox.client.operations._operation import StepOptions, edits_asset
+from prefect_geobox.client.operations._operation import edits_asset
 from prefect_geobox.client.operations._request import Request, literally
+from prefect_geobox.client.polling.policy import WaitOptions
 
 _SECRET: Final = re.compile("passw|pwd|secret|token|api_?key|credential", re.IGNORECASE)
 
 
-@edits_asset(endpoint="any that answers with a `task_id`", row=(), label="path")
+@edits_asset(endpoint="any that answers with a `task_id`", row=())
 def start_task(
     method: str,
     path: str,
@@ -25,7 +26,7 @@ def start_task(
     json: Any = None,
     form: Mapping[str, Any] | None = None,
     params: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Starts a remote task through any endpoint that answers with a `task_id`, and waits for it.
 

@@ -1,24 +1,76 @@
-"""Publishing an uploaded file."""
+"""Publishing an uploaded file as a layer, raster, model, tileset or table."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Protocol, get_args
 
-from typing_extensions import Unpack
+from typing_extensions import TypedDict, Unpack
 
-from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.operations._inputs import FileLike, Resource, to_input
-from prefect_geobox.client.operations._operation import Evidence, LayerOptions, creates_asset
-from prefect_geobox.client.operations._publishing import (
-    PUBLISH_TASK_NAMES,
-    PublishAs,
-    PublishOptions,
-    check_publishing,
-    publish_form,
-    suggested_publish_as,
+from prefect_geobox.client.operations._operation import (
+    BoundOperation,
+    Evidence,
+    LayerOptions,
+    creates_asset,
 )
 from prefect_geobox.client.operations._request import Request, literally
+
+PublishAs = Literal["vector", "raster", "model3d", "tiles3d", "table"]
+
+_BY_FORMAT: Final[dict[str, PublishAs]] = {
+    **dict.fromkeys(
+        ("GeoJSON", "GPKG", "DXF", "GPX", "Shapefile", "KML", "CSV", "FileGDB"), "vector"
+    ),
+    "GeoTIFF": "raster",
+    "GLB": "model3d",
+    "ThreedTiles": "tiles3d",
+    "XLSX": "table",
+}
+
+#: What the remote tasks that publish are called, as far as that is known.
+_TASK_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "vector": ("import:publish-file-to-vector-layer",),
+    "raster": ("import:publish-file-to-raster-dataset",),
+    "model3d": ("import:publish-file-to-3d-model",),
+}
+
+
+class PublishOptions(TypedDict, total=False):
+    """How a file is published: the keywords of `publish_file`, which tells what they mean."""
+
+    publish_as: PublishAs | None
+    input_layer: str | None
+    input_dataset: str | None
+    input_geom_type: str | None
+    input_srid: int
+    file_encoding: str
+    replace_domain_codes_by_values: bool
+    report_errors: bool
+    as_terrain: bool
+    user_id: int | None
+
+
+class PublishFileOptions(PublishOptions, LayerOptions, total=False):
+    """How a file is published, and how to wait for it."""
+
+
+class DescribedFile(Protocol):
+    """An uploaded file with what the API says of it."""
+
+    @property
+    def uuid(self) -> str:
+        """Its uuid."""
+
+    @property
+    def name(self) -> str:
+        """Its name; may be empty."""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The raw object of the API."""
 
 
 @creates_asset(
@@ -30,9 +82,6 @@ from prefect_geobox.client.operations._request import Request, literally
     endpoint="POST files/{uuid}/publish/",
     row=1,
     evidence=Evidence.CONFIRMED,
-    label="name",
-    brief="publish",
-    done="published",
 )
 def publish_file(
     file: FileLike,
@@ -73,7 +122,8 @@ def publish_file(
         print(layer.asset_key)
         ```
     """
-    given: PublishOptions = {
+    form = {
+        "layer_name": name,
         "publish_as": publish_as,
         "input_layer": input_layer,
         "input_dataset": input_dataset,
@@ -85,32 +135,92 @@ def publish_file(
         "as_terrain": as_terrain,
         "user_id": user_id,
     }
-    check_publishing(name, given)
-    is_temporary = bool(options.get("temporary"))
+    _check(name, publish_as, input_srid)
 
     def finish(request: Request) -> dict[str, Any]:
         source = request.inputs["file"]
         chosen = publish_as or suggested_publish_as(source)
-        if is_temporary and chosen not in ("vector", "raster"):
+        if options.get("temporary") and chosen not in ("vector", "raster"):
             raise InvalidArgumentError(
                 f"temporary must be False where a file is published as {chosen}: Geobox has "
                 "temporary layers and rasters only"
             )
-        return publish_form(source, name, given)
+        first = _first_layer(source)
+        return {
+            **form,
+            "publish_as": chosen,
+            "input_layer": input_layer or first.get("layer"),
+            "input_dataset": input_dataset or first.get("dataset"),
+        }
 
     return Request(
         f"Publish {{file}} as {literally(name)}",
         "{file}publish/",
         {"file": to_input("file", file, Resource.FILE, needs="file_type")},
-        form={"layer_name": name, **given},
+        form=form,
         name=name,
         finish=finish,
         task_names=_task_names(publish_as),
     )
 
 
+def _check(name: str, publish_as: PublishAs | None, input_srid: int) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidArgumentError(f"name must be the name of the new layer; got {name!r}")
+    if publish_as is not None and publish_as not in get_args(PublishAs):
+        raise InvalidArgumentError(
+            f"publish_as must be one of {', '.join(get_args(PublishAs))}, or None; got "
+            f"{publish_as!r}"
+        )
+    if isinstance(input_srid, bool) or not isinstance(input_srid, int) or input_srid <= 0:
+        raise InvalidArgumentError(f"input_srid must be an EPSG code; got {input_srid!r}")
+
+
+def publishing_of_output(
+    bound: BoundOperation[Any], request: Request, output: Any
+) -> BoundOperation[OutputAsset] | None:
+    """The publishing of the file that an operation made, where that was asked for.
+
+    Args:
+        bound: The operation.
+        request: The request that started it.
+        output: Its output.
+    """
+    if request.publish_as is None:
+        return None
+    return bound.then(publish_file, output, request.publish_as)
+
+
 def _task_names(publish_as: PublishAs | None) -> tuple[str, ...]:
-    kinds = get_args(PublishAs) if publish_as is None else (publish_as,)
-    if any(kind not in PUBLISH_TASK_NAMES for kind in kinds if publish_as is not None):
-        return ()
-    return tuple(name for kind in kinds for name in PUBLISH_TASK_NAMES.get(kind, ()))
+    if publish_as is not None:
+        return _TASK_NAMES.get(publish_as, ())
+    return tuple(name for names in _TASK_NAMES.values() for name in names)
+
+
+def suggested_publish_as(file: DescribedFile) -> PublishAs:
+    """What the format of an uploaded file suggests to publish it as.
+
+    Args:
+        file: The uploaded file, with its description.
+
+    Raises:
+        InvalidArgumentError: The format suggests nothing.
+    """
+    file_type = file.data.get("file_type")
+    # An archive is published by the format of the first layer in it.
+    file_format = _first_layer(file).get("format") if file_type == "Complex" else file_type
+    suggestion = _BY_FORMAT.get(str(file_format))
+    if suggestion is None:
+        raise InvalidArgumentError(
+            f"publish_as must be given: what to make of file {file.name or file.uuid!r} does not "
+            f"follow from its format ({file_format or 'unknown'}). Pass one of "
+            f"{', '.join(get_args(PublishAs))}."
+        )
+    return suggestion
+
+
+def _first_layer(file: DescribedFile) -> dict[str, Any]:
+    listing = file.data.get("layers")
+    layers = listing.get("layers") if isinstance(listing, dict) else None
+    first = layers[0] if isinstance(layers, list) and layers else None
+    return first if isinstance(first, dict) else {}

@@ -13,12 +13,12 @@ from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._inputs import LAYERS, LayerLike, to_input
 from prefect_geobox.client.operations._operation import (
     LayerOptions,
-    StepOptions,
     creates_asset,
     edits_asset,
 )
 from prefect_geobox.client.operations._request import Request, literally
 from prefect_geobox.client.operations.import_wfs import SECRETS, into, reading, with_view
+from prefect_geobox.client.polling.policy import WaitOptions
 
 DatabaseType = Literal["postgis", "sqlserver", "oracle", "mysql"]
 
@@ -78,7 +78,7 @@ class Database(BaseModel):
         }
 
 
-@creates_asset(AssetKind.VECTOR, endpoint="POST dbImport/import/", row=24, label="name")
+@creates_asset(AssetKind.VECTOR, endpoint="POST dbImport/import/", row=24)
 def import_database_layer(
     database: Database,
     table: str,
@@ -121,7 +121,7 @@ def import_database_layer(
     )
 
 
-@creates_asset(AssetKind.TABLE, endpoint="POST dbImport/import-table/", row=25, label="name")
+@creates_asset(AssetKind.TABLE, endpoint="POST dbImport/import-table/", row=25)
 def import_database_table(
     database: Database,
     table: str,
@@ -129,7 +129,7 @@ def import_database_table(
     *,
     report_errors: bool = False,
     user_id: int | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Imports a table without geometries from a database as a new table.
 
@@ -161,7 +161,7 @@ def import_database_table(
     )
 
 
-@edits_asset(endpoint="POST dbImport/import-into-layer/", row=26, label="layer")
+@edits_asset(endpoint="POST dbImport/import-into-layer/", row=26)
 def import_database_into_layer(
     database: Database,
     table: str,
@@ -172,7 +172,7 @@ def import_database_into_layer(
     report_errors: bool = False,
     user_id: int | None = None,
     is_view: bool | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Adds the features of a table of a database to a layer or view.
 
@@ -212,7 +212,6 @@ def import_database_into_layer(
     AssetKind.TABLE,
     endpoint="POST dbImport/import/ or POST dbImport/import-table/",
     row=27,
-    label="name",
 )
 def import_from_database(
     database: Database,

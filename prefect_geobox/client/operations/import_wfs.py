@@ -15,11 +15,11 @@ from prefect_geobox.client.operations._inputs import LAYERS, Input, LayerLike, t
 from prefect_geobox.client.operations._operation import (
     Evidence,
     LayerOptions,
-    StepOptions,
     creates_asset,
     edits_asset,
 )
 from prefect_geobox.client.operations._request import Request, literally
+from prefect_geobox.client.polling.policy import WaitOptions
 
 #: What is told of no import.
 SECRETS: Final = frozenset({"username", "password"})
@@ -30,7 +30,6 @@ SECRETS: Final = frozenset({"username", "password"})
     endpoint="POST wfsImport/import/",
     row=22,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def import_wfs(
     url: str,
@@ -79,7 +78,7 @@ def import_wfs(
     )
 
 
-@edits_asset(endpoint="POST wfsImport/import-into-layer/", row=23, label="layer")
+@edits_asset(endpoint="POST wfsImport/import-into-layer/", row=23)
 def import_wfs_into_layer(
     url: str,
     feature_type: str,
@@ -93,7 +92,7 @@ def import_wfs_into_layer(
     report_errors: bool = False,
     user_id: int | None = None,
     is_view: bool | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Adds the features of a feature type of a WFS to a layer or view.
 

@@ -10,18 +10,19 @@ from typing_extensions import Unpack
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._inputs import AssetLike, Resource, to_input
-from prefect_geobox.client.operations._operation import StepOptions, creates_asset
+from prefect_geobox.client.operations._operation import creates_asset
 from prefect_geobox.client.operations._request import Request
 from prefect_geobox.client.operations.vector_export import FeatureFormat
+from prefect_geobox.client.polling.policy import WaitOptions
 
 
-@creates_asset(AssetKind.FILE, endpoint="POST maps/{uuid}/export/", row=15, label="map")
+@creates_asset(AssetKind.FILE, endpoint="POST maps/{uuid}/export/", row=15)
 def export_map_image(
     map: AssetLike,  # noqa: A002 - it is a map
     bbox: str | Iterable[float],
     width: int,
     height: int,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Exports a part of a map as a picture.
 
@@ -50,16 +51,14 @@ def export_map_image(
     )
 
 
-@creates_asset(
-    AssetKind.FILE, endpoint="POST groupLayers/{uuid}/export/", row=19, label="group_layer"
-)
+@creates_asset(AssetKind.FILE, endpoint="POST groupLayers/{uuid}/export/", row=19)
 def export_group_layer(
     group_layer: AssetLike,
     filename: str | None = None,
     *,
     out_format: FeatureFormat | Any = "GPKG",
     out_srid: int | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Exports all layers of a group to one file.
 

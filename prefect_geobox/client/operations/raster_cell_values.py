@@ -33,7 +33,6 @@ Variable = RasterLike | tuple[RasterLike, int]
     endpoint="POST analysis/calculator/",
     row=31,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def calculate_raster(
     variables: Mapping[str, Variable] | str,
@@ -104,7 +103,6 @@ def calculate_raster(
     endpoint="POST analysis/reclassify/",
     row=34,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def reclassify_raster(
     raster: RasterLike,
@@ -166,7 +164,6 @@ def reclassify_raster(
     endpoint="POST analysis/resample/",
     row=35,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def resample_raster(
     raster: RasterLike,
@@ -226,7 +223,6 @@ def resample_raster(
     endpoint="POST analysis/constant/",
     row=37,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def constant_raster(
     name: str,
@@ -280,7 +276,6 @@ def constant_raster(
     endpoint="POST analysis/fill/",
     row=38,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def fill_nodata(
     raster: RasterLike,

@@ -35,7 +35,6 @@ Connectivity = Literal[4, 8]
     endpoint="POST analysis/rasterize/",
     row=28,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def rasterize(
     layer: LayerLike,
@@ -94,7 +93,6 @@ def rasterize(
     endpoint="POST analysis/polygonize/",
     row=29,
     evidence=Evidence.CONFIRMED,
-    label="name",
 )
 def polygonize(
     raster: RasterLike,
@@ -164,7 +162,6 @@ def polygonize(
     endpoint="POST analysis/clip/",
     row=30,
     evidence=Evidence.CONFIRMED,
-    label="name",
 )
 def clip_raster(
     raster: RasterLike,
@@ -223,7 +220,6 @@ def clip_raster(
     endpoint="POST analysis/idw/",
     row=36,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def interpolate_idw(
     layer: LayerLike,

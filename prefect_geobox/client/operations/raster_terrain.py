@@ -27,7 +27,6 @@ DistanceUnits = Literal["GEO", "PIXEL"]
     endpoint="POST analysis/slope/",
     row=32,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def raster_slope(
     raster: RasterLike,
@@ -82,7 +81,6 @@ def raster_slope(
     endpoint="POST analysis/aspect/",
     row=33,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def raster_aspect(
     raster: RasterLike,
@@ -138,7 +136,6 @@ def raster_aspect(
     endpoint="POST analysis/proximity/",
     row=39,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def raster_proximity(
     raster: RasterLike,

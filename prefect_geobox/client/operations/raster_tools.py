@@ -73,8 +73,6 @@ _OTHER_NAMES: Final = {"idw_interpolation": "idw", "fill_nodata": "fill"}
     endpoint="POST analysis/{tool}/",
     row=(28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39),
     evidence=Evidence.DOCUMENTED,
-    label="tool",
-    brief="raster",
 )
 def run_raster_tool(
     tool: RasterTool | str,
@@ -109,4 +107,4 @@ def run_raster_tool(
         given[first] = source
     elif source is not None:
         raise InvalidArgumentError(f"source must be None: {tool} works on nothing")
-    return operation.request(operation.bind((), given))
+    return operation.bind((), given).request()

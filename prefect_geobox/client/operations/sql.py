@@ -22,10 +22,10 @@ from prefect_geobox.client.operations._inputs import (
 from prefect_geobox.client.operations._operation import (
     Evidence,
     LayerOptions,
-    StepOptions,
     creates_asset,
 )
 from prefect_geobox.client.operations._request import Request, literally, without_none
+from prefect_geobox.client.polling.policy import WaitOptions
 
 LayerType = Literal["Point", "Multipoint", "Polyline", "Polygon"]
 
@@ -39,7 +39,6 @@ _UUID: Final = re.compile(r"[0-9a-fA-F-]{32,36}")
     endpoint="POST queries/saveAsLayer/",
     row=20,
     evidence=Evidence.DOCUMENTED,
-    label="name",
 )
 def save_query_as_layer(
     query: str | AssetLike,
@@ -76,12 +75,12 @@ def save_query_as_layer(
     return _saved("queries/saveAsLayer/", query, name, params, extra, is_temporary=is_temporary)
 
 
-@creates_asset(AssetKind.TABLE, endpoint="POST queries/saveAsTable/", row=21, label="name")
+@creates_asset(AssetKind.TABLE, endpoint="POST queries/saveAsTable/", row=21)
 def save_query_as_table(
     query: str | AssetLike,
     name: str,
     params: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Runs a query and saves its result as a table.
 

@@ -11,13 +11,14 @@ from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._inputs import FileLike, Resource, TableLike, to_input
-from prefect_geobox.client.operations._operation import StepOptions, creates_asset, edits_asset
+from prefect_geobox.client.operations._operation import creates_asset, edits_asset
 from prefect_geobox.client.operations._request import Request, literally
+from prefect_geobox.client.polling.policy import WaitOptions
 
 RowFormat = Literal["CSV"]
 
 
-@edits_asset(endpoint="POST tables/{uuid}/calculateField/", row=16, label="target_field")
+@edits_asset(endpoint="POST tables/{uuid}/calculateField/", row=16)
 def calculate_table_field(
     table: TableLike,
     target_field: str,
@@ -28,7 +29,7 @@ def calculate_table_field(
     search_fields: str | Iterable[str] | None = None,
     row_ids: str | Iterable[int] | None = None,
     user_id: int | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Computes the values of a field of a table.
 
@@ -61,7 +62,7 @@ def calculate_table_field(
     )
 
 
-@edits_asset(endpoint="POST tables/{uuid}/import-csv/", row=17, label="table")
+@edits_asset(endpoint="POST tables/{uuid}/import-csv/", row=17)
 def import_rows(
     table: TableLike,
     file: FileLike,
@@ -72,7 +73,7 @@ def import_rows(
     file_encoding: str = "utf-8",
     report_errors: bool = False,
     bulk_insert: bool = True,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Adds the rows of an uploaded CSV file to a table.
 
@@ -121,7 +122,6 @@ def import_rows(
     AssetKind.FILE,
     endpoint="POST tables/{uuid}/export/",
     row=18,
-    label="filename",
 )
 def export_rows(
     table: TableLike,
@@ -136,7 +136,7 @@ def export_rows(
     search: str | None = None,
     search_fields: str | Iterable[str] | None = None,
     row_ids: str | Iterable[int] | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Exports rows of a table to a file.
 

@@ -17,15 +17,16 @@ from prefect_geobox.client.operations._inputs import (
     Resource,
     to_input,
 )
-from prefect_geobox.client.operations._operation import StepOptions, seeds_cache
+from prefect_geobox.client.operations._operation import seeds_cache
 from prefect_geobox.client.operations._request import Request, without_none
+from prefect_geobox.client.polling.policy import WaitOptions
 
 Workers = Literal[1, 2, 4, 8, 12, 16, 20, 24]
 
 _DEEPEST_ZOOM = 30
 
 
-@seeds_cache(endpoint="POST vectorLayers/{uuid}/cache/seed/", row=9, label="layer")
+@seeds_cache(endpoint="POST vectorLayers/{uuid}/cache/seed/", row=9)
 def seed_layer_cache(
     layer: LayerLike,
     from_zoom: int | None = None,
@@ -35,7 +36,7 @@ def seed_layer_cache(
     workers: Workers = 1,
     user_id: int | None = None,
     is_view: bool | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Fills the cache of a layer or view with tiles.
 
@@ -68,7 +69,7 @@ def seed_layer_cache(
     )
 
 
-@seeds_cache(endpoint="POST rasters/{uuid}/cache/seed/", row=10, label="raster")
+@seeds_cache(endpoint="POST rasters/{uuid}/cache/seed/", row=10)
 def seed_raster_cache(
     raster: RasterLike,
     from_zoom: int | None = None,
@@ -76,7 +77,7 @@ def seed_raster_cache(
     *,
     extent: str | Iterable[float] | None = None,
     workers: Workers = 1,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Fills the cache of a raster with tiles.
 
@@ -95,7 +96,7 @@ def seed_raster_cache(
     return _seed("raster", raster, Resource.RASTER, from_zoom, to_zoom, extent, workers)
 
 
-@seeds_cache(endpoint="POST mosaics/{uuid}/cache/seed/", row=10, label="mosaic")
+@seeds_cache(endpoint="POST mosaics/{uuid}/cache/seed/", row=10)
 def seed_mosaic_cache(
     mosaic: AssetLike,
     from_zoom: int | None = None,
@@ -103,7 +104,7 @@ def seed_mosaic_cache(
     *,
     extent: str | Iterable[float] | None = None,
     workers: Workers = 1,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Fills the cache of a mosaic with tiles.
 
@@ -145,7 +146,7 @@ def _seed(
     )
 
 
-@seeds_cache(endpoint="POST tilesets/{uuid}/cache/seed/", row=11, label="tileset")
+@seeds_cache(endpoint="POST tilesets/{uuid}/cache/seed/", row=11)
 def seed_tileset_cache(
     tileset: AssetLike,
     from_zoom: int = 0,
@@ -154,7 +155,7 @@ def seed_tileset_cache(
     extent: str | Iterable[float] = (),
     workers: Workers = 1,
     user_id: int = 0,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Fills the cache of a tileset with tiles.
 
@@ -187,7 +188,7 @@ def seed_tileset_cache(
     )
 
 
-@seeds_cache(endpoint="POST tilesets/{uuid}/cache/update/", row=12, label="tileset")
+@seeds_cache(endpoint="POST tilesets/{uuid}/cache/update/", row=12)
 def update_tileset_cache(
     tileset: AssetLike,
     from_zoom: int,
@@ -195,7 +196,7 @@ def update_tileset_cache(
     *,
     extents: Iterable[Iterable[float]] | None = None,
     user_id: int = 0,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Makes tiles in the cache of a tileset anew.
 
@@ -228,7 +229,7 @@ def update_tileset_cache(
     )
 
 
-@seeds_cache(endpoint="POST maps/{uuid}/cache/seed/", row=13, label="map")
+@seeds_cache(endpoint="POST maps/{uuid}/cache/seed/", row=13)
 def seed_map_cache(
     map: AssetLike,  # noqa: A002 - it is a map
     from_zoom: int | None = None,
@@ -238,7 +239,7 @@ def seed_map_cache(
     workers: Workers = 1,
     scale: int | None = None,
     user_id: int | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Fills the cache of a map with tiles.
 
@@ -272,7 +273,7 @@ def seed_map_cache(
     )
 
 
-@seeds_cache(endpoint="POST maps/{uuid}/cache/update/", row=14, label="map")
+@seeds_cache(endpoint="POST maps/{uuid}/cache/update/", row=14)
 def update_map_cache(
     map: AssetLike,  # noqa: A002 - it is a map
     from_zoom: int | None = None,
@@ -281,7 +282,7 @@ def update_map_cache(
     extent: str | Iterable[float] | None = None,
     scale: int | None = None,
     user_id: int | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Makes tiles in the cache of a map anew.
 

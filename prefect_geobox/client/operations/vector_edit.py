@@ -10,11 +10,12 @@ from typing_extensions import Unpack
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._inputs import LAYERS, FileLike, LayerLike, Resource, to_input
-from prefect_geobox.client.operations._operation import StepOptions, edits_asset
+from prefect_geobox.client.operations._operation import edits_asset
 from prefect_geobox.client.operations._request import Request, literally
+from prefect_geobox.client.polling.policy import WaitOptions
 
 
-@edits_asset(endpoint="POST vectorLayers/{uuid}/import/", row=4, label="layer")
+@edits_asset(endpoint="POST vectorLayers/{uuid}/import/", row=4)
 def import_features(
     layer: LayerLike,
     file: FileLike,
@@ -28,7 +29,7 @@ def import_features(
     report_errors: bool = True,
     user_id: int | None = None,
     is_view: bool | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Adds the features of an uploaded file to a layer or view.
 
@@ -93,7 +94,7 @@ GeometryType = Literal[
 ]
 
 
-@edits_asset(endpoint="POST vectorLayers/{uuid}/calculateField/", row=2, label="target_field")
+@edits_asset(endpoint="POST vectorLayers/{uuid}/calculateField/", row=2)
 def calculate_field(
     layer: LayerLike,
     target_field: str,
@@ -105,7 +106,7 @@ def calculate_field(
     feature_ids: str | Iterable[int] | None = None,
     user_id: int | None = None,
     is_view: bool | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Computes the values of a field of a layer or view.
 
@@ -139,7 +140,7 @@ def calculate_field(
     )
 
 
-@edits_asset(endpoint="POST vectorLayers/{uuid}/deleteFeatures/", row=3, label="layer")
+@edits_asset(endpoint="POST vectorLayers/{uuid}/deleteFeatures/", row=3)
 def delete_features(
     layer: LayerLike,
     *,
@@ -150,7 +151,7 @@ def delete_features(
     everything: bool = False,
     user_id: int | None = None,
     is_view: bool | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Deletes features of a layer or view.
 
@@ -204,7 +205,7 @@ def _features(
     }
 
 
-@edits_asset(endpoint="POST vectorLayers/{uuid}/updateByLayer", row=7, label="layer")
+@edits_asset(endpoint="POST vectorLayers/{uuid}/updateByLayer", row=7)
 def update_by_layer(
     layer: LayerLike,
     source: LayerLike,
@@ -216,7 +217,7 @@ def update_by_layer(
     insert_missing: bool = False,
     user_id: int | None = None,
     is_view: bool | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Updates features of a layer or view from those of another.
 
@@ -252,7 +253,7 @@ def update_by_layer(
     )
 
 
-@edits_asset(endpoint="POST vectorLayers/{uuid}/updateByFile", row=8, label="layer")
+@edits_asset(endpoint="POST vectorLayers/{uuid}/updateByFile", row=8)
 def update_by_file(
     layer: LayerLike,
     file: FileLike,
@@ -268,7 +269,7 @@ def update_by_file(
     file_encoding: str = "utf-8",
     user_id: int | None = None,
     is_view: bool | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Updates features of a layer or view from those of an uploaded file.
 

@@ -12,8 +12,9 @@ from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._inputs import LAYERS, LayerLike, to_input
-from prefect_geobox.client.operations._operation import LayerOptions, StepOptions, creates_asset
+from prefect_geobox.client.operations._operation import LayerOptions, creates_asset
 from prefect_geobox.client.operations._request import Request, literally
+from prefect_geobox.client.polling.policy import WaitOptions
 
 FeatureFormat = Literal["Shapefile", "GPKG", "GeoJSON", "CSV", "KML", "DXF"]
 
@@ -33,8 +34,6 @@ _FORMAT_OF_ENDING: Final[dict[str, FeatureFormat]] = {
     AssetKind.FILE,
     endpoint="POST vectorLayers/{uuid}/export/",
     row=5,
-    label="filename",
-    brief="export",
 )
 def export_features(
     layer: LayerLike,
@@ -50,7 +49,7 @@ def export_features(
     feature_ids: str | Iterable[int] | None = None,
     replace_domain_codes_by_values: bool = False,
     is_view: bool | None = None,
-    **_: Unpack[StepOptions],
+    **_: Unpack[WaitOptions],
 ) -> Request:
     """Exports features of a layer or view to a file.
 
@@ -115,7 +114,6 @@ def _format_of(filename: str, out_format: Any) -> str:
     AssetKind.VECTOR,
     endpoint="POST vectorLayers/{uuid}/saveAsVectorLayer",
     row=6,
-    label="name",
 )
 def save_as_layer(
     layer: LayerLike,

@@ -28,8 +28,6 @@ from prefect_geobox.client.operations.sql import _bound
     endpoint="GET queries/systemQueries/; POST queries/saveAsLayer/",
     row=20,
     evidence=Evidence.DOCUMENTED,
-    label="output_name",
-    brief="run",
 )
 def run_vector_tool(
     tool: VectorTool | str,

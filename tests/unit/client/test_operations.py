@@ -66,7 +66,7 @@ def test_what_makes_no_sense_names_itself(
     """Each mistake is told by the argument's name, with what it may be."""
     operation = operations.OPERATIONS[name]
     with pytest.raises(InvalidArgumentError, match=re.escape(told)):
-        operation.request(operation.bind(args, options))
+        operation.bind(args, options).request()
 
 
 @pytest.mark.parametrize("name", list(operations.OPERATIONS))
@@ -85,7 +85,7 @@ def test_what_looks_like_a_secret_is_not_told(body: str) -> None:
     """A password for any endpoint is sent, but is neither in messages nor in records."""
     operation = operations.start_task
     given = {"db_password": "hidden-from-all", "host": "db.example.org"}
-    request = operation.request(operation.bind(("POST", "dbImport/import/"), {body: given}))
+    request = operation.bind(("POST", "dbImport/import/"), {body: given}).request()
     assert (request.wire_form or request.wire_json) == given
     assert request.asked == "Start POST dbImport/import/ (host=db.example.org)"
     assert "hidden-from-all" not in f"{request.identity} {request!r}"

@@ -14,9 +14,12 @@ from prefect_geobox.client import (
     InvalidResponseError,
     OutputAsset,
     TaskFailedError,
+    WaitUpdate,
+    by_name,
+    operations,
 )
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations._publishing import suggested_publish_as
+from prefect_geobox.client.operations.files import suggested_publish_as
 from prefect_geobox.emulator import GeoboxEmulator
 from tests.kit.clients import Caller
 from tests.kit.payloads import ASSET, TASK, task
@@ -141,14 +144,51 @@ async def test_publish_file_returns_the_layer(call: Caller, wire: Wire) -> None:
     assert wire.count(f"POST files/{ASSET}/publish/") == 1
 
 
+@pytest.mark.parametrize("verb", ["publish_file", "run"])
+async def test_each_change_of_a_publish_is_reported(call: Caller, wire: Wire, verb: str) -> None:
+    """`publish_file` and `run` call `on_update` with what the wait reads."""
+    wire.lists()
+    wire.on("POST", f"files/{ASSET}/publish/", {"task_id": TASK})
+    ended = task("SUCCESS", result={"layer_uuid": ASSET})
+    wire.on("GET", f"tasks/{TASK}/", task("PENDING"), ended)
+    wire.on("GET", f"vectorLayers/{ASSET}/", {"uuid": ASSET, "name": "towns"})
+    updates: list[WaitUpdate] = []
+    first = [operations.publish_file] if verb == "run" else []
+    await call(verb, *first, described(), "towns", progress_bar=False, on_update=updates.append)
+    assert [update.task.uuid for update in updates][-1] == TASK
+    assert updates[-1].task.succeeded
+
+
+async def test_a_file_is_published_by_its_name(call: Caller, wire: Wire) -> None:
+    """A file given as `by_name` is looked up before it is published."""
+    wire.lists()
+    wire.on("GET", "files/", [{"uuid": ASSET, "name": "towns.gpkg", "file_type": "GPKG"}])
+    wire.on("POST", f"files/{ASSET}/publish/", {"task_id": TASK})
+    wire.on("GET", f"tasks/{TASK}/", task("PENDING"))
+    assert (await call("start_publish", by_name("towns.gpkg"), "towns")).uuid == TASK
+    assert dict(form(wire.work[-2]))["publish_as"] == "vector"
+
+
+async def test_a_published_layer_is_made_temporary(call: Caller, wire: Wire) -> None:
+    """With `temporary=True` the new layer is made temporary before it is returned."""
+    wire.lists()
+    wire.on("POST", f"files/{ASSET}/publish/", {"task_id": TASK})
+    wire.on("GET", f"tasks/{TASK}/", task("SUCCESS", result={"layer_uuid": ASSET}))
+    wire.on("GET", f"vectorLayers/{ASSET}/", {"uuid": ASSET, "name": "towns"})
+    wire.on("POST", f"vectorLayers/{ASSET}/makeTemporary/", {})
+    layer = await call("publish_file", described(), "towns", temporary=True, progress_bar=False)
+    assert layer.data["temporary"] is True
+
+
 async def test_failed_publish_says_why(call: Caller, wire: Wire) -> None:
-    """A publish whose remote task fails raises with the server's reason."""
+    """A publish whose remote task fails raises with the server's reason and with the request."""
     wire.lists()
     wire.on("POST", f"files/{ASSET}/publish/", {"task_id": TASK})
     failed = task("FAILURE", result={"detail": {"msg": "no geometry column"}})
     wire.on("GET", f"tasks/{TASK}/", failed)
-    with pytest.raises(TaskFailedError, match="no geometry column"):
+    with pytest.raises(TaskFailedError, match="no geometry column") as error:
         await call("publish_file", described(), "towns")
+    assert "Publish f as towns (layer_name=towns" in str(error.value)
 
 
 async def test_publish_without_output_is_an_invalid_response(call: Caller, wire: Wire) -> None:
