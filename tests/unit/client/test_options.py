@@ -21,8 +21,8 @@ from prefect_geobox.client.http.settings import (
     ConnectionSettings,
 )
 from prefect_geobox.client.polling.policy import WAIT_DEFAULTS, WaitOptions, WaitPolicy
-
-from .kit import TASK, Caller, secret
+from tests.kit.clients import Caller
+from tests.kit.payloads import TASK, secret
 
 #: A function, the options that it takes, and their defaults.
 TAKERS: list[tuple[Callable[..., Any], type, Mapping[str, Any]]] = [
