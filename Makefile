@@ -47,14 +47,14 @@ types: $(VENV)/.dev
 # Branch coverage of the client and the Prefect layer, without child processes; fails below the
 # figure in pyproject.toml.
 coverage: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist worksteal -m "not alone and not slow" --cov --cov-report=term \
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" --cov --cov-report=term \
 		tests/unit tests/resilience tests/parity tests/docs
 
 # The oldest versions of Python, Prefect and the other dependencies that are supported.
 PYTHON_LOWEST ?= python3.10
 LOWEST        := .venv-lowest
 lowest: $(LOWEST)/.dev
-	$(LOWEST)/bin/pytest -n 2 --dist worksteal -m "not alone and not slow" tests/unit tests/test_architecture.py
+	$(LOWEST)/bin/pytest -n 2 --dist worksteal -m "not slow" tests/unit tests/test_architecture.py
 
 $(LOWEST)/.dev: pyproject.toml tests/constraints-lowest.txt
 	@test -x $(LOWEST)/bin/python || $(PYTHON_LOWEST) -m venv $(LOWEST)

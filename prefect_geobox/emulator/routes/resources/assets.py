@@ -9,9 +9,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from prefect_geobox.client.model.assets import AssetKind
+from prefect_geobox.emulator.geodata.optional_libraries import JobFailed, library
 from prefect_geobox.emulator.geodata.thumbnails import thumbnail
 from prefect_geobox.emulator.http.downloads import download_of
-from prefect_geobox.emulator.http.errors import boolean, invalid_parameter, not_found
+from prefect_geobox.emulator.http.errors import ApiError, boolean, invalid_parameter, not_found
 from prefect_geobox.emulator.http.list_query import ListQuery
 from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.state.emulator_state import state_of
@@ -80,6 +81,10 @@ def asset_of(request: Request, *kinds: Kind) -> Asset:
 
 async def upload(request: Request) -> Response:
     """`POST files/`."""
+    try:
+        library("python_multipart", "Uploading a file")
+    except JobFailed as error:
+        raise ApiError(422, {"msg": str(error), "type": error.kind}) from None
     body = body_of(request)
     file = body.uploads.get("file")
     if file is None:
