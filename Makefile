@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 FILE   ?= flows/data/countries.geojson
 
-.PHONY: cells chain demo test lint docs bench clean
+.PHONY: cells chain demo test lint types docs bench coverage lowest wheel clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python flows/demo.py "$(FILE)"
@@ -39,8 +39,37 @@ docs: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks
 
+# Both type checkers; pyright also finds what an editor would show.
+types: $(VENV)/.dev
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+# Branch coverage of the client and the Prefect layer, without child processes; fails below the
+# figure in pyproject.toml.
+coverage: $(VENV)/.dev
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" --cov --cov-report=term \
+		tests/unit tests/resilience tests/parity tests/docs
+
+# The oldest versions of Python, Prefect and the other dependencies that are supported.
+PYTHON_LOWEST ?= python3.10
+LOWEST        := .venv-lowest
+lowest: $(LOWEST)/.dev
+	$(LOWEST)/bin/pytest -n 2 --dist worksteal -m "not slow" tests/unit tests/test_architecture.py
+
+$(LOWEST)/.dev: pyproject.toml tests/constraints-lowest.txt
+	@test -x $(LOWEST)/bin/python || $(PYTHON_LOWEST) -m venv $(LOWEST)
+	@echo "Installing (once) ..."
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--editable '.[dev]' --constraint tests/constraints-lowest.txt
+	@touch $@
+
+# The wheel and the source archive in dist/, checked, and imported in an environment of its own.
+wheel:
+	PYTHON=$(PYTHON) .ci/wheel
+
 clean:
-	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) .demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 
 $(VENV)/.demo: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -13,7 +13,17 @@ Example:
     ```
 """
 
+from typing import Any
+
 import lazy_loader
 
 # Importing Prefect takes most of a second; the client alone does not need it.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_public_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("prefect-geobox")
+    return _public_name(name)

@@ -167,3 +167,5 @@ from .tasks.waiting import (
     wait_for_task as wait_for_task,
     wait_for_tasks as wait_for_tasks,
 )
+
+__version__: str

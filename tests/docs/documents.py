@@ -8,7 +8,19 @@ from itertools import zip_longest
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted(
+    [
+        *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+        *(ROOT / "docs").glob("*.md"),
+    ]
+)
+
+#: Where the files of the project are on the web. The README, which is also the page on PyPI, links
+#: there, since relative links lead nowhere on that page.
+_FILES_ON_THE_WEB = re.compile(
+    r"^https://(?:github\.com/prefect-geobox/prefect-geobox/blob/main"
+    r"|raw\.githubusercontent\.com/prefect-geobox/prefect-geobox/main)/"
+)
 
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -84,6 +96,19 @@ def rows(text: str) -> list[list[str]]:
 def links(path: Path) -> list[str]:
     """The targets of the links and images of a document, those within code left out."""
     return _LINK.findall(re.sub(r"`[^`\n]*`", "", prose(path)))
+
+
+def is_external(link: str) -> bool:
+    """Whether a link leads out of the project."""
+    return link.startswith(("http://", "https://")) and not _FILES_ON_THE_WEB.match(link)
+
+
+def linked_file(document: Path, link: str) -> Path:
+    """The file of the project that a link of a document leads to."""
+    name = link.partition("#")[0]
+    if _FILES_ON_THE_WEB.match(name):
+        return ROOT / _FILES_ON_THE_WEB.sub("", name)
+    return (document.parent / name).resolve() if name else document
 
 
 def anchors(path: Path) -> set[str]:

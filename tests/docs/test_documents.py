@@ -16,7 +16,17 @@ from prefect_geobox.client.operations import OPERATIONS
 from prefect_geobox.client.polling.policy import PollPolicy
 
 from . import operations
-from .documents import DOCUMENTS, ROOT, anchors, links, prose, rows, section
+from .documents import (
+    DOCUMENTS,
+    ROOT,
+    anchors,
+    is_external,
+    linked_file,
+    links,
+    prose,
+    rows,
+    section,
+)
 
 CONCEPTS = ROOT / "docs" / "concepts.md"
 WAITING = ROOT / "docs" / "waiting.md"
@@ -35,21 +45,23 @@ def quoted(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_relative_links_lead_somewhere(document: Path) -> None:
-    """Each relative link and image names a file that exists, and each anchor a heading."""
+def test_links_within_the_project_lead_somewhere(document: Path) -> None:
+    """Each link to a file of the project names one that exists, and each anchor a heading."""
     for link in links(document):
-        if link.startswith(("http://", "https://")):
+        if is_external(link):
             continue
-        name, _, anchor = link.partition("#")
-        target = (document.parent / name).resolve() if name else document
+        target, anchor = linked_file(document, link), link.partition("#")[2]
         if target.relative_to(ROOT).as_posix() not in PICTURES:
             assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
 
 
-def test_pictures_are_referenced() -> None:
-    """The README shows the two pictures."""
-    assert set(links(ROOT / "README.md")) >= PICTURES
+def test_readme_has_no_relative_link() -> None:
+    """The README, which is also the page on PyPI, has absolute links and shows both pictures."""
+    readme = ROOT / "README.md"
+    assert all(link.startswith("https://") for link in links(readme))
+    linked = {linked_file(readme, link) for link in links(readme) if not is_external(link)}
+    assert linked >= {ROOT / picture for picture in PICTURES}
 
 
 def test_schedule_table_is_that_of_the_policy() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -107,6 +108,9 @@ async def read_body(request: Request) -> Body:
 
 
 async def _read_multipart(request: Request) -> Body:
+    if find_spec("python_multipart") is None:
+        # Starlette cannot read the form. The route of uploads says what to install.
+        return Body()
     pairs: list[tuple[str, str]] = []
     uploads: dict[str, Upload] = {}
     try:

@@ -10,7 +10,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from prefect_geobox.client.model.assets import AssetKind
-from prefect_geobox.emulator.http.errors import invalid_parameter, missing_parameter
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.optional_libraries import library
+from prefect_geobox.emulator.http.errors import ApiError, invalid_parameter, missing_parameter
 from prefect_geobox.emulator.http.parameters import boolean, choice, required
 from prefect_geobox.emulator.http.request_body import body_of
 from prefect_geobox.emulator.jobs.publishing import (
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 
 async def upload_file(request: Request) -> Response:
     """`POST files/`."""
+    try:
+        library("python_multipart", "Uploading a file")
+    except JobError as error:
+        raise ApiError(422, {"msg": str(error), "type": error.kind}) from None
     body = body_of(request)
     file = body.uploads.get("file")
     if file is None:

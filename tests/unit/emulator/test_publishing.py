@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import httpx
 import pytest
 
+from prefect_geobox.emulator import GeoboxEmulator
 from tests.kit.plain_api import Api, geojson, new_name, point
 
 np = pytest.importorskip("numpy")
@@ -403,6 +405,20 @@ def test_missing_library_is_a_failure_that_names_the_extra(
     kind, message = failure(api.publish(name, geojson(point(*UTM), crs=crs)))
     assert kind == "geobox.MissingLibraryError"
     assert 'pip install "prefect-geobox[emulator]"' in message
+
+
+def test_an_upload_without_its_library_names_the_extra(
+    geobox_emulator: GeoboxEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without python-multipart, an upload is refused with the command that installs it."""
+    monkeypatch.setitem(sys.modules, "python_multipart", None)
+    answer = httpx.post(
+        f"{geobox_emulator.url}/v1/files/",
+        params={"apikey": geobox_emulator.apikey},
+        files={"file": ("a.geojson", b"{}")},
+    )
+    assert answer.status_code == 422
+    assert 'pip install "prefect-geobox[emulator]"' in answer.json()["detail"]["msg"]
 
 
 def test_geojson_needs_no_library(
