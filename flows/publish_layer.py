@@ -20,7 +20,7 @@ from typing import Literal
 from uuid import UUID
 
 import httpx
-from prefect import flow, runtime, task
+from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
@@ -29,6 +29,7 @@ from prefect.client.schemas.filters import (
     ArtifactFilterFlowRunId,
     ArtifactFilterKey,
 )
+from prefect.runtime import flow_run
 
 from prefect_geobox import (
     AssetKind,
@@ -61,7 +62,7 @@ _KINDS: dict[str, AssetKind] = {
 
 
 def _run_name() -> str:
-    parameters = runtime.flow_run.parameters
+    parameters = flow_run.parameters
     return f"publish-{parameters.get('name') or layer_name_of(str(parameters.get('path')))}"
 
 
@@ -132,7 +133,7 @@ def _recorded_name() -> str | None:
     with get_client(sync_client=True) as client:
         artifacts = client.read_artifacts(
             artifact_filter=ArtifactFilter(
-                flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(runtime.flow_run.id)]),
+                flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(flow_run.id)]),
                 key=ArtifactFilterKey(any_=[_NAME_KEY]),
             )
         )

@@ -6,10 +6,10 @@ import logging
 from typing import Any
 from uuid import UUID
 
-from prefect import runtime
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
+from prefect.runtime import task_run
 
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.text import printable
@@ -40,7 +40,7 @@ def rename_task_run(name: str) -> None:
 
 def parameter(name: str) -> Any:
     """A parameter of the task run that is about to begin, for use in its name."""
-    return (runtime.task_run.parameters or {}).get(name)
+    return (task_run.parameters or {}).get(name)
 
 
 def named_after_task(verb: str) -> str:

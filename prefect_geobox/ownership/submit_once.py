@@ -192,7 +192,7 @@ async def submit_once(
         root = (await ancestor_run_ids(prefect, run.id))[-1]
         digest = _digest(client, owned)
         task_run = task.task_run if task else None
-        # A subflow is part of an attempt of the outermost run, whatever its own count says.
+        # A subflow belongs to an attempt of the outermost run; its own count does not matter.
         attempt = run.run_count if root == run.id else (await prefect.read_flow_run(root)).run_count
         slot = _counter.next(root, attempt, task_run, digest)
         log = SubmissionLog(prefect, root, task_run.id if task_run else None, slot)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
+    from shapely.geometry import Polygon
     from shapely.geometry.base import BaseGeometry
 
 #: The size of a map in bytes, at most; base64 adds a third.
@@ -84,6 +85,7 @@ def draw_map(features: Sequence[Mapping[str, Any]], title: str = "map") -> Map:
     if not parts:
         raise MapUnavailableError("The layer has no geometry to draw.")
     frame = _frame(parts)
+    shapes: list[tuple[str, str]] = []
     for tolerance in _TOLERANCES:
         shapes = [_shape(frame, part, tolerance / frame.scale) for part in parts]
         svg = _svg(frame, shapes, title)
@@ -126,8 +128,9 @@ def _parts(features: Sequence[Mapping[str, Any]]) -> Iterator[BaseGeometry]:
 
 def _simple(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
     """Yields the points, lines and areas of a geometry."""
-    if hasattr(geometry, "geoms"):
-        for part in geometry.geoms:
+    parts = getattr(geometry, "geoms", None)
+    if parts is not None:
+        for part in parts:
             yield from _simple(part)
     elif not geometry.is_empty:
         yield geometry
@@ -180,7 +183,7 @@ def _shape(frame: _Frame, part: BaseGeometry, tolerance: float) -> tuple[str, st
         x, y = frame.at(*part.coords[0][:2])
         return "p", f"M{x} {y}h0"
     if part.geom_type == "Polygon":
-        area = part.simplify(tolerance, preserve_topology=True)
+        area = cast("Polygon", part.simplify(tolerance, preserve_topology=True))
         rings = [area.exterior, *area.interiors]
         return "a", "".join(_path(frame, ring.coords) + "z" for ring in rings)
     line = part.simplify(tolerance, preserve_topology=False)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from pathlib import PurePath
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
@@ -140,7 +141,7 @@ async def _run(
         step: OwnedSubmission[Any] = OwnedSubmission(
             name,
             _submission(client, function, args, kwargs),
-            lambda uuid: _read(client, uuid),
+            partial(_read, client),
             {
                 "function": f"{function.__module__}.{function.__qualname__}",
                 "arguments": _stable([list(args), dict(kwargs)]),
@@ -251,7 +252,8 @@ async def _named(client: AsyncGeoboxClient, name: str) -> OutputAsset:
     )
 
 
-async def _read(client: AsyncGeoboxClient, uuid: str) -> RemoteTask | OutputAsset:
+async def _read(client: AsyncGeoboxClient, uuid: str) -> Any:
+    """Reads a remote task, or the asset of any kind that has the uuid."""
     try:
         return await client.get_task(uuid)
     except NotFoundError:

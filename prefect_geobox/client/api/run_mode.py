@@ -42,6 +42,7 @@ class WaitListener(Protocol):
 
     async def __call__(self, update: WaitUpdate) -> None:
         """Reports one update."""
+        ...
 
 
 class RunMode(Protocol):
@@ -49,11 +50,13 @@ class RunMode(Protocol):
 
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a method of the client on the I/O thread."""
+        ...
 
     async def call_variant(
         self, blocking: Callable[[], T], awaiting: Callable[[], Coroutine[Any, Any, T]]
     ) -> T:
         """Calls the variant of a function that suits the mode, in the calling thread."""
+        ...
 
     async def start(self, work: Coroutine[Any, Any, T], abandon: Abandon[T]) -> T:
         """Runs to its end what must not be cut short, such as the start of a remote task.
@@ -63,12 +66,15 @@ class RunMode(Protocol):
             abandon: Called if the caller is interrupted meanwhile, with what was started and what
                 the interruption means: the user's cancel, a time limit, or neither.
         """
+        ...
 
     async def wait(self, wait_call: WaitCall, listener: WaitListener) -> list[RemoteTask]:
         """Waits for remote tasks and reports each update."""
+        ...
 
     async def run_on_exit(self, work: Coroutine[Any, Any, object]) -> None:
         """Runs something short, for at most 3 s, after the caller has been interrupted."""
+        ...
 
 
 class SyncMode:
