@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing_extensions import Unpack
 
 from prefect_geobox.client.api.progress_bar import progress_listener
-from prefect_geobox.client.api.runner import AsyncOperationVerbs
+from prefect_geobox.client.api.runner import OperationMethods
 from prefect_geobox.client.http.settings import CONNECTION_DEFAULTS, ConnectionOptions
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.options import flat_signature
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @flat_signature(ConnectionOptions, CONNECTION_DEFAULTS)
-class AsyncGeoboxClient(AsyncOperationVerbs):
+class AsyncGeoboxClient(OperationMethods):
     """Talks to Geobox from asyncio code.
 
     Arguments that are left out fall back to `GEOBOX_HOST`, `GEOBOX_USERNAME`, `GEOBOX_PASSWORD`,

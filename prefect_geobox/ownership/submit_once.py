@@ -189,13 +189,13 @@ async def _start_once(
         if found is not None:
             return found, decision
     # One at a time, so that a crash leaves one in doubt and not several.
-    async with client.joined().submissions.turn(step.submission):
+    async with client.shared_session().submissions.exclusive(step.submission):
         if earlier is not None and earlier.uuid is None:
             found, decision = await _resume(client, step, ledger, earlier)
             if found is not None:
                 return found, decision
         if is_stopped(caller):
-            raise GeoboxError(f"{step.submission.what} was not started: the run is being ended.")
+            raise GeoboxError(f"{step.submission.title} was not started: the run is being ended.")
         if earlier is None and step.reattach == "deployment":
             inherited = await _take_over(client, step, ledger)
             if inherited is not None:
@@ -230,7 +230,7 @@ async def _start(
     ledger: SubmissionLog,
     decision: Decision,
 ) -> tuple[Found, Decision]:
-    before = await client.before(step.submission)
+    before = await client.existing(step.submission)
     intent = await ledger.write(_record(client, step, ledger.slot, before))
     rival = await ledger.find(other_than=intent)
     if rival is not None:
@@ -301,7 +301,7 @@ async def _found(
     # What others have recorded is theirs. What they have only intended looks the same as this: with
     # such a one, nobody can tell whose a new one is.
     known = frozenset(other.uuid for other in others if other.uuid is not None)
-    likeness = (step.submission.kind, step.submission.alike)
+    likeness = (step.submission.kind, step.submission.similarity_key)
     rivals = [
         other
         for other in others
@@ -334,7 +334,7 @@ def _record(
     return {
         "step": step.name,
         "kind": step.submission.kind,
-        "alike": step.submission.alike,
+        "alike": step.submission.similarity_key,
         "slot": slot,
         "uuid": None,
         "before": None if before is None else sorted(before),

@@ -379,9 +379,7 @@ def test_layers_become_temporary_and_permanent(world: Any) -> None:
 
 def test_a_failure_is_the_servers(world: Any) -> None:
     """A remote task that fails raises with the server's reason, and with what was asked for."""
-    with pytest.raises(
-        TaskFailedError, match=r"exists already.*Request: .*out_layer_name=points"
-    ):
+    with pytest.raises(TaskFailedError, match=r"exists already.*Request: .*out_layer_name=points"):
         copied(world, "points")
 
 
