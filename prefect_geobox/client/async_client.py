@@ -1,4 +1,4 @@
-"""The Geobox API for asyncio: a method per verb."""
+"""The Geobox API for asyncio."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class AsyncGeoboxClient(OperationMethods):
         host: The server's URL, with a path prefix where it has one.
         version: The API version.
         **options: As in `ConnectionOptions`.
-        settings: All of the above, already resolved.
+        settings: All of the above in resolved form, instead of them.
         retry: How long a read tolerates failures; 30 s by default.
         clock: Measures deadlines and budgets; for tests.
 
     Raises:
-        ConfigurationError: The host is no URL, or no credential was found.
+        ConfigurationError: The host is not a URL, or no credential was found.
 
     Example:
         ```python
@@ -72,7 +72,7 @@ class AsyncGeoboxClient(OperationMethods):
                 `input_srid` and others.
 
         Raises:
-            InvalidArgumentError: An argument makes no sense; nothing was sent.
+            InvalidArgumentError: An argument is invalid; no request was sent.
             GeoboxError: The server refused, or it is not known whether it started anything.
         """
         uuid = checked_uuid("file", file)

@@ -20,7 +20,7 @@ from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError, NotFoundError
 from prefect_geobox.client.model.tasks import RemoteTask
-from prefect_geobox.client.official_sdk import make_sdk_client, translated
+from prefect_geobox.client.official_sdk import make_sdk_client, to_geobox_error
 from prefect_geobox.client.operations._operation import DEFAULTS, StepOptions
 from prefect_geobox.client.submission import Submission
 from prefect_geobox.credentials import GeoboxCredentials
@@ -189,7 +189,7 @@ def _submission(
         try:
             made = await asyncio.to_thread(_call, client, function, args, kwargs)
         except Exception as error:
-            told = translated(error, client.settings)
+            told = to_geobox_error(error, client.settings)
             if told is error:
                 raise
             failure = told
