@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,9 +12,11 @@ from typing import Protocol
 class Clock(Protocol):
     """A monotonic clock and a way to sleep on it."""
 
+    @abstractmethod
     def monotonic(self) -> float:
         """Seconds that never decrease and do not depend on the wall clock."""
 
+    @abstractmethod
     async def sleep(self, seconds: float) -> None:
         """Sleeps for a number of seconds of this clock."""
 

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import queue
 import threading
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Literal, Protocol, TypeVar
@@ -53,12 +54,15 @@ class WaitClient(Protocol):
     """The part of a client that a wait uses."""
 
     @property
+    @abstractmethod
     def settings(self) -> ConnectionSettings:
         """The server and the account of the remote tasks."""
 
+    @abstractmethod
     def poller(self) -> TaskPoller:
         """The poller of the shared connection. Called on the I/O thread."""
 
+    @abstractmethod
     async def abort_task(self, task: str, *, confirm: float) -> RemoteTask:
         """Aborts a remote task and reads it until it has ended."""
 
