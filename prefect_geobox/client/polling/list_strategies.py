@@ -1,6 +1,6 @@
 """The ways to read many remote tasks with one request, each with what it learns of the server.
 
-A strategy reads and judges its own answers. It never falls back by itself: it reports a `Problem`,
+A strategy reads, and checks the answers. It does not fall back by itself: it reports a `Problem`,
 and `BatchReader` decides what to do about it.
 """
 
@@ -60,11 +60,11 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a way of reading does not suit the server as it is.
+    """Why a way of reading does not work with the server, or only with fewer rows.
 
     Attributes:
         reason: What the list does, to follow 'The list of remote tasks'.
-        fallback: Which way to use instead; None where the strategy goes on with fewer rows.
+        fallback: Which way to use instead; None where the same way works with fewer rows.
     """
 
     reason: str
@@ -81,7 +81,7 @@ class Reading:
         is_final: Whether another read of this kind would not find the missing ones either.
         is_void: Whether the answer is not trusted, so that it says nothing of the missing ones.
         error: Why nothing, or not all, was read.
-        problem: Why this way of reading does not suit the server, if that has shown.
+        problem: Why this way of reading does not work with the server, if it does not.
     """
 
     rows: dict[str, Row] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class ListStrategy(ABC):
     @property
     @abstractmethod
     def capacity(self) -> int:
-        """How many remote tasks one read may ask for; 0 where it is of no use for many."""
+        """How many remote tasks one read may ask for; 0 where it cannot read many."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -164,7 +164,7 @@ class FilteredList(ListStrategy):
 
     @override
     async def read(self, uuids: Collection[str], turn: Turn) -> Reading:
-        """Reads the states of remote tasks, and checks what the list makes of the filter."""
+        """Reads the states of remote tasks, and checks that the list honours the filter."""
         wanted = list(uuids)
         now = self._clock.monotonic()
         # A list may lag a little behind.
@@ -191,14 +191,14 @@ class FilteredList(ListStrategy):
 
     @override
     def problem_of_refusal(self, status_code: int) -> Problem:
-        """A URL that is too long can be made shorter; else the filter is of no use."""
+        """A URL that is too long can be shortened; otherwise the filter cannot be used."""
         if status_code in _TOO_LONG and self._chunk > _SMALLEST:
             return self._shrunk(self._chunk // 2, f"was refused as too long ({status_code})")
         return Problem(f"refuses the filter ({status_code})", Way.PAGES)
 
     @override
     def problem_of_duration(self, seconds: float) -> Problem | None:
-        """A slow list is asked for less; one that is slow even then is not asked."""
+        """From a slow list fewer rows are requested; if it is slow even then, none."""
         if seconds < _SLOW:
             return None
         if self._chunk > 2 * _SMALLEST:

@@ -143,7 +143,7 @@ class WaitCall:
             self._finish(True)
 
     def stop_aborting(self) -> None:
-        """Ends, from any thread, an interrupted wait that still aborts; sent requests go on."""
+        """Ends, from any thread, an interrupted wait that still aborts; sent requests continue."""
         if self._aborting is not None:
             self._aborting.cancel()
 
@@ -173,7 +173,7 @@ class WaitCall:
         except BaseException as interruption:  # noqa: BLE001 - raised again below
             error, cause = interruption, classify(interruption)
         if self._is_to_abort(cause) and (unfinished := self._unfinished()):
-            # A second Ctrl-C ends this too, and returns at once; sent requests go on.
+            # A second Ctrl-C ends this too, and returns at once; requests in flight continue.
             with contextlib.suppress(concurrent.futures.CancelledError):
                 self._abort(unfinished).result(ABORT_TIME + 5)
         raise error
@@ -202,7 +202,7 @@ class WaitCall:
             if classification is not None:
                 cause = await classification
             if self._is_to_abort(cause) and (unfinished := self._unfinished()):
-                # A second Ctrl-C returns at once; sent requests go on.
+                # A second Ctrl-C returns at once; requests in flight continue.
                 await await_despite_cancellation(self._abort(unfinished))
         raise error
 
