@@ -20,11 +20,11 @@ from prefect_geobox.client.sync_client import GeoboxClient
 
 
 class GeoboxCredentials(CredentialsBlock):
-    """Where a Geobox server is and who asks.
+    """A Geobox server and the account to use there.
 
     An empty field, and a host left at its default, falls back to `GEOBOX_HOST`,
     `GEOBOX_USERNAME`, `GEOBOX_PASSWORD`, `GEOBOX_ACCESS_TOKEN` or `GEOBOX_APIKEY` when a client is
-    made, so that a saved block never takes up what the environment of the moment holds. A token
+    made, so that a saved block never contains values from the environment. A token
     wins over a key, a key over a password.
 
     Attributes:
@@ -36,7 +36,7 @@ class GeoboxCredentials(CredentialsBlock):
         apikey: An API key.
         verify: Whether TLS certificates are verified, or the path of a CA file.
         timeout: Seconds for one request.
-        requests_per_second: How often the waits of one process may ask the host, all together.
+        requests_per_second: Polls a second that one process sends to the host at most.
 
     Example:
         ```python
@@ -88,14 +88,14 @@ class GeoboxCredentials(CredentialsBlock):
     requests_per_second: float = Field(
         default=DEFAULT_RATE,
         title="Requests per second",
-        description="How often the waits of one process may ask the server, all together.",
+        description="Polls a second that one process sends to the server at most.",
     )
 
     def get_settings(self) -> ConnectionSettings:
         """The connection that these fields and the environment describe.
 
         Raises:
-            ConfigurationError: The host is no URL, or nothing to log in with was found.
+            ConfigurationError: The host is not a URL, or no credential was found.
         """
         # A saved block cannot tell the default host from a chosen one; neither can this.
         host = None if self.host == DEFAULT_HOST else self.host
@@ -115,7 +115,7 @@ class GeoboxCredentials(CredentialsBlock):
         """A blocking client; use it as a context manager.
 
         Raises:
-            ConfigurationError: The host is no URL, or nothing to log in with was found.
+            ConfigurationError: The host is not a URL, or no credential was found.
         """
         return GeoboxClient(settings=self.get_settings())
 
@@ -123,7 +123,7 @@ class GeoboxCredentials(CredentialsBlock):
         """An asyncio client; use it as a context manager.
 
         Raises:
-            ConfigurationError: The host is no URL, or nothing to log in with was found.
+            ConfigurationError: The host is not a URL, or no credential was found.
         """
         return AsyncGeoboxClient(settings=self.get_settings())
 
@@ -134,7 +134,7 @@ class GeoboxCredentials(CredentialsBlock):
         does neither. Needs `pip install "prefect-geobox[sdk]"`.
 
         Raises:
-            ConfigurationError: The SDK is not installed, or nothing to log in with was found.
+            ConfigurationError: The SDK is not installed, or no credential was found.
 
         Example:
             ```python

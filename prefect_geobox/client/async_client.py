@@ -1,4 +1,4 @@
-"""The Geobox API for asyncio: a method per verb."""
+"""The Geobox API for asyncio."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from typing_extensions import Unpack
 
-from prefect_geobox.client.api.runner import AsyncOperationVerbs, with_parameters_of
+from prefect_geobox.client.api.runner import OperationMethods, with_parameters_of
 from prefect_geobox.client.http.settings import CONNECTION_DEFAULTS, ConnectionOptions
 from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.options import flat_signature
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 @flat_signature(ConnectionOptions, CONNECTION_DEFAULTS)
-class AsyncGeoboxClient(AsyncOperationVerbs):
+class AsyncGeoboxClient(OperationMethods):
     """Talks to Geobox from asyncio code.
 
     Arguments that are left out fall back to `GEOBOX_HOST`, `GEOBOX_USERNAME`, `GEOBOX_PASSWORD`,
@@ -35,12 +35,12 @@ class AsyncGeoboxClient(AsyncOperationVerbs):
         host: The server's URL, with a path prefix where it has one.
         version: The API version.
         **options: As in `ConnectionOptions`.
-        settings: All of the above, already resolved.
+        settings: All of the above in resolved form, instead of them.
         retry: How long a read tolerates failures; 30 s by default.
         clock: Measures deadlines and budgets; for tests.
 
     Raises:
-        ConfigurationError: The host is no URL, or no credential was found.
+        ConfigurationError: The host is not a URL, or no credential was found.
 
     Example:
         ```python

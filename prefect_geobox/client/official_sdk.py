@@ -1,4 +1,4 @@
-"""The official SDK, imported and set up without what it does to the process around it."""
+"""The official SDK, imported and set up without its side effects on the process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from prefect_geobox.client.model.text import printable
 
 _lock = threading.Lock()
 
-#: The loggers through which the SDK and its HTTP library tell URLs, and so keys.
-_TALKATIVE = (
+#: The loggers to which the SDK and its HTTP library write URLs, and so keys.
+_LOGGERS = (
     "geobox.api",
     "geobox.task",
     "geobox.aio.api",
@@ -26,7 +26,7 @@ _TALKATIVE = (
     "urllib3.connectionpool",
 )
 
-#: The statuses that the SDK's own errors stand for, by their names.
+#: The statuses of the SDK's own errors, by the names of their classes.
 _STATUSES = {
     "AuthenticationError": 401,
     "AuthorizationError": 403,
@@ -39,39 +39,39 @@ def make_sdk_client(settings: ConnectionSettings, *, asynchronous: bool = False)
     """A client of the official SDK with the same server and credential.
 
     The SDK's import sets up logging and reads a `.env` file into the environment; here it does
-    neither. What it and its HTTP library log is kept free of the credential.
+    neither. The credential is removed from what it and its HTTP library log.
 
     Args:
-        settings: Where and who.
+        settings: The server and the credential.
         asynchronous: Whether to make the client for asyncio, which must be entered.
 
     Raises:
         ConfigurationError: The SDK is not installed.
     """
-    module = _imported("geobox")
+    module = _import("geobox")
     if asynchronous:
-        # It is imported apart, and does the same to the process once more.
-        module = _imported("geobox.aio")
+        # It is imported separately, with the same side effects.
+        module = _import("geobox.aio")
     made = getattr(module, "AsyncGeoboxClient" if asynchronous else "GeoboxClient")
     credential = settings.credential
     secret: dict[str, str] = {credential.kind: str(credential.secret)}
     if credential.kind == "password":
         secret["username"] = credential.username
-    _keep_secret(str(credential.secret))
-    # With a slash at its end, and no version besides: the SDK would lose a prefix otherwise.
+    _redact_logs(str(credential.secret))
+    # With a slash at its end and without a version: the SDK would lose a path prefix otherwise.
     client = made(host=settings.base_url, ver="", verify=settings.verify, **secret)
-    # The SDK takes paths for case-insensitive.
+    # The SDK converts paths to lower case.
     client.base_url = settings.base_url
     return client
 
 
-def _imported(name: str) -> ModuleType:
+def _import(name: str) -> ModuleType:
     with _lock:
         if name in sys.modules:
-            # Not what stands there, which another thread may be importing still.
+            # Not `sys.modules[name]`, which another thread may still be importing.
             return importlib.import_module(name)
         try:
-            with _undisturbed():
+            with _without_side_effects():
                 return importlib.import_module(name)
         except ImportError as error:
             raise ConfigurationError(
@@ -81,8 +81,8 @@ def _imported(name: str) -> ModuleType:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keeps an import from setting up logging and from reading a `.env` file."""
+def _without_side_effects() -> Iterator[None]:
+    """Prevents an import from setting up logging and from reading a `.env` file."""
     set_up = logging.basicConfig
     dotenv: Any = None
     load: Any = None
@@ -102,7 +102,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 class _Redaction(logging.Filter):
-    """Takes a secret out of what is logged."""
+    """Removes a secret from log records."""
 
     def __init__(self, secret: str) -> None:
         super().__init__()
@@ -115,23 +115,23 @@ class _Redaction(logging.Filter):
         return True
 
 
-def _keep_secret(secret: str) -> None:
-    for name in _TALKATIVE:
+def _redact_logs(secret: str) -> None:
+    for name in _LOGGERS:
         logger = logging.getLogger(name)
         known = [each for each in logger.filters if isinstance(each, _Redaction)]
         if not any(each.secret == secret for each in known):
             logger.addFilter(_Redaction(secret))
 
 
-def translated(error: Exception, settings: ConnectionSettings) -> Exception:
-    """An error of the SDK as one of ours, and any other without the credential in it.
+def to_geobox_error(error: Exception, settings: ConnectionSettings) -> Exception:
+    """An error of the SDK as one of this package, and any other without the credential in it.
 
     Args:
-        error: What was raised.
-        settings: Where and who.
+        error: The error that was raised.
+        settings: The server and the credential.
 
     Returns:
-        The same error where it tells no secret and is not the SDK's.
+        The same error where it contains no secret and is not the SDK's.
     """
     secret = str(settings.credential.secret)
     text = printable(str(error).replace(secret, "***"))

@@ -1,4 +1,4 @@
-"""The Geobox API for blocking code: the same verbs, over the same implementation."""
+"""The Geobox API for blocking code: the same methods, with the same implementation."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class GeoboxClient:
         host: The server's URL, with a path prefix where it has one.
         version: The API version.
         **options: As in `ConnectionOptions`.
-        settings: All of the above, already resolved.
+        settings: All of the above in resolved form, instead of them.
         retry: How long a read tolerates failures; 30 s by default.
         clock: Measures deadlines and budgets; for tests.
 
@@ -88,7 +88,7 @@ class GeoboxClient:
 
     @property
     def settings(self) -> ConnectionSettings:
-        """Where this client connects, and as whom."""
+        """The server and the credential of this client."""
         return self.aio.settings
 
     def __repr__(self) -> str:
@@ -106,7 +106,7 @@ class GeoboxClient:
         self.close()
 
     def close(self) -> None:
-        """Gives the shared connections back. The client can still be used; it then rejoins."""
+        """Releases the shared connection. The client can still be used; it then joins again."""
         self.aio.close()
 
     def get_task(self, task: UuidLike) -> RemoteTask:
@@ -132,7 +132,7 @@ class GeoboxClient:
         return _block(self.aio.count_tasks(**filters))
 
     def get_progress(self, task: UuidLike) -> TaskProgress:
-        """Reads how far a remote task has come, as `AsyncGeoboxClient.get_progress`."""
+        """Reads the progress of a remote task, as `AsyncGeoboxClient.get_progress`."""
         return _block(self.aio.get_progress(task))
 
     @flat_signature(WaitOptions, WAIT_DEFAULTS)
@@ -146,7 +146,7 @@ class GeoboxClient:
     ) -> RemoteTask:
         """Waits until a remote task has ended, as `AsyncGeoboxClient.wait_for_task`.
 
-        Ctrl-C counts as a cancel; a second Ctrl-C leaves without waiting for the abort.
+        Ctrl-C counts as a cancel; a second Ctrl-C returns without waiting for the abort.
 
         Args:
             task: Its uuid, or an object with one.

@@ -212,13 +212,13 @@ async def _start_once(
         if found is not None:
             return found, decision
     # One at a time, so that a crash leaves at most one of them in doubt.
-    async with client.joined().submissions.turn(owned.submission):
+    async with client.shared_session().submissions.exclusive(owned.submission):
         if earlier is not None and earlier.uuid is None:
             found, decision = await _resume(client, owned, log, earlier)
             if found is not None:
                 return found, decision
         if is_process_ending(caller):
-            raise GeoboxError(f"{owned.submission.what} was not started: the run is being ended.")
+            raise GeoboxError(f"{owned.submission.title} was not started: the run is being ended.")
         if earlier is None and owned.reattach == "deployment":
             adopted = await _adopt(client, owned, log)
             if adopted is not None:
@@ -256,7 +256,7 @@ async def _start(
     log: SubmissionLog,
     decision: Decision,
 ) -> tuple[Found, Decision]:
-    before = await client.before(owned.submission)
+    before = await client.existing(owned.submission)
     intent = await log.write(_record(client, owned, log.slot, before))
     earlier = await log.find(older_than=intent)
     if earlier is not None:
@@ -327,7 +327,7 @@ async def _find_intended(
     # What another record names belongs to that one. Another intent for an equal submission makes
     # it impossible to tell which of the two has started a new remote task.
     known = frozenset(other.uuid for other in others if other.uuid is not None)
-    likeness = (owned.submission.kind, owned.submission.alike)
+    likeness = (owned.submission.kind, owned.submission.similarity_key)
     equal_intents = [
         other
         for other in others
@@ -360,7 +360,7 @@ def _record(
     return {
         "step": owned.name,
         "kind": owned.submission.kind,
-        "alike": owned.submission.alike,
+        "alike": owned.submission.similarity_key,
         "slot": slot,
         "uuid": None,
         "before": None if before is None else sorted(before),

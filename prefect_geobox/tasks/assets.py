@@ -8,7 +8,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_geobox.client.api.assets import picked_asset
+from prefect_geobox.client.api.assets import asset_input
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.text import printable
@@ -177,7 +177,7 @@ async def _change(
     asset: AssetLike,
     kind: AssetKind | str | None,
 ) -> None:
-    ref = picked_asset(asset, kind)
+    ref = asset_input(asset, kind)
     with open_client(credentials) as client:
         await mode.call(getattr(client, verb)(asset, kind))
     run_logger().info("%s: %s %s", verb.replace("_", " "), ref.resource, ref.label)

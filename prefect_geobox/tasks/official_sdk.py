@@ -21,7 +21,7 @@ from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError, NotFoundError
 from prefect_geobox.client.model.tasks import RemoteTask
-from prefect_geobox.client.official_sdk import make_sdk_client, translated
+from prefect_geobox.client.official_sdk import make_sdk_client, to_geobox_error
 from prefect_geobox.client.submission import Submission
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import run_logger
@@ -185,7 +185,7 @@ def _submission(
         try:
             returned = await asyncio.to_thread(_call, client, function, args, kwargs)
         except Exception as error:
-            failure = translated(error, client.settings)
+            failure = to_geobox_error(error, client.settings)
             if failure is error:
                 raise
         else:

@@ -1,4 +1,4 @@
-"""Prefect tasks on remote tasks that exist already: get, list, count, wait, abort, output.
+"""Prefect tasks for remote tasks that exist already: get, list, count, wait, abort, output.
 
 Each is a pair, `x` and `ax`. None is cached: the state of a remote task changes, and Prefect's
 cache key would be the same for two accounts, since it masks their secrets.
@@ -71,7 +71,7 @@ def get_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTask:
         task: Its uuid, or an object with one.
 
     Raises:
-        InvalidArgumentError: It is no uuid; nothing was sent.
+        InvalidArgumentError: It is not a uuid; no request was sent.
         NotFoundError: There is no such remote task for this account.
         GeoboxError: The read failed.
 
@@ -106,7 +106,7 @@ def list_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -
         **filters: As in `TaskFilters`.
 
     Raises:
-        InvalidArgumentError: A filter makes no sense; nothing was sent.
+        InvalidArgumentError: A filter is invalid; no request was sent.
         GeoboxError: The read failed.
 
     Example:
@@ -138,7 +138,7 @@ def count_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) 
         **filters: As in `TaskFilters`.
 
     Raises:
-        InvalidArgumentError: A filter makes no sense; nothing was sent.
+        InvalidArgumentError: A filter is invalid; no request was sent.
         GeoboxError: The read failed.
 
     Example:
@@ -160,14 +160,14 @@ async def acount_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFil
 
 @task(task_run_name=_progress_name, cache_policy=NO_CACHE)
 def get_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress:
-    """Reads how far a remote task has come: `GET tasks/{uuid}/status/`.
+    """Reads the progress of a remote task: `GET tasks/{uuid}/status/`.
 
     Args:
         credentials: The account.
         task: Its uuid, or an object with one.
 
     Raises:
-        InvalidArgumentError: It is no uuid; nothing was sent.
+        InvalidArgumentError: It is not a uuid; no request was sent.
         GeoboxError: The read failed.
 
     Example:
@@ -181,14 +181,14 @@ def get_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress
 
 @task(task_run_name=_progress_name, cache_policy=NO_CACHE)
 async def aget_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress:
-    """Reads how far a remote task has come. Async twin of `get_progress`."""
+    """Reads the progress of a remote task. Async twin of `get_progress`."""
     async with credentials.get_async_client() as client:
         return await client.get_progress(task)
 
 
 @task(task_run_name=_output_name, cache_policy=NO_CACHE)
 def get_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAsset | None:
-    """Reads the asset that a remote task made, tracks it and shows it.
+    """Reads the asset that a remote task made, and shows it as a Prefect asset and an artifact.
 
     Calls the asset's own endpoint, such as `GET vectorLayers/{uuid}/`, and reads the features of a
     vector layer for its map.
@@ -201,7 +201,7 @@ def get_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAs
         The asset, or None where the remote task's result names none.
 
     Raises:
-        InvalidArgumentError: It is no uuid; nothing was sent.
+        InvalidArgumentError: It is not a uuid; no request was sent.
         GeoboxError: The remote task or the asset could not be read.
 
     Example:

@@ -49,9 +49,9 @@ def wait_for_task(
 ) -> RemoteTask:
     """Waits until a remote task has ended.
 
-    Calls `GET tasks/{uuid}/` and, for the progress, `GET tasks/{uuid}/status/`. Looks at once, then
-    after `max(interval, 10 % of the time waited)` seconds, at most
-    `max_interval`, and a last time when the timeout ends.
+    Calls `GET tasks/{uuid}/` and, for the progress, `GET tasks/{uuid}/status/`. Polls at once, then
+    after `max(interval, 10 % of the time waited)` seconds, at most `max_interval`, and a last time
+    when the timeout ends.
 
     Args:
         credentials: The account.
@@ -60,10 +60,10 @@ def wait_for_task(
         **options: As in `WaitOptions`.
 
     Raises:
-        InvalidArgumentError: An argument makes no sense; nothing was sent.
+        InvalidArgumentError: An argument is invalid; no request was sent.
         TaskFailedError: It ended in FAILURE.
         TaskAbortedError: It was aborted.
-        TaskTimeoutError: The time was up.
+        TaskTimeoutError: The timeout ended.
         LostContactError: The server could not be read for longer than `outage`.
         GeoboxError: A read failed for good.
 
@@ -181,7 +181,7 @@ def abort_task(
         confirm: Seconds to wait for the end; above 0.
 
     Raises:
-        InvalidArgumentError: An argument makes no sense; nothing was sent.
+        InvalidArgumentError: An argument is invalid; no request was sent.
         TaskTimeoutError: It had not ended after `confirm` seconds.
         GeoboxError: The abort or the read failed.
 

@@ -43,7 +43,7 @@ def kill_at(place: str, step: str) -> None:
         return await complete(self, record, *arguments)
 
     async def submit_or_die(self: Any, submission: Any, *arguments: Any) -> Any:
-        if ("publish" in submission.what) == (step == "publish-file"):
+        if ("publish" in submission.title) == (step == "publish-file"):
             os.kill(os.getpid(), signal.SIGKILL)
         return await submit(self, submission, *arguments)
 

@@ -119,7 +119,7 @@ async def test_withdrawn_key_ends_a_wait_at_once(
     client = make(clock=clock)
     uuid = geobox.add_task(seconds=3600)
     with pytest.raises(
-        AuthenticationError, match=r"Refused was the API key \(from the field apikey\)"
+        AuthenticationError, match=r"Rejected credential: the API key \(from the field apikey\)"
     ) as caught:
         await client.wait_for_task(
             uuid, progress_bar=False, on_update=lambda _: geobox.withdraw_apikey()

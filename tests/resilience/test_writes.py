@@ -122,7 +122,7 @@ async def test_start_whose_answer_is_lost_is_adopted(
     assert count(geobox, f"POST files/{file.uuid}/publish/") == 1
     (line,) = [record.getMessage() for record in caplog.records]
     assert task.uuid in line
-    assert "taken over" in line
+    assert "adopted" in line
 
 
 @pytest.mark.parametrize("name", UNDONE)
@@ -239,7 +239,7 @@ async def test_server_that_is_gone_in_the_look_up_is_ambiguous(
         return close() if is_gone else None
 
     geobox.faults = gone_after_the_start
-    with pytest.raises(AmbiguousSubmissionError, match="Look there before you send it again"):
+    with pytest.raises(AmbiguousSubmissionError, match="Check the list before you send it again"):
         await client.start_publish(file, "gone")
     assert count(geobox, f"POST files/{file.uuid}/publish/") == 1
     assert len(remote_tasks(geobox) - before) == is_done
@@ -394,7 +394,7 @@ async def test_upload_whose_answer_is_lost_is_taken_over(
     assert count(geobox, "POST files/") == 1
     (found,) = await client.find_assets("file", f"upload {name}.geojson")
     assert found.uuid == file.uuid
-    assert "taken over" in caplog.text
+    assert "adopted" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The verbs on assets: layers, rasters, models, files, tilesets and tables."""
+"""The methods for assets: layers, rasters, models, files, tilesets and tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect_geobox.client.api.input_lookup import AsyncReferenceVerbs
+from prefect_geobox.client.api.input_lookup import InputLookup
 from prefect_geobox.client.api.progress_bar import transfer_listener
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.http.multipart_upload import OnBytes, readable_file, upload_body
@@ -49,11 +49,11 @@ logger = logging.getLogger(__name__)
 
 _LARGEST_THUMBNAIL = 1_000_000
 
-#: Seconds that a small change which is safe to repeat may take in all.
+#: Seconds for all attempts of a small change that is safe to repeat.
 _SMALL_WRITE_TIME = 30.0
 
 
-class AsyncAssetVerbs(AsyncReferenceVerbs):
+class AssetMethods(InputLookup):
     """Reads, finds and uploads assets."""
 
     async def get_asset(self, kind: AssetKind | str, uuid: UuidLike) -> OutputAsset:
@@ -64,7 +64,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
             uuid: Its uuid, or an object with one.
 
         Raises:
-            InvalidArgumentError: There is no such kind, or it is no uuid; nothing was sent.
+            InvalidArgumentError: There is no such kind, or it is not a uuid; no request was sent.
             NotFoundError: There is no such asset for this account.
             GeoboxError: The read failed.
         """
@@ -76,7 +76,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
         )
 
     async def find_assets(self, kind: AssetKind | str, name: str) -> list[OutputAsset]:
-        """Finds the assets of a kind that have exactly this name, 100 at most.
+        """Finds the assets of a kind with exactly this name, 100 at most.
 
         Calls the kind's list, such as `GET vectorLayers/?q=name = '…'`.
 
@@ -100,7 +100,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
         return [asset for asset in found if asset.name == name]
 
     async def find_asset(self, kind: AssetKind | str, name: str) -> OutputAsset:
-        """Finds the one asset of a kind that has exactly this name, as `find_assets`.
+        """Finds the only asset of a kind with exactly this name, as `find_assets`.
 
         Raises:
             NameLookupError: There is none, or there are several; the message has their uuids.
@@ -115,7 +115,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
             "account."
             if not found
             else f"{len(found)} assets of the kind {kind} are named {name!r}: "
-            f"{', '.join(uuids[:10])}. Use the uuid of the one that is meant.",
+            f"{', '.join(uuids[:10])}. Use the uuid of the one that you mean.",
             uuids,
         )
 
@@ -123,61 +123,61 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
         """Deletes an asset, such as `DELETE vectorLayers/{uuid}/`. Safe to repeat.
 
         Args:
-            asset: The asset; its uuid or `by_name("…")` will do where `kind` is given.
-            kind: The kind of asset; needed where `asset` does not tell it.
+            asset: The asset; with `kind`, its uuid or `by_name("…")` too.
+            kind: The kind of asset; needed with a bare uuid or name.
 
         Raises:
-            InvalidArgumentError: It is not clear what is meant; nothing was sent.
-            NameLookupError: The name stands for nothing, or for several things.
+            InvalidArgumentError: The kind is missing or unknown; no request was sent.
+            NameLookupError: Nothing has the name, or several things have.
             NotFoundError: There is no such asset for this account.
             GeoboxError: It was not deleted, or it is not known whether it was.
         """
-        ref = await self.look_up(picked_asset(asset, kind))
+        ref = await self.look_up(asset_input(asset, kind))
 
         async def delete() -> None:
-            transport = self.joined().transport
+            transport = self.shared_session().transport
             sent = transport.requests
             try:
                 await transport.repeat(ref.path, seconds=_SMALL_WRITE_TIME, method="DELETE")
             except NotFoundError:
-                # After a first request whose answer was lost, this is what success looks like.
+                # After a request whose answer was lost, this answer means success.
                 if transport.requests - sent <= 1:
                     raise
 
         await io_thread().arun(delete())
 
     async def make_temporary(self, asset: AssetLike, kind: AssetKind | str | None = None) -> None:
-        """Has Geobox delete a layer or raster after a day: `POST …/{uuid}/makeTemporary/`.
+        """Makes Geobox delete a layer or raster after a day: `POST …/{uuid}/makeTemporary/`.
 
         Args:
-            asset: The asset; its uuid or `by_name("…")` will do where `kind` is given.
-            kind: The kind of asset: vector or raster; needed where `asset` does not tell it.
+            asset: The asset; with `kind`, its uuid or `by_name("…")` too.
+            kind: The kind of asset: vector or raster; needed with a bare uuid or name.
 
         Raises:
-            InvalidArgumentError: It is not clear what is meant, or no layer and no raster; nothing
-                was sent.
-            NameLookupError: The name stands for nothing, or for several things.
+            InvalidArgumentError: The kind is missing, or neither vector nor raster; no request was
+                sent.
+            NameLookupError: Nothing has the name, or several things have.
             GeoboxError: The request failed.
         """
         await self._make("Temporary", asset, kind)
 
     async def make_permanent(self, asset: AssetLike, kind: AssetKind | str | None = None) -> None:
-        """Has Geobox keep a temporary layer or raster: `POST …/{uuid}/makePermanent/`.
+        """Makes Geobox keep a temporary layer or raster: `POST …/{uuid}/makePermanent/`.
 
         Args:
-            asset: The asset; its uuid or `by_name("…")` will do where `kind` is given.
-            kind: The kind of asset: vector or raster; needed where `asset` does not tell it.
+            asset: The asset; with `kind`, its uuid or `by_name("…")` too.
+            kind: The kind of asset: vector or raster; needed with a bare uuid or name.
 
         Raises:
-            InvalidArgumentError: It is not clear what is meant, or no layer and no raster; nothing
-                was sent.
-            NameLookupError: The name stands for nothing, or for several things.
+            InvalidArgumentError: The kind is missing, or neither vector nor raster; no request was
+                sent.
+            NameLookupError: Nothing has the name, or several things have.
             GeoboxError: The request failed.
         """
         await self._make("Permanent", asset, kind)
 
     async def _make(self, what: str, asset: AssetLike, kind: AssetKind | str | None) -> None:
-        ref = picked_asset(asset, kind)
+        ref = asset_input(asset, kind)
         if ref.resource.asset_kind not in (AssetKind.VECTOR, AssetKind.RASTER):
             raise InvalidArgumentError(
                 f"asset must be a vector layer or a raster: Geobox has no temporary {ref.resource}"
@@ -185,7 +185,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
         ref = await self.look_up(ref)
 
         async def make() -> None:
-            transport = self.joined().transport
+            transport = self.shared_session().transport
             await transport.repeat(f"{ref.path}make{what}/", seconds=_SMALL_WRITE_TIME)
 
         await io_thread().arun(make())
@@ -201,25 +201,25 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
     ) -> Path:
         """Downloads a file, or the file of a raster: `GET files/{uuid}/download/`.
 
-        It is streamed to a temporary name beside its place and renamed when it is whole. Where the
-        connection breaks it is taken up again from there, if the server allows that. A file that is
-        there already is not overwritten; one with the very same content is left as it is.
+        It is streamed to a temporary file in the same folder and renamed when it is complete. After
+        a broken connection it is resumed, if the server supports that. An existing file is not
+        overwritten; one with the same content is left as it is.
 
         Args:
             file: The file or raster; a bare uuid or a name is that of a file.
-            path: Where it goes; a folder, with a slash at its end or there already, takes it under
-                the name that the server gives it. Folders that are missing are made.
-            overwrite: Whether another file that is there already is replaced.
+            path: Where it is written. In a folder, which exists or ends with a slash, it gets the
+                name that the server sends. Missing folders are created.
+            overwrite: Whether an existing file is replaced.
             progress_bar: Whether to draw a bar where there is a terminal.
-            on_bytes: Told of bytes received and bytes in all, 0 while that is not known, on the
-                I/O thread.
+            on_bytes: Called on the I/O thread with the bytes received so far and the total, which
+                is 0 while it is not known.
 
         Returns:
-            Where it is.
+            Its path.
 
         Raises:
-            InvalidArgumentError: It is no file and no raster; nothing was sent.
-            FileExistsError: There is another file already.
+            InvalidArgumentError: It is neither a file nor a raster; no request was sent.
+            FileExistsError: Another file exists there.
             OSError: It cannot be written there.
             GeoboxError: The server refused, or could not be reached for 30 s.
         """
@@ -228,17 +228,17 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
 
         async def download(listener: OnBytes | None) -> Path:
             return await Download(
-                self.joined().transport,
+                self.shared_session().transport,
                 f"{ref.path}download/",
                 path,
-                fallback=ref.label,
+                default_name=ref.label,
                 size=size if isinstance(size, int) and not isinstance(size, bool) else None,
                 overwrite=overwrite,
                 on_bytes=listener,
             ).run()
 
-        with transfer_listener(on_bytes, f"Download of {ref.label}", show=progress_bar) as told:
-            return await io_thread().arun(download(told))
+        with transfer_listener(on_bytes, f"Download of {ref.label}", show=progress_bar) as report:
+            return await io_thread().arun(download(report))
 
     def _url_of(self, kind: AssetKind, uuid: str) -> str:
         return f"{self.settings.base_url}{COLLECTIONS[kind]}{uuid}/"
@@ -250,7 +250,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
 
         Args:
             layer: Its uuid, or an object with one.
-            skip: How many to pass over.
+            skip: How many to skip.
             limit: How many to return at most.
             srid: The EPSG code of the coordinates.
 
@@ -284,7 +284,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
         path = f"{COLLECTIONS[asset.kind]}{checked_uuid('asset', asset)}/thumbnail.png"
 
         async def read() -> bytes:
-            transport = self.joined().transport
+            transport = self.shared_session().transport
             return await transport.get_bytes(path, limit=_LARGEST_THUMBNAIL)
 
         return await io_thread().arun(read())
@@ -299,14 +299,14 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
     ) -> OutputAsset:
         """Uploads a file, streamed from disk: `POST files/`.
 
-        Where a failure leaves it open whether the file has arrived, it is looked up by its name and
-        size: the one that is newly there is taken over; none means that it is sent again.
+        Where it is unclear after a failure whether the file has arrived, it is looked up by its
+        name and size: a new file is adopted; without one it is sent again.
 
         Args:
             path: The file.
             progress_bar: Whether to draw a bar where there is a terminal.
-            on_bytes: Told of bytes sent and bytes in all, on the I/O thread.
-            notify: Told in a sentence where one was taken over or sent again; logs by default.
+            on_bytes: Called on the I/O thread with the bytes sent so far and the total.
+            notify: Called with a sentence where a file was adopted or sent again; logs by default.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -336,7 +336,7 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
         size = file.stat().st_size
 
         async def send() -> OutputAsset:
-            return await self.joined().transport.upload(
+            return await self.shared_session().transport.upload(
                 COLLECTIONS[AssetKind.FILE],
                 lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
                 lambda: upload_body(file, on_bytes),
@@ -344,12 +344,12 @@ class AsyncAssetVerbs(AsyncReferenceVerbs):
 
         return Submission(
             kind="file",
-            what=f"The upload of {file.name}",
+            title=f"The upload of {file.name}",
             send=send,
             newest=lambda retry: self._find(AssetKind.FILE, file.name, retry),
             is_likely=lambda asset: asset.data.get("size", size) == size,
             notify=notify,
-            alike=f"{file.name}, {size} bytes",
+            similarity_key=f"{file.name}, {size} bytes",
         )
 
 
@@ -366,15 +366,15 @@ def checked_kind(kind: AssetKind | str) -> AssetKind:
         raise InvalidArgumentError(f"kind must be one of {known}; got {kind!r}") from None
 
 
-def picked_asset(asset: AssetLike, kind: AssetKind | str | None) -> Input:
+def asset_input(asset: AssetLike, kind: AssetKind | str | None) -> Input:
     """An asset of any kind, as an input.
 
     Args:
-        asset: It, or its uuid or name.
-        kind: What it is; needed where `asset` does not tell it.
+        asset: The asset, its uuid or its name.
+        kind: The kind of asset; needed with a bare uuid or name.
 
     Raises:
-        InvalidArgumentError: It is not clear what is meant.
+        InvalidArgumentError: The kind is missing or unknown.
     """
     if kind is not None:
         return to_input("asset", asset, *resources_of(checked_kind(kind)))

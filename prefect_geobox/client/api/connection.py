@@ -1,4 +1,4 @@
-"""A client's own state: where it connects, and its share of the process's connections."""
+"""The connection of a client, which it shares with the other clients of the process."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def _warn_of_unverified(settings: ConnectionSettings) -> None:
     if settings.base_url.startswith("https:") and settings.host not in _warned_of:
         _warned_of.add(settings.host)
         logger.warning(
-            "TLS CERTIFICATES OF %s ARE NOT VERIFIED: anybody on the way can read the credential "
-            "and the data. Set verify to the path of a CA file instead of false.",
+            "TLS CERTIFICATES OF %s ARE NOT VERIFIED: anyone on the network path can read "
+            "the credential and the data. Set verify to the path of a CA file instead of false.",
             settings.host,
         )
 
 
-class AsyncConnection:
-    """What all verbs stand on. See `AsyncGeoboxClient` for the arguments."""
+class Connection:
+    """Connection state shared by all client methods. Arguments as of `AsyncGeoboxClient`."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class AsyncConnection:
         self._session: sessions.Session | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Connections stay where they are; the copy joins those of its own process.
+        # Connections are not copied: the copy joins those of its own process.
         return {**self.__dict__, "_session": None}
 
     def __repr__(self) -> str:
@@ -86,9 +86,9 @@ class AsyncConnection:
         self.close()
 
     def close(self) -> None:
-        """Gives the shared connections back. The client can still be used; it then rejoins.
+        """Releases the shared connection. The client can still be used; it then joins again.
 
-        Returns at once and needs no event loop, so that it works in any clean-up.
+        Returns at once and needs no event loop, so that it works in any cleanup.
         """
         io_thread().submit_if_running(self._leave())
 
@@ -99,36 +99,36 @@ class AsyncConnection:
 
     @property
     def requests(self) -> int:
-        """Requests sent over the shared connection, by whichever client of the process."""
+        """Requests sent over the shared connection, by all clients of the process."""
         return self._session.transport.requests if self._session else 0
 
-    def joined(self) -> sessions.Session:
-        """The shared connection. Only for code that runs on the I/O thread."""
-        # After a fork, the session of the parent is not ours to use.
+    def shared_session(self) -> sessions.Session:
+        """The shared connection, which it joins. Only for code that runs on the I/O thread."""
+        # After a fork, the session belongs to the parent process.
         if self._session is None or self._session.pid != os.getpid():
             self._session = sessions.acquire(self.settings, self.clock)
         return self._session
 
     def poller(self) -> TaskPoller:
         """The poller of the shared connection. Only for code that runs on the I/O thread."""
-        return self.joined().poller
+        return self.shared_session().poller
 
-    async def before(self, submission: Submission[Found]) -> frozenset[str] | None:
-        """What is there already, for a `submit` or a `find` that comes later."""
+    async def existing(self, submission: Submission[Found]) -> frozenset[str] | None:
+        """The uuids that exist already, for a later `submit` or `find`; None if unknown."""
 
         async def read() -> frozenset[str] | None:
-            return await self.joined().submissions.before(submission)
+            return await self.shared_session().submissions.existing(submission)
 
         return await io_thread().arun(read())
 
     async def submit(
-        self, submission: Submission[Found], before: frozenset[str] | None = None
+        self, submission: Submission[Found], existing: frozenset[str] | None = None
     ) -> Found:
         """Sends a submission so that it is carried out at most once.
 
         Args:
             submission: What to send.
-            before: What `before` has returned; read first where it is not given.
+            existing: As `existing` returns it; read first where it is not given.
 
         Raises:
             AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
@@ -136,29 +136,29 @@ class AsyncConnection:
         """
 
         async def send() -> Found:
-            return await self.joined().submissions.submit(submission, before)
+            return await self.shared_session().submissions.submit(submission, existing)
 
         return await io_thread().arun(send())
 
     async def find(
-        self, submission: Submission[Found], before: frozenset[str], *, is_alone: bool = True
+        self, submission: Submission[Found], existing: frozenset[str], *, is_alone: bool = True
     ) -> Found | None:
-        """Finds what came of a submission whose sender is gone; None where nothing came of it.
+        """Finds the result of a submission whose sender has ended; None where there is none.
 
         Args:
-            submission: What was to be sent.
-            before: What was there before that, or is known to have come of something else.
+            submission: The submission, which may have been sent.
+            existing: The uuids that existed before, or are known results of others.
             is_alone: Whether nothing else of its kind was about to be sent when its sender ended.
 
         Raises:
             AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
         """
 
-        async def look() -> Found | None:
-            submissions = self.joined().submissions
-            return await submissions.find(submission, before, is_alone=is_alone)
+        async def find() -> Found | None:
+            submissions = self.shared_session().submissions
+            return await submissions.find(submission, existing, is_alone=is_alone)
 
-        return await io_thread().arun(look())
+        return await io_thread().arun(find())
 
     async def _read(
         self,
@@ -168,7 +168,7 @@ class AsyncConnection:
         retry: RetryPolicy | None = None,
     ) -> T:
         async def read() -> T:
-            transport = self.joined().transport
+            transport = self.shared_session().transport
             return await transport.read(path, parse, params=params, retry=retry or self._retry)
 
         return await io_thread().arun(read())

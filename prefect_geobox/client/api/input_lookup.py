@@ -1,17 +1,17 @@
-"""The look-ups of what operations work on."""
+"""Looks up the inputs of operations by name, and what has to be known of them."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Final
 
-from prefect_geobox.client.api.connection import AsyncConnection
+from prefect_geobox.client.api.connection import Connection
 from prefect_geobox.client.model.errors import InvalidResponseError, NameLookupError
 from prefect_geobox.client.model.payloads import parse_described, parse_descriptions
 from prefect_geobox.client.model.text import printable, quoted
 from prefect_geobox.client.operations._inputs import Input, Resource
 
-#: What is easily mistaken for one another.
+#: Kinds that are easily confused, for the message that there is none of the given name.
 _LIKELY: Final = (
     Resource.VECTOR,
     Resource.VIEW,
@@ -21,17 +21,17 @@ _LIKELY: Final = (
 )
 
 
-class AsyncReferenceVerbs(AsyncConnection):
-    """Finds by its name what is not given by its uuid."""
+class InputLookup(Connection):
+    """Finds inputs that are given by name instead of by uuid."""
 
     async def look_up(self, ref: Input) -> Input:
-        """Reads what has to be known of something before it can be used.
+        """Reads what has to be known of an input before a request can name it.
 
         Args:
-            ref: It, as far as it is known.
+            ref: The input as it was given.
 
         Raises:
-            NameLookupError: Its name stands for nothing, or for several things.
+            NameLookupError: Nothing has its name, or several things have.
             GeoboxError: A read failed.
         """
         if not ref.uuid:
@@ -41,11 +41,11 @@ class AsyncReferenceVerbs(AsyncConnection):
         path = f"{ref.path}info/" if ref.resource is Resource.FILE else ref.path
         found = await self._read(path, parse_described, [("f", "json")])
         if ref.needs not in found:
-            raise InvalidResponseError(f"GET {path} does not tell the `{ref.needs}` of it.")
+            raise InvalidResponseError(f"GET {path} is without its `{ref.needs}`.")
         return ref.found(ref.resource, ref.uuid, found)
 
     async def _by_name(self, ref: Input) -> Input:
-        """The one thing of its kinds that has a name."""
+        """The only input of its kinds with this name."""
         found: list[Input] = []
         for kind in (ref.resource, *(kind for kind in ref.kinds if kind is not ref.resource)):
             found += await self._named(ref, kind)
@@ -62,12 +62,12 @@ class AsyncReferenceVerbs(AsyncConnection):
         listing = ", ".join(f"{one.uuid} ({one.resource})" for one in found[:10])
         raise NameLookupError(
             f"{ref.field}: {len(found)} of the kind {kinds} are named {name!r}: {listing}. Pass "
-            "the uuid of the one that is meant.",
+            "the uuid of the one that you mean.",
             uuids,
         )
 
     async def _named(self, ref: Input, kind: Resource) -> list[Input]:
-        """All of one kind that have the name."""
+        """All inputs of one kind with this name."""
         listed = await self._read(
             f"{kind.value}/",
             parse_descriptions,
@@ -86,14 +86,14 @@ class AsyncReferenceVerbs(AsyncConnection):
         ]
 
     async def _elsewhere(self, ref: Input) -> str:
-        """Of which other kind something has the name, for the message that there is none."""
+        """The other kinds that have this name, for the message that there is none."""
         others = [kind for kind in _LIKELY if kind not in ref.kinds]
         found = await asyncio.gather(
             *(self._named(ref, kind) for kind in others), return_exceptions=True
         )
-        told = [
+        kinds = [
             f"a {kind}"
             for kind, refs in zip(others, found, strict=True)
             if isinstance(refs, list) and refs
         ]
-        return f", but {' and '.join(told)} of that name" if told else ""
+        return f", but {' and '.join(kinds)} of that name" if kinds else ""

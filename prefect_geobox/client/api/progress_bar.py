@@ -19,8 +19,8 @@ def progress_listener(
     """A listener that also draws a bar for each remote task, where stderr is a terminal.
 
     Args:
-        listener: Told of everything too.
-        show: Whether a bar is wanted at all.
+        listener: Called with each update too.
+        show: Whether to draw a bar.
     """
     if not show or not sys.stderr.isatty():
         return nullcontext(listener)
@@ -67,9 +67,9 @@ def transfer_listener(
     """A listener that also draws a bar for one upload or download, where stderr is a terminal.
 
     Args:
-        listener: Told of everything too.
-        title: What stands before the bar.
-        show: Whether a bar is wanted at all.
+        listener: Called with each update too.
+        title: The text before the bar.
+        show: Whether to draw a bar.
     """
     if not show or not sys.stderr.isatty():
         yield listener

@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from prefect_geobox.client.api.assets import AsyncAssetVerbs
+from prefect_geobox.client.api.assets import AssetMethods
 from prefect_geobox.client.api.progress_bar import progress_listener
 from prefect_geobox.client.api.task_filters import task_query
-from prefect_geobox.client.api.tasks import AsyncTaskVerbs
+from prefect_geobox.client.api.tasks import TaskMethods
 from prefect_geobox.client.http.encoding import Form, Params
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.http.transport import Transport
@@ -50,7 +50,7 @@ _NEWEST = 50
 _STARTED_OUTAGE = 300.0
 
 
-class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
+class OperationMethods(TaskMethods, AssetMethods):
     """Starts remote tasks and returns their outputs."""
 
     async def start_task(
@@ -301,7 +301,7 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
         """
 
         async def send() -> RemoteTask:
-            transport = self.joined().transport
+            transport = self.shared_session().transport
             first, *others = await transport.write(
                 method, path, parse_starts, params=params, form=form, json_body=json
             )
@@ -315,7 +315,7 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
 
         return Submission(
             kind="task",
-            what=what,
+            title=what,
             send=send,
             newest=newest,
             is_likely=lambda task: not names or task.name in ("", *names),
@@ -369,7 +369,7 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
                 f"Remote task {task.label} ({task.uuid}) succeeded, but its result names no "
                 "output. Look for it in Geobox by its name."
             )
-        is_guess = self._session is not None and self._session.submissions.is_taken_over(task.uuid)
+        is_guess = self._session is not None and self._session.submissions.is_adopted(task.uuid)
         if is_guess and name is not None and not _is_called(asset, name):
             raise AmbiguousSubmissionError(
                 f"Remote task {task.label} ({task.uuid}) was taken over after an unclear failure, "

@@ -1,4 +1,4 @@
-"""What the clients of one process share: a connection and a watcher for each host and principal."""
+"""The state shared by the clients of a process: a connection and a poller per host and account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prefect_geobox.client.http.transport import Transport
 from prefect_geobox.client.polling.poller import TaskPoller
 from prefect_geobox.client.submission import Submissions
 
-#: Seconds for which an unused connection is kept, so that a next step need not connect anew.
+#: Seconds for which an unused connection is kept, so that the next step can reuse it.
 LINGER: Final = 10.0
 
 _Key = tuple[ConnectionSettings, Clock]
@@ -23,7 +23,7 @@ _Key = tuple[ConnectionSettings, Clock]
 
 @dataclass
 class Session:
-    """A shared connection with its watcher. Made and closed on the I/O thread."""
+    """A shared connection with its poller. Made and closed on the I/O thread."""
 
     key: _Key
     transport: Transport
@@ -38,16 +38,16 @@ class Session:
 
 _sessions: dict[_Key, Session] = {}
 
-#: Those of the process that this one was forked from. Kept, because to destroy them would close
-#: connections which nobody here has opened, with a warning for each.
+#: The sessions of the process that this one was forked from. Kept, because destroying them would
+#: close connections that this process has not opened, with a warning for each.
 _inherited: list[Session] = []
 
 
 def acquire(settings: ConnectionSettings, clock: Clock) -> Session:
-    """Joins the session for these settings, or makes it. Runs on the I/O thread."""
+    """Joins the session for these settings, or creates it. Runs on the I/O thread."""
     key = (settings, clock)
     session = _sessions.get(key)
-    if session is None or session.transport.is_spent:
+    if session is None or session.transport.is_refused:
         limits = join_limits(settings.host, settings.requests_per_second, clock)
         transport = Transport(settings, clock, limits)
         session = _sessions[key] = Session(
@@ -61,11 +61,11 @@ def acquire(settings: ConnectionSettings, clock: Clock) -> Session:
 
 
 async def release(session: Session) -> None:
-    """Leaves the session; the last one to leave has it closed a little later."""
+    """Leaves the session; it is closed `LINGER` seconds after the last client has left."""
     session.users -= 1
     if session.users > 0:
         return
-    if session.transport.is_spent:
+    if session.transport.is_refused:
         await _close(session)
         return
     loop = asyncio.get_running_loop()
@@ -93,12 +93,12 @@ async def _close(session: Session) -> None:
     await session.transport.aclose()
 
 
-def _set_aside_after_fork() -> None:
+def _keep_inherited_after_fork() -> None:
     _inherited.extend(_sessions.values())
     _sessions.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_set_aside_after_fork)
+    os.register_at_fork(after_in_child=_keep_inherited_after_fork)
 
 on_stop(close_all)

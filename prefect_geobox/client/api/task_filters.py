@@ -23,7 +23,7 @@ class TaskFilters(TypedDict, total=False):
         search: Words to search for; ignored by the server where `q` is given.
         search_fields: Where to search for them, as names or one comma-separated text.
         order_by: Such as `accepted_at D, name A` (D descends, A ascends).
-        skip: How many to pass over; 0 or more.
+        skip: How many to skip; 0 or more.
         limit: How many to return at most; 1 or more.
         user_id: Those of another user; needs privileges.
         shared: Those that others share.

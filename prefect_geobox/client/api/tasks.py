@@ -1,4 +1,4 @@
-"""The verbs on remote tasks that exist already: get, list, count, wait, abort."""
+"""The methods for remote tasks that exist already: get, list, count, wait, abort."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from typing_extensions import Unpack
 
-from prefect_geobox.client.api.connection import AsyncConnection
+from prefect_geobox.client.api.connection import Connection
 from prefect_geobox.client.api.progress_bar import progress_listener
 from prefect_geobox.client.api.task_filters import (
     COUNT_DEFAULTS,
@@ -31,7 +31,7 @@ from prefect_geobox.client.polling.policy import WAIT_DEFAULTS, PollPolicy, Wait
 from prefect_geobox.client.polling.wait_call import Listener, WaitCall
 
 
-class AsyncTaskVerbs(AsyncConnection):
+class TaskMethods(Connection):
     """Reads, waits for and aborts remote tasks."""
 
     async def get_task(self, task: UuidLike) -> RemoteTask:
@@ -41,7 +41,7 @@ class AsyncTaskVerbs(AsyncConnection):
             task: Its uuid, or an object with one.
 
         Raises:
-            InvalidArgumentError: It is no uuid; nothing was sent.
+            InvalidArgumentError: It is not a uuid; no request was sent.
             NotFoundError: There is no such remote task for this account.
             GeoboxError: The read failed.
         """
@@ -75,10 +75,10 @@ class AsyncTaskVerbs(AsyncConnection):
         return await self._read("tasks/", parse_count, task_query(return_count=True, **filters))
 
     async def get_progress(self, task: UuidLike) -> TaskProgress:
-        """Reads how far a remote task has come: `GET tasks/{uuid}/status/`.
+        """Reads the progress of a remote task: `GET tasks/{uuid}/status/`.
 
         Raises:
-            InvalidArgumentError: It is no uuid; nothing was sent.
+            InvalidArgumentError: It is not a uuid; no request was sent.
             GeoboxError: The read failed.
         """
         path = f"tasks/{checked_uuid('task', task)}/status/"
@@ -95,9 +95,9 @@ class AsyncTaskVerbs(AsyncConnection):
     ) -> RemoteTask:
         """Waits until a remote task has ended.
 
-        Calls `GET tasks/{uuid}/` and, for the progress, `GET tasks/{uuid}/status/`. Looks at once,
-        then after `max(interval, 10 % of the time waited)` seconds, at most
-        `max_interval`, and a last time when the timeout ends.
+        Calls `GET tasks/{uuid}/` and, for the progress, `GET tasks/{uuid}/status/`. Polls at once,
+        then after `max(interval, 10 % of the time waited)` seconds, at most `max_interval`, and a
+        last time when the timeout ends.
 
         Args:
             task: Its uuid, or an object with one.
@@ -106,10 +106,10 @@ class AsyncTaskVerbs(AsyncConnection):
             **options: As in `WaitOptions`.
 
         Raises:
-            InvalidArgumentError: An argument makes no sense; nothing was sent.
+            InvalidArgumentError: An argument is invalid; no request was sent.
             TaskFailedError: It ended in FAILURE.
             TaskAbortedError: It was aborted.
-            TaskTimeoutError: The time was up.
+            TaskTimeoutError: The timeout ended.
             LostContactError: The server could not be read for longer than `outage`.
             GeoboxError: A read failed for good.
         """
@@ -197,7 +197,7 @@ class AsyncTaskVerbs(AsyncConnection):
             confirm: Seconds to wait for the end; above 0.
 
         Raises:
-            InvalidArgumentError: An argument makes no sense; nothing was sent.
+            InvalidArgumentError: An argument is invalid; no request was sent.
             TaskTimeoutError: It had not ended after `confirm` seconds.
             GeoboxError: The abort or the read failed.
         """
@@ -209,13 +209,13 @@ class AsyncTaskVerbs(AsyncConnection):
 
     async def _abort(self, uuid: str, confirm: float) -> RemoteTask:
         began = self.clock.monotonic()
-        session = self.joined()
-        # So the server may answer where the remote task has ended already; the look will tell.
+        session = self.shared_session()
+        # So the server may answer where the remote task has ended already; the poll will show it.
         with contextlib.suppress(ConflictError, ValidationError):
             try:
                 await session.transport.repeat(f"tasks/{uuid}/abort/", seconds=confirm)
             except GeoboxConnectionError:
-                # Whether it has arrived or not, the looks say what became of the remote task.
+                # Whether it has arrived or not, the polls show the state of the remote task.
                 if self.clock.monotonic() - began < confirm:
                     raise
         policy = WaitPolicy(

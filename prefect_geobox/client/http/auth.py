@@ -1,8 +1,8 @@
-"""Puts the credential on requests, below everything that logs or keeps them.
+"""Adds the credential to requests, below everything that logs or keeps them.
 
-HTTP libraries write request URLs to their logs and hang requests on their exceptions. The API wants
-a key in the URL. So the requests that those libraries see carry no credential; it is added in the
-transport underneath, to a copy that nobody else holds.
+HTTP libraries write request URLs to their logs and attach requests to their exceptions, and the API
+expects a key in the URL. So the requests that those libraries see carry no credential; it is added
+in the transport underneath, to a copy that nothing else references.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import httpx
 from prefect_geobox.client.http.settings import Credential
 from prefect_geobox.client.model.errors import AuthenticationError, GeoboxError
 
-#: Below this length a text is too common to be taken for a secret wherever it occurs.
-_SHORTEST_SCRUBBED = 8
+#: A shorter text is too common to be treated as a secret wherever it occurs.
+_SHORTEST_REDACTED = 8
 
 
 class Authenticator:
-    """The credential of one connection, and the token that a password has bought.
+    """The credential of one connection, and the token that its password was exchanged for.
 
     Args:
-        credential: Who asks.
+        credential: The credential.
         login: Exchanges the password for a token by `POST auth/token/`.
     """
 
@@ -39,7 +39,7 @@ class Authenticator:
 
     @property
     def logins(self) -> int:
-        """How often a token was bought: tells which one a request carried, without naming it."""
+        """How often it has logged in: identifies the token of a request without naming it."""
         return self._logins
 
     @property
@@ -52,15 +52,15 @@ class Authenticator:
         """Whether the password was refused."""
         return self._refused is not None
 
-    async def ready(self) -> None:
-        """Logs in where that is needed and has not been done."""
+    async def ensure_token(self) -> None:
+        """Logs in, if the credential is a password and there is no token yet."""
         if self.can_log_in and self._token is None:
             await self.renew(self._logins)
 
     async def renew(self, logins: int) -> None:
-        """Replaces a token that was refused; once for all who were refused with it.
+        """Replaces a token that was refused; once for all requests that were refused with it.
 
-        A password that was refused is not tried again by this connection: accounts lock.
+        A password that was refused is not sent again by this connection: accounts can lock.
 
         Args:
             logins: `logins` at the time of the refused request.
@@ -92,60 +92,67 @@ class Authenticator:
             stream=request.stream,
             extensions=request.extensions,
         )
-        hidden = b""
+        secret_query = b""
         if self._token is not None:
             signed.headers["Authorization"] = f"Bearer {self._token}"
         elif self._credential.kind == "apikey":
-            hidden = urlencode({"apikey": self._credential.secret}).encode("ascii")
-        added = request.url.added if isinstance(request.url, SentUrl) else b""
-        signed.url = SentUrl(request.url, added, hidden)
+            secret_query = urlencode({"apikey": self._credential.secret}).encode("ascii")
+        url = request.url
+        query = url.encoded_query if isinstance(url, PreencodedUrl) else b""
+        signed.url = PreencodedUrl(url, query, secret_query)
         return signed
 
-    def scrub(self, text: str) -> str:
-        """Takes the secrets out of a text that the server sent back."""
+    def redact(self, text: str) -> str:
+        """Removes the secrets from a text that the server has sent back."""
         for secret in (self._credential.secret, self._token):
-            if secret and len(secret) >= _SHORTEST_SCRUBBED and secret in text:
+            if secret and len(secret) >= _SHORTEST_REDACTED and secret in text:
                 text = text.replace(secret, "***")
         return text
 
 
-class SentUrl(httpx.URL):
-    """A URL with a query that is written once, as it is sent.
+class PreencodedUrl(httpx.URL):
+    """A URL whose query is encoded once, as it is sent.
 
-    httpx writes, checks and quotes a query several times over, which takes a millisecond where it
-    names many remote tasks.
+    httpx encodes and checks a query several times, which takes a millisecond where it names many
+    remote tasks.
 
     Args:
-        url: All else.
-        added: What comes to the query of that, encoded.
-        hidden: What comes to it on the wire only, encoded, and stands in no text.
+        url: The rest of the URL.
+        encoded_query: Appended to its query.
+        secret_query: Appended on the wire only; part of no text.
     """
 
-    def __init__(self, url: httpx.URL, added: bytes = b"", hidden: bytes = b"") -> None:
+    def __init__(
+        self, url: httpx.URL, encoded_query: bytes = b"", secret_query: bytes = b""
+    ) -> None:
         super().__init__(url)
-        self.added = added
-        self._hidden = hidden
+        self.encoded_query = encoded_query
+        self._secret_query = secret_query
 
     @property
     def raw_path(self) -> bytes:
         """Path and query, as they are sent."""
         path, _, query = super().raw_path.partition(b"?")
-        return b"?".join(filter(None, [path, _joined(query, self.added, self._hidden)]))
+        return b"?".join(
+            filter(None, [path, _joined(query, self.encoded_query, self._secret_query)])
+        )
 
     @property
     def query(self) -> bytes:
-        """The query, encoded, without what is hidden."""
-        return _joined(super().query, self.added)
+        """The query, encoded, without the secret part."""
+        return _joined(super().query, self.encoded_query)
 
     @property
     def params(self) -> httpx.QueryParams:
-        """The query, decoded, without what is hidden."""
+        """The query, decoded, without the secret part."""
         return httpx.QueryParams(self.query.decode("ascii"))
 
     def __str__(self) -> str:
-        """The URL, without what is hidden."""
+        """The URL, without the secret part."""
         text, _, query = super().__str__().partition("?")
-        return "?".join(filter(None, [text, _joined(query.encode(), self.added).decode("ascii")]))
+        return "?".join(
+            filter(None, [text, _joined(query.encode(), self.encoded_query).decode("ascii")])
+        )
 
 
 def _joined(*parts: bytes) -> bytes:
@@ -153,12 +160,12 @@ def _joined(*parts: bytes) -> bytes:
 
 
 class SigningTransport(httpx.AsyncBaseTransport):
-    """Signs the requests to one origin and sends them on.
+    """Adds the credential to the requests to one origin and passes them on.
 
     Args:
-        inner: Sends for real.
+        inner: Sends the signed requests.
         origin: The URL whose scheme, host and port may see the credential.
-        authenticator: Signs.
+        authenticator: Adds the credential.
     """
 
     def __init__(

@@ -1,9 +1,10 @@
-"""Where time comes from, so that tests can bring their own."""
+"""The source of time, which tests can replace."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,11 +12,13 @@ from typing import Protocol
 class Clock(Protocol):
     """A monotonic clock and a way to sleep on it."""
 
+    @abstractmethod
     def monotonic(self) -> float:
-        """Seconds that never run back and that no change of the wall clock moves."""
+        """Seconds that never decrease and do not depend on the wall clock."""
 
+    @abstractmethod
     async def sleep(self, seconds: float) -> None:
-        """Sleeps for so many seconds of this clock."""
+        """Sleeps for a number of seconds of this clock."""
 
 
 @dataclass(frozen=True)

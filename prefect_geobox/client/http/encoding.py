@@ -12,13 +12,13 @@ import httpx
 Form = Mapping[str, Any]
 Params = Sequence[tuple[str, str]]
 
-#: What a filter by many uuids is full of. Python quotes a text without anything else fast, and all
-#: others character by character.
+#: The characters of which a filter by many uuids has most. Python quotes a text without special
+#: characters fast, and any other text character by character.
 _FREQUENT: Final = {"'": "%27", ",": "%2C", "(": "%28", ")": "%29"}
 
 
 def _encoded(value: Any) -> str | list[str]:
-    """Writes a value the way the API reads forms: `True`, `False`, and lists as repeated keys."""
+    """Encodes a value as the API reads forms: `True`, `False`, and lists as repeated keys."""
     if isinstance(value, (list, tuple)):
         return [str(item) for item in value]
     return str(value)

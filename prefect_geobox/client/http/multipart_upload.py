@@ -14,7 +14,7 @@ from prefect_geobox.client.model.errors import InvalidArgumentError
 
 
 def readable_file(path: str | os.PathLike[str]) -> Path:
-    """The path of a file that exists, has content and can be read.
+    """The path of a file that exists, is not empty and can be read.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -40,14 +40,14 @@ def readable_file(path: str | os.PathLike[str]) -> Path:
     return file
 
 
-#: Told of bytes sent or received and bytes in all; these are 0 while they are not known.
+#: Called with the bytes sent or received so far and the total; 0 while the total is not known.
 OnBytes = Callable[[int, int], None]
 
 _CHUNK: Final = 256 * 1024
 
 
 class _FileBody(httpx.AsyncByteStream):
-    """Head, content of the file, tail. The disk is read in a worker thread, a chunk at a time."""
+    """Head, content of the file, tail. A worker thread reads the disk, one chunk at a time."""
 
     def __init__(
         self, path: Path, size: int, head: bytes, tail: bytes, on_bytes: OnBytes | None
@@ -77,9 +77,9 @@ def upload_body(
 
     Args:
         path: The file.
-        on_bytes: Told how much has been sent.
+        on_bytes: Called with the bytes sent so far.
     """
-    # httpx writes the multipart framing; the file itself stands between its first and last line.
+    # httpx writes the multipart framing; the file goes between its first and last line.
     framing = httpx.Request(
         "POST",
         "http://upload",

@@ -1,4 +1,4 @@
-"""What stands in an answer of the server, read so that nothing in it can do harm."""
+"""Values and errors from the answers of a server, which are checked before anything uses them."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from prefect_geobox.client.model.text import error_text
 T = TypeVar("T")
 
 
-class AnswerReader:
-    """Makes values and errors of the answers to what was sent with one credential.
+class ResponseReader:
+    """Makes values and errors from the answers to requests with one credential.
 
     Args:
-        credential: What was sent, for messages; its secret is in none of them.
-        scrub: Takes secrets out of what the server has sent back.
+        credential: The credential of the requests, for messages; its secret is in none of them.
+        redact: Removes secrets from what the server has sent back.
     """
 
-    def __init__(self, credential: Credential, scrub: Callable[[str], str]) -> None:
+    def __init__(self, credential: Credential, redact: Callable[[str], str]) -> None:
         self._credential = credential
-        self._scrub = scrub
+        self._redact = redact
 
-    def parsed(
+    def parse(
         self, response: httpx.Response, parse: Callable[[Any], T], method: str, path: str
     ) -> T:
-        """The value that a successful answer holds.
+        """The value in a successful answer.
 
         Args:
             response: The answer.
@@ -47,27 +47,27 @@ class AnswerReader:
             path: Below the base URL, for messages.
 
         Raises:
-            InvalidResponseError: It holds none.
+            InvalidResponseError: It is not in the answer.
         """
         problem: str
         try:
-            text = self._scrub(text_of(response))
-            return parse(decoded(text))
+            text = self._redact(body_text(response))
+            return parse(parse_json(text))
         except InvalidResponseError as error:
             problem = str(error)
         except (ValueError, RecursionError):
-            problem = f"the body is no JSON ({content_kind(response)})"
+            problem = f"the body is not JSON ({content_kind(response)})"
         raise InvalidResponseError(
             f"{method} {path} was answered {response.status_code}, but {problem}."
         )
 
-    def error_of(self, response: httpx.Response, method: str, path: str) -> ApiRequestError:
-        """The error that an answer other than a success means. Arguments as of `parsed`."""
+    def to_error(self, response: httpx.Response, method: str, path: str) -> ApiRequestError:
+        """The error for an answer that is not a success. Arguments as of `parse`."""
         if response.is_redirect:
             target = response.headers.get("location", "")
             detail = (
                 f"a redirect to {httpx.URL(target).host or 'elsewhere'}, which is not followed "
-                "with a credential; set host to where the API really is"
+                "with a credential; set host to the URL of the API itself"
                 if is_url(target)
                 else "a redirect without a usable target"
             )
@@ -75,25 +75,25 @@ class AnswerReader:
             detail = self._detail(response)
         error = error_for_status(response.status_code, detail, method, path)
         if isinstance(error, AuthenticationError):
-            error.add_advice(f"Refused was {self._credential}.")
-        error.retry_after = retry_after_of(response)
+            error.add_advice(f"Rejected credential: {self._credential}.")
+        error.retry_after = parse_retry_after(response)
         return error
 
     def _detail(self, response: httpx.Response) -> str:
         try:
-            body = json.loads(text_of(response))
+            body = json.loads(body_text(response))
             detail = body.get("detail") or body.get("message") if isinstance(body, dict) else None
             text = error_text(detail or body) if detail or body else ""
         except (ValueError, RecursionError):
             return f"no reason given ({content_kind(response)})"
-        return self._scrub(text) or "no reason given"
+        return self._redact(text) or "no reason given"
 
 
-def token_of(response: httpx.Response) -> str:
-    """The token that a log-in has brought.
+def parse_token(response: httpx.Response) -> str:
+    """The token in the answer to a login.
 
     Raises:
-        InvalidResponseError: There is none that could be used.
+        InvalidResponseError: There is no token, or it cannot be sent in a header.
     """
     token = _found_token(response)
     if token is None:
@@ -103,7 +103,7 @@ def token_of(response: httpx.Response) -> str:
 
 def _found_token(response: httpx.Response) -> str | None:
     try:
-        payload = json.loads(text_of(response))
+        payload = json.loads(body_text(response))
     except (ValueError, RecursionError):
         return None
     token = payload.get("access_token") if isinstance(payload, dict) else None
@@ -111,7 +111,7 @@ def _found_token(response: httpx.Response) -> str | None:
     return token if is_usable else None
 
 
-def retry_after_of(response: httpx.Response) -> float | None:
+def parse_retry_after(response: httpx.Response) -> float | None:
     """Seconds that the server asks to wait, in either form of the header; None if it does not."""
     value = response.headers.get("retry-after", "").strip()
     if not value:
@@ -121,7 +121,7 @@ def retry_after_of(response: httpx.Response) -> float | None:
     except ValueError:
         pass
     try:
-        # The server's own clock is the reference, so that a wrong clock here does no harm.
+        # The server's own clock is the reference, in case the local clock is wrong.
         now = parsedate_to_datetime(response.headers["date"])
     except (KeyError, ValueError, TypeError):
         now = datetime.now(timezone.utc)
@@ -131,7 +131,7 @@ def retry_after_of(response: httpx.Response) -> float | None:
         return None
 
 
-def text_of(response: httpx.Response) -> str:
+def body_text(response: httpx.Response) -> str:
     """The body as text."""
     # JSON is UTF-8, whatever encoding a header claims.
     return response.content.decode("utf-8", "replace")
@@ -147,16 +147,16 @@ def is_url(text: str) -> bool:
 
 
 def content_kind(response: httpx.Response) -> str:
-    """What sort of body it is, for messages."""
+    """The type and size of a body, for messages."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     return f"{error_text(kind) or 'no content type'}, {len(response.content)} bytes"
 
 
-def decoded(text: str) -> Any:
-    """The JSON of an answer, without numbers and characters that could never be written again.
+def parse_json(text: str) -> Any:
+    """The JSON of an answer, without numbers and characters that JSON cannot hold or text encode.
 
     Raises:
-        ValueError: It is no JSON, or has such a number in it.
+        ValueError: It is not JSON, or has such a number in it.
         RecursionError: It is nested too deeply.
     """
     payload = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
@@ -166,17 +166,17 @@ def decoded(text: str) -> Any:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        # It could be read, but never be written again.
-        raise ValueError(f"{text} is beyond all numbers")
+        # It can be read, but JSON cannot represent it.
+        raise ValueError(f"{text} is too large for a number")
     return number
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _without_surrogates(value: Any) -> Any:
-    """Replaces lone surrogates, which JSON can spell but no encoding can store."""
+    """Replaces lone surrogates, which JSON can contain but UTF-8 cannot encode."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Downloads a file: streamed, taken up again where it broke off, renamed when it is whole."""
+"""Downloads a file: streamed, resumed after a broken connection, renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class Download:
-    """One file on its way to disk. Lives on the I/O thread.
+    """The download of one file. Lives on the I/O thread.
 
     Args:
-        transport: Reads.
+        transport: Sends the requests.
         path: Below the base URL.
-        target: Where it goes: a path, or a folder, with a slash at its end or there already.
-        fallback: What it is called in a folder where the server does not say.
-        size: Its size, as far as it is known beforehand.
-        overwrite: Whether a file that is there already is replaced.
-        on_bytes: Told how much has come.
+        target: Where it is written: a path, or a folder that exists or ends with a slash.
+        default_name: Its name in a folder where the server sends none.
+        size: Its size, where it is known beforehand.
+        overwrite: Whether an existing file is replaced.
+        on_bytes: Called with the bytes received so far.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Download:
         path: str,
         target: str | os.PathLike[str],
         *,
-        fallback: str,
+        default_name: str,
         size: int | None,
         overwrite: bool,
         on_bytes: OnBytes | None,
@@ -54,7 +54,7 @@ class Download:
         self._is_folder = os.fspath(target).endswith(("/", os.sep))
         self._target = Path(target).expanduser()
         self._is_folder = self._is_folder or self._target.is_dir()
-        self._fallback = fallback
+        self._default_name = default_name
         self._known_size = size
         self._overwrite = overwrite
         self._on_bytes = on_bytes
@@ -62,24 +62,24 @@ class Download:
         self._received = 0
         self._total: int | None = None
         self._validator: str | None = None
-        self._is_whole = False
+        self._is_complete = False
 
     async def run(self) -> Path:
-        """Downloads it and returns where it is.
+        """Downloads it and returns its path.
 
         Raises:
-            FileExistsError: There is another file already, and it is not to be overwritten.
+            FileExistsError: Another file exists there, and `overwrite` is false.
             OSError: It cannot be written there.
-            GeoboxError: The server refused, or broke off for good.
+            GeoboxError: The server refused, or the connection failed for good.
         """
         folder = self._target if self._is_folder else self._target.parent
         folder.mkdir(parents=True, exist_ok=True)
         with _temporary(folder) as file:
             self._file = file
-            while not self._is_whole:
+            while not self._is_complete:
                 await retry_read(self._attempt, RetryPolicy(), self._transport.clock)
             await anyio.to_thread.run_sync(_finish, file)
-            return await anyio.to_thread.run_sync(self._put_in_place, Path(file.name))
+            return await anyio.to_thread.run_sync(self._move_into_place, Path(file.name))
 
     async def _attempt(self) -> None:
         before = self._received
@@ -87,22 +87,22 @@ class Download:
         if before and self._validator:
             headers |= {"Range": f"bytes={before}-", "If-Range": self._validator}
         try:
-            await self._transport.attempt_stream(self._path, headers, self._take)
+            await self._transport.attempt_stream(self._path, headers, self._receive)
             self._check_size()
-            self._is_whole = True
+            self._is_complete = True
         except GeoboxError as error:
-            # What has made progress has not failed: the next attempt has the whole budget again.
+            # An attempt that made progress has not failed: the next one has the whole budget again.
             if not error.transient or self._received <= before:
                 raise
 
-    async def _take(self, response: httpx.Response) -> None:
+    async def _receive(self, response: httpx.Response) -> None:
         file = self._file
         assert file is not None  # noqa: S101 - `run` has opened it
         if response.status_code == 206:
             self._check_range(response)
         else:
-            # From the beginning: the first time, or because the server knows no ranges, or because
-            # the file is another one now.
+            # From the beginning: the first time, or because the server supports no ranges, or
+            # because the file has changed.
             self._received = 0
             file.seek(0)
             file.truncate()
@@ -111,10 +111,10 @@ class Download:
             self._total = int(length) if is_plain and length.isdigit() else None
             self._validator = _validator(response) if is_plain else None
             if self._is_folder:
-                self._target = self._target / _name_of(response, self._fallback)
+                self._target = self._target / _name_of(response, self._default_name)
                 self._is_folder = False
-            self._refuse_another()
-        # In pieces as they come: larger ones would be lost where the connection breaks.
+            self._refuse_overwrite()
+        # In pieces as they arrive: larger ones would be lost where the connection breaks.
         async for chunk in response.aiter_bytes():
             await anyio.to_thread.run_sync(file.write, chunk)
             self._received += len(chunk)
@@ -122,11 +122,11 @@ class Download:
                 self._on_bytes(self._received, self._total or self._known_size or 0)
 
     def _check_range(self, response: httpx.Response) -> None:
-        told = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
-        if told is None or int(told[1]) != self._received:
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+        if match is None or int(match[1]) != self._received:
             self._validator = None
             raise InvalidResponseError(
-                f"GET {self._path} was answered 206, but with another part than was asked for"
+                f"GET {self._path} was answered 206, but with another range than requested"
             )
 
     def _check_size(self) -> None:
@@ -137,42 +137,42 @@ class Download:
                 f"GET {self._path} sent {received:,} bytes where {total:,} were expected"
             )
 
-    def _refuse_another(self) -> None:
+    def _refuse_overwrite(self) -> None:
         if self._overwrite or not self._target.exists():
             return
         size = self._target.stat().st_size if self._target.is_file() else -1
-        # Of the same size it may be what an earlier attempt has left here; that shows at the end.
+        # With the same size it may be the result of an earlier attempt; the end will show.
         if size < 0 or (self._total is not None and self._total != size):
             raise _exists(self._target)
 
-    def _put_in_place(self, whole: Path) -> Path:
+    def _move_into_place(self, complete: Path) -> Path:
         target = self._target
         if self._overwrite:
-            whole.replace(target)
+            complete.replace(target)
             return target
         try:
-            # Unlike a rename, this fails where a file has appeared in the meantime.
-            os.link(whole, target)
+            # Unlike a rename, this fails where a file has been created in the meantime.
+            os.link(complete, target)
         except FileExistsError:
-            if not target.is_file() or not _are_equal(whole, target):
+            if not target.is_file() or not _are_equal(complete, target):
                 raise _exists(target) from None
         except OSError:
             # A file system without hard links.
             if target.exists():
                 raise _exists(target) from None
-            whole.replace(target)
+            complete.replace(target)
         return target
 
 
 @contextlib.contextmanager
 def _temporary(folder: Path) -> Iterator[IO[bytes]]:
-    # A plain file: one of `tempfile` would still be its owner's alone once it is renamed.
+    # A plain file: one of `tempfile` would stay readable by its owner only after the rename.
     path = folder / f".geobox-{secrets.token_hex(8)}.part"
     with path.open("xb") as file:
         try:
             yield file
         finally:
-            # It is gone where it was renamed.
+            # It no longer exists where it was renamed.
             path.unlink(missing_ok=True)
 
 
@@ -183,7 +183,7 @@ def _finish(file: IO[bytes]) -> None:
 
 def _exists(target: Path) -> FileExistsError:
     return FileExistsError(
-        f"{str(target)!r} exists already and is another file. Choose another path, "
+        f"{str(target)!r} exists already and is a different file. Choose another path, "
         "or pass overwrite=True."
     )
 
@@ -199,7 +199,7 @@ def _are_equal(one: Path, other: Path) -> bool:
 
 
 def _validator(response: httpx.Response) -> str | None:
-    """What shows the server later that it is still the same file; None where nothing does."""
+    """The validator by which the server recognizes the same file later; None if it sends none."""
     etag: str = response.headers.get("etag", "")
     if etag and not etag.startswith("W/"):
         return etag
@@ -207,11 +207,11 @@ def _validator(response: httpx.Response) -> str | None:
     return modified
 
 
-def _name_of(response: httpx.Response, fallback: str) -> str:
-    """A file name that cannot lead out of its folder."""
+def _name_of(response: httpx.Response, default: str) -> str:
+    """A file name without a path, so that the file stays in its folder."""
     message = Message()
     message["content-disposition"] = response.headers.get("content-disposition", "")
-    for candidate in (message.get_filename() or "", fallback):
+    for candidate in (message.get_filename() or "", default):
         name = printable(re.split(r"[/\\]", candidate)[-1], 200).strip()
         if name not in ("", ".", ".."):
             return name

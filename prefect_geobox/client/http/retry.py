@@ -64,7 +64,7 @@ class RetryPolicy:
 
         Args:
             failures: Failures in a row so far; 1 or more.
-            retry_after: What the server asked for, if it did.
+            retry_after: Seconds of the server's Retry-After, if it sent one.
             roll: A random number from 0 to 1; with 1 the pause is the longest.
         """
         # The exponent is bounded: a long outage must not end in an overflow.

@@ -1,4 +1,4 @@
-"""Where the server is and who asks: the base URL rules and the choice of a credential."""
+"""The settings of a connection: the rules for its URL, and the choice of its credential."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT_TIMEOUT: Final = 30.0
 
 _SECRETS: Final = ("password", "access_token", "apikey")
 
-_BLANK: Final = frozenset(map(chr, (*range(33), 127)))
+_BLANKS_AND_CONTROLS: Final = frozenset(map(chr, (*range(33), 127)))
 
 
 class ConnectionOptions(TypedDict, total=False):
@@ -63,7 +63,7 @@ CONNECTION_DEFAULTS: Final[ConnectionOptions] = {
 
 
 class Secret(str):
-    """A text that does not show itself in a repr, such as that of a local in a traceback."""
+    """A text whose repr hides it, such as that of a local variable in a traceback."""
 
     __slots__ = ()
 
@@ -76,8 +76,8 @@ class Credential:
     """The one credential that a connection uses. Its secret is in no repr.
 
     Attributes:
-        kind: What it is.
-        source: Where it came from, for messages: a field or an environment variable.
+        kind: The kind of credential.
+        source: The field or environment variable that it is from, for messages.
         secret: The token, key or password.
         username: The user that the password belongs to.
     """
@@ -89,10 +89,10 @@ class Credential:
 
     @property
     def principal(self) -> str:
-        """Who asks, in a form that can be shown and stored.
+        """The account, in a form that can be shown and stored.
 
-        A token or key is told apart by the first digits of a hash, from which it cannot be found
-        again: both are long and random. A password is not, and stays out.
+        A token or key is identified by the first digits of its hash, from which it cannot be
+        recovered: both are long and random. A password is not, and is left out.
         """
         if self.kind == "password":
             return f"user:{self.username}"
@@ -107,14 +107,14 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """One host, one credential, one way to connect.
+    """One host, one credential, and how to connect.
 
     Attributes:
         base_url: Scheme, host, path prefix and version, with a slash at the end.
-        credential: Who asks.
+        credential: The credential.
         verify: Whether TLS certificates are verified, or the path of a CA file.
         timeout: Seconds for one request.
-        requests_per_second: How often the waits may ask the host at most, all together.
+        requests_per_second: Polls a second to the host at most, over all waits.
     """
 
     base_url: str
@@ -173,14 +173,14 @@ class ConnectionSettings:
 
 
 def base_url(host: str, version: str = DEFAULT_VERSION) -> str:
-    """Puts host and version together into the base of all request URLs.
+    """Joins host and version to the base of all request URLs.
 
     A path prefix is kept, with or without a slash at its end; a version that the host already ends
     with is not repeated.
 
     Raises:
         ConfigurationError: The host has no scheme, or carries a user, a query or a fragment; or
-            the version is no name.
+            the version is not a name.
 
     Example:
         >>> base_url("https://gis.example.org/geobox", "v1")
@@ -189,7 +189,9 @@ def base_url(host: str, version: str = DEFAULT_VERSION) -> str:
     text = host.strip()
     try:
         parts = urlsplit(text)
-        is_usable = bool(parts.hostname) and parts.port != 0 and not _BLANK & set(text)
+        is_usable = (
+            bool(parts.hostname) and parts.port != 0 and not _BLANKS_AND_CONTROLS & set(text)
+        )
     except ValueError:
         parts, is_usable = urlsplit(""), False
     if "@" in text:
@@ -241,8 +243,10 @@ def _choose_credential(fields: Mapping[str, str | None], env: Mapping[str, str])
             "set GEOBOX_ACCESS_TOKEN, GEOBOX_APIKEY, or GEOBOX_USERNAME and GEOBOX_PASSWORD."
             + found
         )
-    # A line break in a header would come back inside the HTTP library's own error text.
-    if chosen.kind != "password" and (not chosen.secret.isascii() or _BLANK & set(chosen.secret)):
+    # The HTTP library would quote a header with a line break in its own error text.
+    if chosen.kind != "password" and (
+        not chosen.secret.isascii() or _BLANKS_AND_CONTROLS & set(chosen.secret)
+    ):
         raise ConfigurationError(
             f"{chosen.kind} (from {chosen.source}) has a space, a line break or a character "
             "beyond ASCII in it: copy it again."

@@ -1,4 +1,4 @@
-"""The way to a server: certificates, proxies, and what it means where there is none."""
+"""The route to a server: certificates, proxies, and the error for a failed connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prefect_geobox.client.model.text import error_text
 
 
 def tls_context(settings: ConnectionSettings) -> ssl.SSLContext | bool:
-    """What a server's certificate is checked with; False where none is.
+    """The context that checks a server's certificate; False where none is checked.
 
     Raises:
         ConfigurationError: The CA file cannot be read.
@@ -23,14 +23,14 @@ def tls_context(settings: ConnectionSettings) -> ssl.SSLContext | bool:
             return ssl.create_default_context(cafile=settings.verify)
         except (OSError, ssl.SSLError):
             raise ConfigurationError(
-                f"verify: {settings.verify!r} is no readable CA file."
+                f"verify: {settings.verify!r} is not a readable CA file."
             ) from None
     # Loading the CA bundle costs 20 ms, which plain HTTP does not need.
     return settings.verify and settings.base_url.startswith("https:")
 
 
 def proxy_for(url: httpx.URL) -> str | None:
-    """The proxy that the environment names; httpx looks only where it makes the transport."""
+    """The proxy that the environment names; httpx reads it only for transports that it makes."""
     if urllib.request.proxy_bypass(url.host):
         return None
     proxies = urllib.request.getproxies()
@@ -38,11 +38,11 @@ def proxy_for(url: httpx.URL) -> str | None:
 
 
 def not_reached(host: str, text: str) -> GeoboxConnectionError:
-    """The error for a connection that did not come about.
+    """The error for a connection that could not be made.
 
     Args:
         host: The host.
-        text: What the HTTP library says of it.
+        text: The message of the HTTP library.
     """
     if "CERTIFICATE_VERIFY_FAILED" in text or "SSL" in text:
         return GeoboxConnectionError(

@@ -1,4 +1,4 @@
-"""One connection to one server: single attempts, their classification, and the reads' retries."""
+"""One connection to one server: single attempts, their classification, and retries of reads."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Final, TypeVar
 import anyio
 import httpx
 
-from prefect_geobox.client.http.auth import Authenticator, SentUrl, SigningTransport
+from prefect_geobox.client.http.auth import Authenticator, PreencodedUrl, SigningTransport
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.http.encoding import Form, Params, encoded_body, encoded_query
 from prefect_geobox.client.http.rate_limit import IN_FLIGHT, HostRateLimits
-from prefect_geobox.client.http.responses import AnswerReader, token_of
+from prefect_geobox.client.http.responses import ResponseReader, parse_token
 from prefect_geobox.client.http.retry import RetryPolicy, retry_read
 from prefect_geobox.client.http.settings import ConnectionSettings
 from prefect_geobox.client.http.tls_and_proxy import not_reached, proxy_for, tls_context
@@ -27,18 +27,18 @@ from prefect_geobox.client.model.errors import (
 
 T = TypeVar("T")
 
-#: Downloads under way at once, besides other requests.
+#: Downloads at once, in addition to other requests.
 STREAMS: Final = 4
 
 #: Seconds that a server may take to answer once an upload has been sent.
 UPLOAD_ANSWER_TIME: Final = 300.0
 
-#: A failure by which a write has certainly not been carried out, so that it may be sent again.
+#: Statuses that prove that a write was not carried out, so that it may be sent again.
 _NOT_CARRIED_OUT: Final = frozenset({408, 425, 429, 503})
 
-#: Takes up an answer while its body comes.
-Take = Callable[[httpx.Response], Awaitable[None]]
-#: Makes headers and content, anew for each time that a request is sent.
+#: Reads the body of an answer while it arrives.
+ReadBody = Callable[[httpx.Response], Awaitable[None]]
+#: Makes headers and content for one sending of a request.
 MakeBody = Callable[[], tuple[Mapping[str, str], bytes | httpx.AsyncByteStream | None]]
 
 
@@ -46,9 +46,9 @@ class Transport:
     """Talks to one base URL with one credential. Lives on the I/O thread.
 
     Args:
-        settings: Where and who.
+        settings: The server and the credential.
         clock: Measures budgets and sleeps.
-        limits: What the host may be asked at most; of its own where none are given.
+        limits: The rate limits of the host; those of this connection alone by default.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Transport:
         self.clock = clock
         self.requests = 0
         self._limits = limits or HostRateLimits(settings.requests_per_second)
-        # Downloads last; they must not keep the waits from looking.
+        # Downloads take long; they must not delay polls.
         self._streams = asyncio.Semaphore(STREAMS)
         self._authenticator = Authenticator(settings.credential, self._log_in)
-        self._answers = AnswerReader(settings.credential, self._authenticator.scrub)
+        self._responses = ResponseReader(settings.credential, self._authenticator.redact)
         self._client = httpx.AsyncClient(
             base_url=settings.base_url,
             transport=SigningTransport(
@@ -83,8 +83,8 @@ class Transport:
         )
 
     @property
-    def is_spent(self) -> bool:
-        """Whether the server has refused the password, so that no request can succeed any more."""
+    def is_refused(self) -> bool:
+        """Whether the server has refused the password, so that no further request can succeed."""
         return self._authenticator.is_refused
 
     async def aclose(self) -> None:
@@ -105,7 +105,7 @@ class Transport:
             path: Below the base URL.
             parse: Makes the value; raises `InvalidResponseError` for what it cannot use.
             params: The query.
-            retry: How long to bear failures; 30 s by default.
+            retry: How long to tolerate failures; 30 s by default.
 
         Raises:
             GeoboxError: The last failure.
@@ -117,11 +117,11 @@ class Transport:
         )
 
     async def repeat(self, path: str, *, seconds: float, method: str = "POST") -> None:
-        """Sends without a body what is safe to repeat, with the retries of a read.
+        """Sends a request without a body that is safe to repeat, with the retries of a read.
 
         Args:
             path: Below the base URL.
-            seconds: How long it may take in all.
+            seconds: Seconds for all attempts.
             method: The HTTP method.
         """
         deadline = self.clock.monotonic() + seconds
@@ -142,11 +142,11 @@ class Transport:
         form: Form | None = None,
         json_body: Any = None,
     ) -> T:
-        """Sends what must not be carried out twice; repeats it only after a proof that it was not.
+        """Sends a write that must not be carried out twice; repeats it only if it provably was not.
 
         Raises:
-            GeoboxError: The last failure. Where `was_not_carried_out` is false of it, the server
-                may have acted all the same.
+            GeoboxError: The last failure. Unless `was_not_carried_out` is true for it, the server
+                may have acted nevertheless.
         """
 
         async def attempt() -> T:
@@ -180,8 +180,8 @@ class Transport:
             params: The query.
             form: A form body; booleans are sent as `True` and `False`, None is left out.
             json_body: A JSON body.
-            within: Seconds for all of it, waiting for a free place included; else each part has
-                the request timeout.
+            within: Seconds for all of it, including the wait for a free connection; by default
+                each part has the request timeout.
 
         Raises:
             GeoboxError: One failure, classified.
@@ -190,7 +190,7 @@ class Transport:
         response = await self._attempt(
             method, path, params=params, make_body=lambda: body, within=within
         )
-        return self._answers.parsed(response, parse, method, path)
+        return self._responses.parse(response, parse, method, path)
 
     async def get_bytes(self, path: str, *, limit: int) -> bytes:
         """Reads a small binary, such as a thumbnail, with retries.
@@ -213,46 +213,48 @@ class Transport:
         parse: Callable[[Any], T],
         make_body: MakeBody,
     ) -> T:
-        """POSTs a streamed body; sends it again only where nothing of it was taken.
+        """POSTs a streamed body; sends it again only if the server provably did not accept it.
 
         Args:
             path: Below the base URL.
             parse: Makes the value from the answer.
-            make_body: Makes headers and stream anew for each attempt.
+            make_body: Makes headers and stream for each attempt.
         """
 
         async def attempt() -> T:
             try:
                 response = await self._attempt("POST", path, make_body=make_body)
-                return self._answers.parsed(response, parse, "POST", path)
+                return self._responses.parse(response, parse, "POST", path)
             except GeoboxError as error:
                 error.transient = was_not_carried_out(error)
                 raise
 
         return await retry_read(attempt, RetryPolicy(), self.clock)
 
-    async def attempt_stream(self, path: str, headers: Mapping[str, str], take: Take) -> None:
-        """Makes one attempt to GET what is too large to be held in memory.
+    async def attempt_stream(
+        self, path: str, headers: Mapping[str, str], read_body: ReadBody
+    ) -> None:
+        """Makes one attempt to GET a body that is too large for memory.
 
         Args:
             path: Below the base URL.
-            headers: What to ask for, such as a range.
-            take: Given the answer, where it is a success, before its body has come.
+            headers: Further headers, such as a range.
+            read_body: Called with the answer, where it is a success, before its body has arrived.
 
         Raises:
             GeoboxError: One failure, classified; the body may have broken off halfway.
         """
         async with self._streams:
-            await self._authenticator.ready()
+            await self._authenticator.ensure_token()
             logins = self._authenticator.logins
-            answer = await self._send("GET", path, (), headers, None, take=take)
-            if _is_refused(answer) and self._authenticator.can_log_in:
+            answer = await self._send("GET", path, (), headers, None, read_body=read_body)
+            if _is_unauthorized(answer) and self._authenticator.can_log_in:
                 await self._authenticator.renew(logins)
-                answer = await self._send("GET", path, (), headers, None, take=take)
+                answer = await self._send("GET", path, (), headers, None, read_body=read_body)
         if isinstance(answer, GeoboxError):
             raise answer
         if not answer.is_success:
-            raise self._answers.error_of(answer, "GET", path)
+            raise self._responses.to_error(answer, "GET", path)
 
     async def _attempt(
         self,
@@ -267,10 +269,10 @@ class Transport:
         error: GeoboxError | None = None
         with anyio.move_on_after(within):
             async with self._limits.in_flight:
-                await self._authenticator.ready()
+                await self._authenticator.ensure_token()
                 logins = self._authenticator.logins
                 answer = await self._send(method, path, params, *make_body())
-                if _is_refused(answer) and self._authenticator.can_log_in:
+                if _is_unauthorized(answer) and self._authenticator.can_log_in:
                     await self._authenticator.renew(logins)
                     answer = await self._send(method, path, params, *make_body())
                 if isinstance(answer, httpx.Response) and answer.is_success:
@@ -278,7 +280,7 @@ class Transport:
                 error = (
                     answer
                     if isinstance(answer, GeoboxError)
-                    else self._answers.error_of(answer, method, path)
+                    else self._responses.to_error(answer, method, path)
                 )
         if error is None:
             error = GeoboxConnectionError(
@@ -295,9 +297,9 @@ class Transport:
         content: bytes | httpx.AsyncByteStream | None,
         *,
         unsigned: bool = False,
-        take: Take | None = None,
+        read_body: ReadBody | None = None,
     ) -> httpx.Response | GeoboxError:
-        """Sends one request. Failures are returned, so that no chained exception keeps its URL."""
+        """Sends one request. Returns failures, so that no chained exception holds its URL."""
         streamed = not (content is None or isinstance(content, bytes))
         self.requests += 1
         try:
@@ -309,10 +311,10 @@ class Transport:
                 timeout=self._timeout(is_streamed=streamed),
                 extensions={"geobox_unsigned": unsigned},
             )
-            request.url = SentUrl(request.url, encoded_query(params))
-            # httpx bounds the pauses within an answer; a slow drip would go on for ever.
-            if take is not None:
-                return await self._send_taking(request, take)
+            request.url = PreencodedUrl(request.url, encoded_query(params))
+            # httpx limits only the pauses within an answer, not the time for all of it.
+            if read_body is not None:
+                return await self._send_streaming(request, read_body)
             with anyio.fail_after(None if streamed else self.settings.timeout):
                 return await self._client.send(request)
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -330,11 +332,11 @@ class Transport:
                 f"({type(error).__name__})."
             )
 
-    async def _send_taking(self, request: httpx.Request, take: Take) -> httpx.Response:
+    async def _send_streaming(self, request: httpx.Request, read_body: ReadBody) -> httpx.Response:
         response = await self._client.send(request, stream=True)
         try:
             if response.is_success:
-                await take(response)
+                await read_body(response)
             else:
                 with anyio.fail_after(self.settings.timeout):
                     await response.aread()
@@ -346,14 +348,14 @@ class Transport:
         seconds = self.settings.timeout
         if not is_streamed:
             return httpx.Timeout(seconds)
-        # A server looks through what was uploaded before it answers.
+        # A server examines an upload before it answers.
         return httpx.Timeout(seconds, read=max(seconds, UPLOAD_ANSWER_TIME))
 
     async def _log_in(self) -> str:
         credential = self.settings.credential
 
         def body() -> tuple[dict[str, str], bytes | None]:
-            # Made within the call, so that the password is no local of a frame that can raise.
+            # Made within the call, so that no frame that can raise has the password as a local.
             form = {"username": credential.username, "password": credential.secret}
             headers, content = encoded_body(form, None)
             return {**headers, "Accept": "*/*"}, content
@@ -363,14 +365,14 @@ class Transport:
             if isinstance(answer, GeoboxError):
                 raise answer
             if answer.is_success:
-                return token_of(answer)
-            error = self._answers.error_of(answer, "POST", "auth/token/")
+                return parse_token(answer)
+            error = self._responses.to_error(answer, "POST", "auth/token/")
             if error.status_code in (400, 401, 403, 422):
-                # Whatever the status, it is this user and password that the server did not take.
+                # Whatever the status, the server has rejected this user and password.
                 error = AuthenticationError(401, error.detail, "POST", "auth/token/")
                 error.add_advice(
-                    f"Refused was {credential}. It was tried once and is not tried again, as "
-                    "accounts can lock."
+                    f"Rejected credential: {credential}. It was sent once and is not sent again, "
+                    "as accounts can lock."
                 )
             raise error
 
@@ -378,14 +380,14 @@ class Transport:
 
 
 def was_not_carried_out(error: GeoboxError) -> bool:
-    """Whether a failed write has certainly changed nothing, so that it can be sent again."""
+    """Whether a failed write provably changed nothing, so that it can be sent again."""
     if not error.is_sent:
-        # The login has had its own retries.
+        # The login has its own retries.
         return False
     if isinstance(error, GeoboxConnectionError):
         return not error.reached and error.transient
     return isinstance(error, ApiRequestError) and error.status_code in _NOT_CARRIED_OUT
 
 
-def _is_refused(answer: httpx.Response | GeoboxError) -> bool:
+def _is_unauthorized(answer: httpx.Response | GeoboxError) -> bool:
     return isinstance(answer, httpx.Response) and answer.status_code == 401

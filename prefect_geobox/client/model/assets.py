@@ -12,7 +12,7 @@ from prefect_geobox.client.model.base import FrozenModel
 
 
 class AssetKind(str, Enum):
-    """The kinds of asset that a remote task can leave behind."""
+    """The kinds of asset that a remote task can produce."""
 
     VECTOR = "vector"
     RASTER = "raster"
@@ -26,7 +26,7 @@ class AssetKind(str, Enum):
 
 
 class TaskOutput(FrozenModel):
-    """Which asset a remote task made, as its result names it.
+    """The asset that the result of a remote task names.
 
     Attributes:
         kind: The kind of asset.
@@ -45,7 +45,7 @@ class OutputAsset(FrozenModel):
         uuid: Its uuid.
         name: Its name; may be empty.
         data: The raw object of the API.
-        api_url: Where the API describes it. Carries no credential.
+        api_url: Its URL in the API, without a credential.
 
     Example:
         >>> asset = OutputAsset(kind="vector", uuid="l1", name="parcels",

@@ -1,7 +1,7 @@
 """The errors of this package: one root, one class per meaning.
 
-Each message says what happened, to what, and what to do next. No error carries a URL, a header or
-a credential, and every one of them can be pickled, so that it survives process-based task runners.
+Each message says what happened, to what, and what to do next. No error contains a URL, a header or
+a credential, and all of them can be pickled, for process-based task runners.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 class GeoboxError(Exception):
     """The root of all errors of this package."""
 
-    #: Whether the same read may well succeed if it is sent again.
+    #: Whether the same read may succeed if it is sent again.
     transient: bool = False
 
     #: Whether the request itself was sent. False where the login before it failed.
@@ -31,14 +31,14 @@ class ConfigurationError(GeoboxError, ValueError):
 
 
 class InvalidArgumentError(GeoboxError, ValueError):
-    """An argument makes no sense; nothing was sent."""
+    """An argument is invalid; no request was sent."""
 
 
 class NameLookupError(GeoboxError, LookupError):
-    """A name stands for nothing in Geobox, or for more than one thing.
+    """Nothing in Geobox has a name, or more than one thing has it.
 
     Attributes:
-        uuids: What it stands for; empty where that is nothing.
+        uuids: The uuids of the things with that name; empty where there are none.
     """
 
     def __init__(self, message: str, uuids: Sequence[str] = ()) -> None:
@@ -50,7 +50,7 @@ class NameLookupError(GeoboxError, LookupError):
 
 
 class GeoboxConnectionError(GeoboxError):
-    """No answer: the server was not reached, or the connection broke.
+    """There is no answer: the server was not reached, or the connection broke.
 
     Attributes:
         reached: Whether the request may have reached the server. False proves that it did not.
@@ -65,7 +65,7 @@ class GeoboxConnectionError(GeoboxError):
 
 
 class InvalidResponseError(GeoboxError):
-    """The server answered with something that is not what the API documents."""
+    """The server's answer is not what the API documents."""
 
     transient = True
 
@@ -80,7 +80,7 @@ class ApiRequestError(GeoboxError):
         path: The path below the base URL, without a query.
     """
 
-    #: What the reader should try, after the server's own words.
+    #: What the reader should try, appended to the server's reason.
     advice: str = ""
 
     def __init__(self, status_code: int, detail: str, method: str, path: str) -> None:
@@ -92,7 +92,7 @@ class ApiRequestError(GeoboxError):
         self.transient = status_code in TRANSIENT_STATUS_CODES
 
     def add_advice(self, sentence: str) -> None:
-        """Says more about what the reader should know or try."""
+        """Puts a sentence in front of the advice."""
         self.advice = f"{sentence} {self.advice}".strip()
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ class AuthorizationError(ApiRequestError):
 
 
 class NotFoundError(ApiRequestError):
-    """404: no such thing, or not for this account."""
+    """404: there is no such thing, or not for this account."""
 
     advice = "Check the uuid, the host and the account."
 
@@ -121,13 +121,13 @@ class NotFoundError(ApiRequestError):
 class ConflictError(ApiRequestError):
     """409: the request does not fit the present state, such as a name that is taken."""
 
-    advice = "Look at what is there, or choose another name."
+    advice = "Check what exists already, or choose another name."
 
 
 class ValidationError(ApiRequestError):
     """400 or 422: the server does not accept a value."""
 
-    advice = "Change what the server names and send it again."
+    advice = "Fix the value that the server names and send it again."
 
 
 class RateLimitError(ApiRequestError):
@@ -142,7 +142,7 @@ class ServerError(ApiRequestError):
     advice = "Try again later; if it lasts, tell the operator of the server."
 
 
-#: Statuses after which the same read may well succeed.
+#: Statuses after which the same read may succeed if it is sent again.
 TRANSIENT_STATUS_CODES: frozenset[int] = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _BY_STATUS: dict[int, type[ApiRequestError]] = {
@@ -157,10 +157,10 @@ _BY_STATUS: dict[int, type[ApiRequestError]] = {
 
 
 def error_for_status(status_code: int, detail: str, method: str, path: str) -> ApiRequestError:
-    """Makes the error that stands for an HTTP status.
+    """Makes the error for an HTTP status.
 
     Args:
-        status_code: The status, which is no success.
+        status_code: The status, which is not a success.
         detail: The server's reason in one line.
         method: The HTTP method.
         path: The path below the base URL.

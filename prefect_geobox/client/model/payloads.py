@@ -1,4 +1,4 @@
-"""Makes values from what the API answers, or says what is wrong with it."""
+"""Makes values from the JSON of the API, or raises with what is wrong with it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def parse_count(payload: Any) -> int:
     """A count: a bare number, or an object with `count`."""
     count = payload.get("count") if isinstance(payload, dict) else payload
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise InvalidResponseError("the count is no whole number")
+        raise InvalidResponseError("the count is not a whole number")
     return count
 
 
 def parse_starts(payload: Any) -> list[str]:
     """The identifiers of the remote tasks that a request has just started, one or more.
 
-    Caches answer with a list, all others with one object.
+    Caches answer with a list, all other endpoints with one object.
     """
     items = payload if isinstance(payload, list) else [payload]
     task_ids = [item.get("task_id") if isinstance(item, dict) else None for item in items]
@@ -39,7 +39,7 @@ def parse_starts(payload: Any) -> list[str]:
 
 
 def parse_described(payload: Any) -> dict[str, Any]:
-    """The description of anything that has a uuid."""
+    """The description of a thing with a uuid."""
     uuid = payload.get("uuid") if isinstance(payload, dict) else None
     if not isinstance(uuid, str):
         raise InvalidResponseError("there is no `uuid` in it")
@@ -50,7 +50,7 @@ def parse_described(payload: Any) -> dict[str, Any]:
 
 
 def parse_descriptions(payload: Any) -> list[dict[str, Any]]:
-    """A list of such; the API may send null for an empty one."""
+    """A list of such descriptions; the API may send null for an empty one."""
     return [parse_described(item) for item in _list(payload)]
 
 
@@ -58,7 +58,7 @@ def parse_asset(payload: Any, kind: AssetKind, url_of: UrlOf) -> OutputAsset:
     """An asset's description."""
     uuid = payload.get("uuid") if isinstance(payload, dict) else None
     if not isinstance(uuid, str):
-        raise InvalidResponseError(f"it describes no {kind.value}: there is no `uuid` in it")
+        raise InvalidResponseError(f"it does not describe a {kind.value}: there is no `uuid` in it")
     checked_identifier(uuid)
     if is_too_deep(payload):
         raise InvalidResponseError("it is nested too deeply")
@@ -80,14 +80,14 @@ def parse_assets(payload: Any, kind: AssetKind, url_of: UrlOf) -> list[OutputAss
 def parse_feature_collection(payload: Any) -> dict[str, Any]:
     """A page of features as GeoJSON."""
     if not isinstance(payload, dict) or not isinstance(payload.get("features"), list):
-        raise InvalidResponseError("it is no GeoJSON feature collection")
+        raise InvalidResponseError("it is not a GeoJSON feature collection")
     return payload
 
 
 def checked_identifier(text: str) -> str:
-    """Refuses an identifier of the server's that could change the meaning of a URL."""
+    """Refuses an identifier from the server that could change the meaning of a URL."""
     if not is_identifier(text):
-        raise InvalidResponseError("an identifier in it has characters that no uuid has")
+        raise InvalidResponseError("an identifier in it has characters that a uuid cannot have")
     return text
 
 
@@ -95,5 +95,5 @@ def _list(payload: Any) -> list[Any]:
     if payload is None:
         return []
     if not isinstance(payload, list):
-        raise InvalidResponseError("it is no list")
+        raise InvalidResponseError("it is not a list")
     return payload

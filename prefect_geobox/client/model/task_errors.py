@@ -1,4 +1,4 @@
-"""The errors about remote tasks and their submission. They carry the tasks concerned."""
+"""The errors about remote tasks and their submission. They contain the tasks concerned."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class TaskFailedError(RemoteTaskError):
 
 
 class TaskAbortedError(RemoteTaskError):
-    """The remote task was aborted, by this program or by somebody else."""
+    """The remote task was aborted, by this program or by another one."""
 
 
 class TaskTimeoutError(RemoteTaskError, TimeoutError):
-    """One remote task, or several, were not final when the time was up.
+    """One remote task, or several, were not final when the timeout ended.
 
     Attributes:
         task: The remote task as last seen, after an abort if there was one; the first of several.
@@ -74,7 +74,7 @@ class TaskTimeoutError(RemoteTaskError, TimeoutError):
 
 
 class LostContactError(RemoteTaskError):
-    """The server could not be read for so long that the wait gave up; the remote task runs on.
+    """The server could not be read for so long that the wait ended; the remote task still runs.
 
     Attributes:
         seconds: How long there was no contact.

@@ -25,8 +25,8 @@ from prefect_geobox.client.model.text import (
 class TaskState(str, Enum):
     """The state of a remote task.
 
-    `UNKNOWN` stands for a name that the API may bring one day; it is not final, and
-    `RemoteTask.state_text` keeps the name as it came.
+    `UNKNOWN` is used for a state name that this version does not know; it is not final, and
+    `RemoteTask.state_text` keeps the name as the server sent it.
     """
 
     PENDING = "PENDING"
@@ -62,12 +62,12 @@ class RemoteTask(FrozenModel):
     """One remote task of Geobox, as last seen.
 
     Attributes:
-        uuid: The identifier that every verb takes.
-        id: The server's own row number; not accepted by the verbs.
+        uuid: The identifier that every method takes.
+        id: The server's own row number; not accepted by the methods.
         name: What it does, such as `import:publish-file-to-vector-layer`; may be empty.
         state: Its state; `UNKNOWN` for a name not known here.
-        result: What the server left as the result; any JSON.
-        accepted_at: When the server took it. Without a zone where the server names none.
+        result: The result that the server stored; any JSON.
+        accepted_at: When the server accepted it. Without a time zone where the server sends none.
         started_at: When work began.
         finished_at: When it ended.
         data: The raw object of the API.
@@ -100,7 +100,7 @@ class RemoteTask(FrozenModel):
             payload: The decoded JSON value.
 
         Raises:
-            InvalidResponseError: It is no object, or lacks a uuid or a state.
+            InvalidResponseError: It is not an object, or has no uuid or no state.
         """
         if not isinstance(payload, Mapping):
             raise InvalidResponseError(f"expected a remote task, got {json_type_name(payload)}")
@@ -128,7 +128,7 @@ class RemoteTask(FrozenModel):
 
     @classmethod
     def unseen(cls, uuid: str) -> RemoteTask:
-        """A stand-in for a remote task that no answer has described yet."""
+        """A placeholder for a remote task whose state has not been read yet."""
         return cls(uuid=uuid)
 
     @property
@@ -149,12 +149,12 @@ class RemoteTask(FrozenModel):
 
     @property
     def label(self) -> str:
-        """A name for people: the remote task's name, or its uuid where it has none."""
+        """A name for messages: the remote task's name, or its uuid where it has none."""
         return printable(self.name) or self.uuid
 
     @property
     def errors(self) -> dict[str, Any] | None:
-        """What went wrong, as the server put it, or None.
+        """The errors as the server reports them, or None.
 
         A remote task can succeed and still report errors (features left out, for example).
         """
@@ -176,7 +176,7 @@ class RemoteTask(FrozenModel):
 
     @property
     def output(self) -> TaskOutput | None:
-        """The asset that the result names, without asking the server; None where it names none."""
+        """The asset that the result names, without a request; None where it names none."""
         if not isinstance(self.result, dict):
             return None
         for key, kind in _RESULT_KEYS:
@@ -198,7 +198,7 @@ class RemoteTask(FrozenModel):
 
 
 class TaskProgress(FrozenModel):
-    """How far a remote task has come.
+    """The progress of a remote task.
 
     Attributes:
         current: Units done, or None where the server does not say.
@@ -216,10 +216,10 @@ class TaskProgress(FrozenModel):
     def from_payload(cls, payload: Any) -> TaskProgress:
         """Reads the JSON of `GET tasks/{uuid}/status/`.
 
-        Numbers written as text are taken as numbers; anything else counts as unknown.
+        Numbers written as text are read as numbers; anything else counts as unknown.
 
         Raises:
-            InvalidResponseError: It is no object.
+            InvalidResponseError: It is not an object.
         """
         if not isinstance(payload, Mapping):
             raise InvalidResponseError(f"expected a progress, got {json_type_name(payload)}")
@@ -237,7 +237,7 @@ class TaskProgress(FrozenModel):
     def percent(self) -> int | None:
         """Whole percent from 0 to 100, rounded down; None where the server does not say."""
         share = self.share
-        # 0.29 * 100 is 28.999999999999996: round off the noise before the fraction is cut.
+        # 0.29 * 100 is 28.999999999999996: round before the fraction is cut.
         return None if share is None else math.floor(round(share * 100, 9))
 
 
@@ -249,7 +249,7 @@ def _known_state(text: str) -> TaskState:
 
 
 def _datetime_or_none(value: Any) -> datetime | None:
-    # Pydantic would take a bare number for a Unix time; the API writes ISO text only.
+    # Pydantic would read a bare number as a Unix time; the API sends ISO text only.
     if not isinstance(value, str) or "T" not in value:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Server text made fit for messages, identifiers and filters."""
+"""Text from the server, made safe for messages, identifiers and filters."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# What may stand in a URL or an asset key as a server's identifier.
+# The server's identifiers that may be part of a URL or an asset key.
 _IDENTIFIER = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
-# What is nested more deeply than this is cut in messages, and refused as an answer.
+# Deeper nesting is cut in messages, and refused in answers.
 _DEEPEST_ERROR = 10
 
 _DEEPEST_JSON = 100
@@ -21,7 +21,7 @@ def is_identifier(text: str) -> bool:
 
 
 def error_text(detail: Any) -> str:
-    """Puts an error of the API, in any of its shapes, into one line of bounded length.
+    """Formats an error of the API, in any of its shapes, as one line of limited length.
 
     Args:
         detail: The value of `detail`, `errors` or the whole body.
@@ -55,7 +55,7 @@ def _joined(texts: list[str], whole: Sequence[Any]) -> str:
 
 
 def is_too_deep(value: Any) -> bool:
-    """Whether a JSON value is nested so deeply that it could not be written again."""
+    """Whether a JSON value is nested too deeply to be serialized again."""
     level = [value]
     for _ in range(_DEEPEST_JSON):
         level = [
@@ -71,7 +71,7 @@ def is_too_deep(value: Any) -> bool:
 
 
 def printable(text: str, limit: int = 500) -> str:
-    """Makes a server's text fit for a log line: no control characters or line breaks, bounded."""
+    """Makes a server's text safe for a log line: no control characters or line breaks, limited."""
     flat = "".join(char if char.isprintable() else " " for char in text)
     flat = " ".join(flat.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -13,34 +13,34 @@ from prefect_geobox.client.model.errors import InvalidArgumentError
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\1[0-9a-fA-F]{4}){2}\1[0-9a-fA-F]{12}")
 
-#: Names between slashes, beginning with one. No percent sign, which could hide a slash or a dot; no
-#: colon, which could end a scheme.
+#: Names between slashes. No percent sign, which could hide a slash or a dot; no colon, which could
+#: end a scheme.
 _PATH: Final = re.compile(r"[\w.~-]+(/[\w.~-]+)*/?", re.ASCII)
 
 
 @runtime_checkable
 class HasUuid(Protocol):
-    """Anything that Geobox knows by a uuid, such as an object of the official SDK."""
+    """Anything with a uuid, such as an object of the official SDK."""
 
     @property
     def uuid(self) -> Any:
         """The uuid."""
 
 
-#: How the verbs accept a remote task or an asset.
+#: How the methods accept a remote task or an asset.
 UuidLike = str | UUID | HasUuid
 
 
 def checked_uuid(field: str, value: UuidLike, *, has_name: bool = False) -> str:
-    """The uuid that an argument stands for.
+    """The uuid of an argument.
 
     Args:
         field: The argument's name, for the message.
         value: A uuid, or an object with a `uuid`.
-        has_name: Whether it could be given by its name as well.
+        has_name: Whether it can be given by its name too.
 
     Raises:
-        InvalidArgumentError: It is no uuid.
+        InvalidArgumentError: It is not a uuid.
     """
     text = value if isinstance(value, (str, UUID)) else getattr(value, "uuid", value)
     candidate = str(text).strip()
@@ -54,10 +54,10 @@ def checked_uuid(field: str, value: UuidLike, *, has_name: bool = False) -> str:
 
 
 def checked_uuids(field: str, values: Iterable[UuidLike]) -> list[str]:
-    """The uuids that a list stands for.
+    """The uuids of a list.
 
     Raises:
-        InvalidArgumentError: It is no list, or something in it is no uuid.
+        InvalidArgumentError: It is not a list, or an item is not a uuid.
     """
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise InvalidArgumentError(f"{field} must be a list of uuids; got {str(values)[:80]!r}")
@@ -65,7 +65,7 @@ def checked_uuids(field: str, values: Iterable[UuidLike]) -> list[str]:
 
 
 def checked_path(path: str) -> str:
-    """A path below the base URL, and nothing that leads elsewhere.
+    """A path below the base URL that cannot lead to another place.
 
     Raises:
         InvalidArgumentError: It has a scheme, a host, a query, `..`, or a slash at its beginning.
@@ -79,10 +79,10 @@ def checked_path(path: str) -> str:
 
 
 def checked_method(method: str) -> str:
-    """An HTTP method that can start something.
+    """An HTTP method that can start a remote task.
 
     Raises:
-        InvalidArgumentError: It is none.
+        InvalidArgumentError: It is not such a method.
     """
     known = ("POST", "PUT", "PATCH", "DELETE")
     if not isinstance(method, str) or method.upper() not in known:
@@ -94,7 +94,7 @@ def checked_params(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> lis
     """A query as pairs of texts; None is left out.
 
     Raises:
-        InvalidArgumentError: It is no query, or carries an API key.
+        InvalidArgumentError: It is not a query, or contains an API key.
     """
     pairs = params.items() if isinstance(params, Mapping) else params
     try:
@@ -109,7 +109,7 @@ def checked_params(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> lis
 
 
 def seconds_or_none(field: str, value: float | None) -> None:
-    """Refuses what is neither None nor a number of seconds from 0 on."""
+    """Refuses a value that is neither None nor a number of seconds, 0 or more."""
     if value is None:
         return
     if not is_number(value) or math.isnan(value) or value < 0:
@@ -119,20 +119,20 @@ def seconds_or_none(field: str, value: float | None) -> None:
 
 
 def positive_seconds(field: str, value: float) -> None:
-    """Refuses what is no finite number of seconds above 0."""
+    """Refuses a value that is not a finite number of seconds above 0."""
     if not is_number(value) or not math.isfinite(value) or value <= 0:
         raise InvalidArgumentError(f"{field} must be a number of seconds above 0; got {value!r}")
 
 
 def positive_rate(field: str, value: float) -> None:
-    """Refuses what is no finite number above 0."""
+    """Refuses a value that is not a finite number above 0."""
     if not is_number(value) or not math.isfinite(value) or value <= 0:
         raise InvalidArgumentError(f"{field} must be a number above 0; got {value!r}")
 
 
 def is_number(value: object) -> bool:
-    """Whether it is a number that a float can hold; True and False are none."""
+    """Whether it is a number that a float can hold; True and False are not."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    # No float can hold a whole number beyond that.
+    # No float can hold a larger whole number.
     return isinstance(value, float) or abs(value) <= sys.float_info.max

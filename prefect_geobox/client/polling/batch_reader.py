@@ -1,7 +1,7 @@
-"""Reads many remote tasks with one request, from a list that is never trusted blindly.
+"""Reads many remote tasks with one request, from a list that is checked against single reads.
 
-What a live server makes of the filter and of the pages of its list is not known beforehand. It is
-learned from its answers, logged once, adapted to, and tried again later.
+How a server treats the filter and the pages of its list is not known beforehand. It is learned from
+the answers and logged once; what does not work is avoided and tried again later.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class BatchReader:
         return self._way is Way.PAGES
 
     def capacity(self, now: float) -> int:
-        """How many remote tasks the next read may ask for; 0 where lists are of no use."""
+        """How many remote tasks the next read may ask for; 0 where lists cannot be used."""
         is_limited = self._way is not Way.FILTER or self._filtered.capacity < CHUNK
         if is_limited and now >= self._probe_at:
             if self._way is not Way.FILTER:
@@ -179,7 +179,7 @@ class BatchReader:
         self._way = way
         self._filtered.forget_ended()
         self._postpone_probe(now)
-        self._log_once(reason, f"The list of remote tasks {reason}; going on with {way.value}.")
+        self._log_once(reason, f"The list of remote tasks {reason}; using {way.value} instead.")
 
     def _postpone_probe(self, now: float) -> None:
         self._probe_at = now + self._probe_pause

@@ -1,20 +1,23 @@
 """The ways to read many remote tasks with one request, each with what it learns of the server.
 
-A strategy reads and judges its own answers. It never falls back by itself: it reports a `Problem`,
+A strategy reads, and checks the answers. It does not fall back by itself: it reports a `Problem`,
 and `BatchReader` decides what to do about it.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
+
+from typing_extensions import override
 
 from prefect_geobox.client.http.clock import Clock
 from prefect_geobox.client.model.errors import GeoboxError, InvalidResponseError
 from prefect_geobox.client.model.tasks import TaskState
-from prefect_geobox.client.polling.task_rows import Row, normalized_uuid
+from prefect_geobox.client.polling.task_rows import Row, match_rows, normalized_uuid
 
 #: Remote tasks that one filter names at most. It keeps the URL under 7 kB.
 CHUNK: Final = 145
@@ -57,11 +60,11 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a way of reading does not suit the server as it is.
+    """Why a way of reading does not work with the server, or only with fewer rows.
 
     Attributes:
         reason: What the list does, to follow 'The list of remote tasks'.
-        fallback: Which way to use instead; None where the strategy goes on with fewer rows.
+        fallback: Which way to use instead; None where the same way works with fewer rows.
     """
 
     reason: str
@@ -78,7 +81,7 @@ class Reading:
         is_final: Whether another read of this kind would not find the missing ones either.
         is_void: Whether the answer is not trusted, so that it says nothing of the missing ones.
         error: Why nothing, or not all, was read.
-        problem: Why this way of reading does not suit the server, if that has shown.
+        problem: Why this way of reading does not work with the server, if it does not.
     """
 
     rows: dict[str, Row] = field(default_factory=dict)
@@ -89,18 +92,21 @@ class Reading:
     problem: Problem | None = None
 
 
-class ListStrategy(Protocol):
+class ListStrategy(ABC):
     """One way to read many remote tasks."""
 
     way: ClassVar[Way]
 
     @property
+    @abstractmethod
     def capacity(self) -> int:
-        """How many remote tasks one read may ask for; 0 where it is of no use for many."""
+        """How many remote tasks one read may ask for; 0 where it cannot read many."""
 
+    @abstractmethod
     def reset(self) -> None:
         """Forgets the limits of the server, so that they are probed again."""
 
+    @abstractmethod
     async def read(self, uuids: Collection[str], turn: Turn) -> Reading:
         """Reads the states of remote tasks.
 
@@ -109,14 +115,16 @@ class ListStrategy(Protocol):
             turn: Awaited before each request.
         """
 
+    @abstractmethod
     def problem_of_refusal(self, status_code: int) -> Problem:
         """What it means that the server has refused a read for good."""
 
+    @abstractmethod
     def problem_of_duration(self, seconds: float) -> Problem | None:
         """What it means that a read took so long, if anything."""
 
 
-class FilteredList:
+class FilteredList(ListStrategy):
     """Reads the list with a filter that names the remote tasks.
 
     Args:
@@ -134,10 +142,12 @@ class FilteredList:
         self._ended: dict[str, float] = {}
 
     @property
+    @override
     def capacity(self) -> int:
         """How many remote tasks one filter may name."""
         return self._chunk
 
+    @override
     def reset(self) -> None:
         """Names as many remote tasks as at the beginning."""
         self._chunk = CHUNK
@@ -152,8 +162,9 @@ class FilteredList:
         """Stops checking the list against single reads."""
         self._ended.clear()
 
+    @override
     async def read(self, uuids: Collection[str], turn: Turn) -> Reading:
-        """Reads the states of remote tasks, and checks what the list makes of the filter."""
+        """Reads the states of remote tasks, and checks that the list honours the filter."""
         wanted = list(uuids)
         now = self._clock.monotonic()
         # A list may lag a little behind.
@@ -165,8 +176,9 @@ class FilteredList:
         rows = await self._request(
             turn, {"q": f"uuid IN ({quoted})", "skip": 0, "limit": len(names)}
         )
-        reading, foreign = _matched(rows, wanted, checked)
-        if foreign:
+        found, has_foreign = match_rows(rows, wanted, checked)
+        reading = Reading(found, missing=set(wanted) - set(found))
+        if has_foreign:
             reading.is_void = True
             reading.problem = self._second_failure("ignores the filter by uuid")
         elif self._is_stale(rows, checked):
@@ -177,14 +189,16 @@ class FilteredList:
             reading.problem = self._problem_of_length(len(reading.rows), len(wanted))
         return reading
 
+    @override
     def problem_of_refusal(self, status_code: int) -> Problem:
-        """A URL that is too long can be made shorter; else the filter is of no use."""
+        """A URL that is too long can be shortened; otherwise the filter cannot be used."""
         if status_code in _TOO_LONG and self._chunk > _SMALLEST:
             return self._shrunk(self._chunk // 2, f"was refused as too long ({status_code})")
         return Problem(f"refuses the filter ({status_code})", Way.PAGES)
 
+    @override
     def problem_of_duration(self, seconds: float) -> Problem | None:
-        """A slow list is asked for less; one that is slow even then is not asked."""
+        """From a slow list fewer rows are requested; if it is slow even then, none."""
         if seconds < _SLOW:
             return None
         if self._chunk > 2 * _SMALLEST:
@@ -224,7 +238,7 @@ class FilteredList:
         return Problem(reason)
 
 
-class PagedList:
+class PagedList(ListStrategy):
     """Reads the list page by page: the newest first, or by state where that finds too little.
 
     Args:
@@ -241,14 +255,17 @@ class PagedList:
         self._by_state = False
 
     @property
+    @override
     def capacity(self) -> int:
         """How many remote tasks the pages of one read can hold."""
         return _MAX_PAGES * self._page
 
+    @override
     def reset(self) -> None:
         """Requests pages as large, and in the order, as at the beginning."""
         self._page, self._by_state = PAGE, False
 
+    @override
     async def read(self, uuids: Collection[str], turn: Turn) -> Reading:
         """Reads pages until all remote tasks are found, or no more pages are worth it."""
         reading = Reading(missing=set(uuids), is_final=True)
@@ -265,11 +282,13 @@ class PagedList:
             reading.problem = Problem("names none of the remote tasks waited for", Way.SINGLE)
         return reading
 
+    @override
     def problem_of_refusal(self, status_code: int) -> Problem:
         """Without pages, only single reads are left."""
         return Problem(f"refuses to be paged ({status_code})", Way.SINGLE)
 
-    def problem_of_duration(self, _: float) -> Problem | None:
+    @override
+    def problem_of_duration(self, seconds: float) -> Problem | None:
         """Pages are read one after the other; how long that takes says nothing."""
         return None
 
@@ -321,55 +340,35 @@ class PagedList:
         self._page = rows
 
 
-class SingleReads:
+class SingleReads(ListStrategy):
     """Reads no list: each remote task is read by itself."""
 
     way: ClassVar = Way.SINGLE
 
     @property
+    @override
     def capacity(self) -> int:
         """None can be read together."""
         return 0
 
+    @override
     def reset(self) -> None:
         """There is nothing to probe."""
 
-    async def read(self, uuids: Collection[str], _: Turn) -> Reading:
+    @override
+    async def read(self, uuids: Collection[str], turn: Turn) -> Reading:
         """Sends nothing: all are left to single reads."""
         return Reading(missing=set(uuids), is_final=True)
 
+    @override
     def problem_of_refusal(self, status_code: int) -> Problem:
         """Nothing is sent that could be refused."""
         return Problem(f"is refused ({status_code})", Way.SINGLE)
 
-    def problem_of_duration(self, _: float) -> Problem | None:
+    @override
+    def problem_of_duration(self, seconds: float) -> Problem | None:
         """Nothing is sent that could take long."""
         return None
-
-
-def _matched(
-    rows: Sequence[Row], wanted: Sequence[str], checked: Collection[str]
-) -> tuple[Reading, bool]:
-    """The rows of those wanted, and whether there are rows that the filter should have kept out."""
-    by_normalized = {normalized_uuid(uuid): uuid for uuid in wanted}
-    reading, has_foreign = Reading(missing=set(wanted)), False
-    conflicts: set[str] = set()
-    for row in rows:
-        uuid = row["uuid"]
-        if uuid not in reading.missing:
-            uuid = by_normalized.get(normalized_uuid(uuid), uuid)
-        if uuid in reading.rows and reading.rows[uuid].get("state") != row.get("state"):
-            conflicts.add(uuid)
-        if uuid in reading.missing or uuid in reading.rows:
-            reading.rows[uuid] = row
-            reading.missing.discard(uuid)
-        elif uuid not in checked:
-            has_foreign = True
-    for uuid in conflicts:
-        # Two rows that disagree are worth no more than none.
-        del reading.rows[uuid]
-        reading.missing.add(uuid)
-    return reading, has_foreign
 
 
 def _add_rows(rows: Sequence[Row], by_normalized: Mapping[str, str], reading: Reading) -> None:

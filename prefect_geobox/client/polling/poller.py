@@ -137,7 +137,7 @@ class TaskPoller:
             self._schedule.tidy(self._waits)
 
     def close(self) -> None:
-        """Ends all that is under way."""
+        """Cancels all reads and the timer."""
         self._rest()
         self._reader.close()
 
@@ -226,7 +226,7 @@ class TaskPoller:
         is_urgent = first.is_at_deadline(now)
         is_full = self._reader.in_flight >= IN_FLIGHT and not is_urgent
         if is_full or self._reader.awaits_whole_list:
-            # An answer will come first.
+            # The next answer wakes this again.
             return _NEVER
         at = self._limits.limiter.next_at(now, is_urgent=is_urgent)
         if at > now:

@@ -12,7 +12,7 @@ from prefect_geobox.client.model.tasks import TaskProgress
 from prefect_geobox.client.polling.subscription import Subscription
 
 #: Waits up to which the progress is read. With more, at five requests a second, each progress would
-#: be a minute old, which is of no use.
+#: be a minute old when it is shown.
 _MAX_WAITS: Final = 100
 
 

@@ -25,7 +25,7 @@ class PollSchedule:
     skipped, as is that of a wait which is being read or has ended.
 
     An entry that is taken out is reused for its wait. A new one for each poll, with thousands of
-    waits, would cause one garbage collection of the whole process after the other.
+    waits, would cause frequent garbage collections of the whole process.
     """
 
     def __init__(self) -> None:

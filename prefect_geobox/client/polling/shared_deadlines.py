@@ -43,7 +43,7 @@ class SharedReadDeadlines:
         return subscription not in self._detached
 
     def close(self) -> None:
-        """Stops watching the deadlines."""
+        """Cancels the timer."""
         if self._timer is not None:
             self._timer.cancel()
 

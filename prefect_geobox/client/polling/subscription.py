@@ -20,13 +20,13 @@ LAST_POLL: Final = 0.7
 #: The shortest pause between two reads of one remote task's progress, in seconds.
 PROGRESS_PAUSE: Final = 2.0
 
-#: Seconds that a read of the progress may take; it comes between two polls.
+#: Seconds that a read of the progress may take; it happens between two polls.
 PROGRESS_TIME: Final = 2.0
 
 #: Seconds for which a remote task that lists do not name is read by itself.
 SINGLE_TIME: Final = 60.0
 
-#: States whose row is kept as it came: a thousand waits need no thousand models.
+#: States whose row is kept unparsed: a model for each of thousands of waits would cost too much.
 _RUNNING: Final = frozenset({"PENDING", "PROGRESS"})
 
 
@@ -52,11 +52,11 @@ class WaitStats:
 
 @dataclass(frozen=True, slots=True)
 class WaitUpdate:
-    """What is known of a remote task while a wait goes on.
+    """The state of a remote task and its wait, passed to `on_update`.
 
     Attributes:
         task: The remote task as last seen.
-        progress: How far it has come, where that was asked for and is known.
+        progress: Its progress, if that was requested and is known.
         stats: What the wait has cost so far.
         trouble: Why the last attempt failed, while there is no contact.
     """
@@ -290,7 +290,7 @@ class Subscription:
         return not self._requests or self._failures_in_row > 0
 
     def poll_again(self, now: float) -> None:
-        """Makes the next poll due at once, as this one did not bring the state."""
+        """Makes the next poll due at once, as this one did not return the state."""
         self._set_due(now, now)
 
     def wants_progress(self, now: float) -> bool:

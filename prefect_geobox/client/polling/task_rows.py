@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from prefect_geobox.client.model.errors import InvalidResponseError
@@ -43,6 +44,38 @@ def parse_rows(payload: Any) -> list[Row]:
     if not isinstance(payload, list):
         raise InvalidResponseError("it is not a list")
     return [row for row in payload if isinstance(row, dict) and isinstance(row.get("uuid"), str)]
+
+
+def match_rows(
+    rows: Sequence[Row], wanted: Collection[str], others: Collection[str]
+) -> tuple[dict[str, Row], bool]:
+    """The rows of the wanted remote tasks by uuid, and whether there are rows of unknown ones.
+
+    A remote task with two rows whose states differ has none: neither can be trusted.
+
+    Args:
+        rows: The rows of a list.
+        wanted: The uuids of the wanted remote tasks.
+        others: Further uuids that are known.
+    """
+    exact = frozenset(wanted)
+    by_normalized = {normalized_uuid(uuid): uuid for uuid in wanted}
+    found: dict[str, Row] = {}
+    conflicts: set[str] = set()
+    has_unknown = False
+    for row in rows:
+        uuid = row["uuid"]
+        if uuid not in exact:
+            uuid = by_normalized.get(normalized_uuid(uuid), uuid)
+        if uuid in exact:
+            if uuid in found and found[uuid].get("state") != row.get("state"):
+                conflicts.add(uuid)
+            found[uuid] = row
+        elif uuid not in others:
+            has_unknown = True
+    for uuid in conflicts:
+        del found[uuid]
+    return found, has_unknown
 
 
 def is_final(row: Row) -> bool:

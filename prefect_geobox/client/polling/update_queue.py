@@ -11,7 +11,7 @@ from prefect_geobox.client.polling.subscription import WaitUpdate
 
 
 class UpdateQueue:
-    """Updates of a wait, in the order in which they came. Lives on the caller's event loop.
+    """Updates of a wait, in the order of their arrival. Lives on the caller's event loop.
 
     Not an `asyncio.Queue`: that needs an open event loop where it is destroyed with its coroutine.
 

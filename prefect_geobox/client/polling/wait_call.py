@@ -8,6 +8,7 @@ import contextlib
 import logging
 import queue
 import threading
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Literal, Protocol, TypeVar
@@ -53,12 +54,15 @@ class WaitClient(Protocol):
     """The part of a client that a wait uses."""
 
     @property
+    @abstractmethod
     def settings(self) -> ConnectionSettings:
         """The server and the account of the remote tasks."""
 
+    @abstractmethod
     def poller(self) -> TaskPoller:
         """The poller of the shared connection. Called on the I/O thread."""
 
+    @abstractmethod
     async def abort_task(self, task: str, *, confirm: float) -> RemoteTask:
         """Aborts a remote task and reads it until it has ended."""
 
@@ -139,7 +143,7 @@ class WaitCall:
             self._finish(True)
 
     def stop_aborting(self) -> None:
-        """Ends, from any thread, an interrupted wait that still aborts; sent requests go on."""
+        """Ends, from any thread, an interrupted wait that still aborts; sent requests continue."""
         if self._aborting is not None:
             self._aborting.cancel()
 
@@ -169,7 +173,7 @@ class WaitCall:
         except BaseException as interruption:  # noqa: BLE001 - raised again below
             error, cause = interruption, classify(interruption)
         if self._is_to_abort(cause) and (unfinished := self._unfinished()):
-            # A second Ctrl-C ends this too, and returns at once; sent requests go on.
+            # A second Ctrl-C ends this too, and returns at once; requests in flight continue.
             with contextlib.suppress(concurrent.futures.CancelledError):
                 self._abort(unfinished).result(ABORT_TIME + 5)
         raise error
@@ -198,7 +202,7 @@ class WaitCall:
             if classification is not None:
                 cause = await classification
             if self._is_to_abort(cause) and (unfinished := self._unfinished()):
-                # A second Ctrl-C returns at once; sent requests go on.
+                # A second Ctrl-C returns at once; requests in flight continue.
                 await await_despite_cancellation(self._abort(unfinished))
         raise error
 

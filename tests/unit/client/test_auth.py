@@ -16,7 +16,7 @@ from prefect_geobox.client import (
     GeoboxError,
     InvalidResponseError,
 )
-from prefect_geobox.client.http.auth import Authenticator, SentUrl
+from prefect_geobox.client.http.auth import Authenticator, PreencodedUrl
 from prefect_geobox.client.http.encoding import encoded_query
 from prefect_geobox.client.http.settings import Credential
 from tests.kit.clients import Caller
@@ -66,7 +66,7 @@ def test_no_text_of_a_signed_request_has_the_key() -> None:
 @pytest.mark.parametrize("base", ["https://geobox.test/v1/tasks/", "http://geobox.test:8/a?z=c+d"])
 def test_a_sent_url_says_what_one_of_httpx_would(base: str, params: dict[str, str]) -> None:
     """A query that is written once is the same, on the wire and in texts, as if httpx wrote it."""
-    sent = SentUrl(httpx.URL(base), encoded_query(list(params.items())))
+    sent = PreencodedUrl(httpx.URL(base), encoded_query(list(params.items())))
     whole = httpx.URL(base).copy_merge_params(params) if params else httpx.URL(base)
     assert (str(sent), sent.raw_path, sent.query) == (str(whole), whole.raw_path, whole.query)
     assert list(sent.params.multi_items()) == list(whole.params.multi_items())

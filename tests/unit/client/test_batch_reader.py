@@ -428,7 +428,7 @@ async def test_ten_thousand_subscriptions_leave_nothing(
     async def cycle(times: int) -> list[Any]:
         from prefect_geobox.client.polling.policy import WaitPolicy
 
-        poller = client.joined().poller
+        poller = client.shared_session().poller
         kept = poller.subscribe(uuid, WaitPolicy(), began=0.0, on_end=lambda *_: None)
         gone = []
         for number in range(times):

@@ -40,7 +40,7 @@ SECOND = RemoteTask.from_payload(task("ABORTED", OTHER))
 def advised() -> AuthenticationError:
     """An error with more on it than its arguments."""
     error = AuthenticationError(401, "expired", "GET", "tasks/")
-    error.add_advice("Refused was the API key.")
+    error.add_advice("Rejected credential: the API key.")
     error.retry_after = 3.0
     return error
 
