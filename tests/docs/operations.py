@@ -25,7 +25,7 @@ _HEAD = "\n\n".join(
             "description, from which the steps `name` and `aname` of a flow are made, and "
             "which the clients start with `client.start(operations.name, …)` or carry out "
             "with `client.run(operations.name, …)`. What a step does around its request, "
-            "and the options that all take, is told under [Concepts](concepts.md#steps)."
+            "and the options that all take, are described in [Concepts](concepts.md#steps)."
         ),
         (
             "The tables name the parameters of each operation after `credentials`, with "
@@ -78,24 +78,23 @@ def text() -> str:
 
 def _overview() -> Iterator[str]:
     yield "## All of them\n\n"
-    yield "| row | step | endpoint | makes | known from |\n|---|---|---|---|---|\n"
-    for operation in sorted(
-        OPERATIONS.values(), key=lambda each: ((each.rows or (99,))[0], each.name)
-    ):
-        rows = operation.rows
-        told = "" if not rows else str(rows[0]) if len(rows) == 1 else f"{rows[0]} to {rows[-1]}"
+    yield "| step | endpoint | official SDK | makes | known from |\n|---|---|---|---|---|\n"
+    for operation in _in_order():
         endpoint = ", then ".join(f"`{part}`" for part in operation.endpoint.split("; "))
         if not operation.endpoint.startswith(("POST", "GET")):
             endpoint = operation.endpoint
+        sdk = f"`{operation.sdk}`" if operation.sdk else ""
         yield (
-            f"| {told} | [`{operation.name}`](#{operation.name}) | {endpoint} | "
+            f"| [`{operation.name}`](#{operation.name}) | {endpoint} | {sdk} | "
             f"{_output(operation)} | {operation.evidence} |\n"
         )
     yield "\n"
 
 
-def _place(operation: Operation[Any, Any]) -> tuple[int, str]:
-    return (operation.rows or (99,))[0], operation.name
+def _in_order() -> list[Operation[Any, Any]]:
+    """The operations by subject, and within a subject as they are defined."""
+    subjects = [*_SUBJECTS]
+    return sorted(OPERATIONS.values(), key=lambda each: subjects.index(_module(each)))
 
 
 def _subjects() -> Iterator[str]:

@@ -15,6 +15,17 @@ Finish = Callable[["Request"], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class IsView:
+    """In a body: whether an input is a view, which may be known only once it was looked up.
+
+    Attributes:
+        name: The name of the input.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What starts a remote task.
 
@@ -44,7 +55,7 @@ class Request:
     method: str = "POST"
     form: Mapping[str, Any] | None = field(default=None, repr=False)
     json: Any = field(default=None, repr=False)
-    params: Sequence[tuple[str, str | Input]] = ()
+    params: Sequence[tuple[str, Any]] = ()
     name: str | None = None
     secrets: frozenset[str] = frozenset()
     finish: Finish | None = field(default=None, repr=False)
@@ -112,12 +123,18 @@ class Request:
         given = self.json if self.form is None else self.form
         if not isinstance(given, Mapping):
             return given
-        return {key: value for key, value in given.items() if key not in self.secrets}
+        return {
+            key: self._sent(value) if isinstance(value, IsView) else value
+            for key, value in given.items()
+            if key not in self.secrets
+        }
 
     def _sent(self, value: Any) -> Any:
         if isinstance(value, Input):
             # The caller's own argument may since have been looked up.
             return self.inputs.get(value.field, value).uuid
+        if isinstance(value, IsView):
+            return self.inputs[value.name].is_view
         if isinstance(value, Mapping):
             return {key: self._sent(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):

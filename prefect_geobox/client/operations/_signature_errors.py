@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
+from prefect_geobox.client.operations._validation import unknown
 
 
 def argument_error(
@@ -25,7 +25,7 @@ def argument_error(
     takes_any = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
     for argument in given:
         if argument not in signature.parameters and not takes_any:
-            return checks.unknown(name, argument, signature.parameters)
+            return unknown(name, argument, signature.parameters)
     placed = [
         each.name
         for each in signature.parameters.values()
@@ -63,5 +63,5 @@ def meanings(doc: str | None) -> Mapping[str, str]:
 
 
 def _kind(parameter: inspect.Parameter) -> str:
-    told = str(parameter.annotation).removesuffix(" | Any")
-    return re.sub(r"\b(Layer|Raster|File|Table|Asset)Like\b", lambda found: found[1].lower(), told)
+    plain = re.sub(r" \| (Any|Enum|HasName)\b", "", str(parameter.annotation))
+    return re.sub(r"\b([A-Z]\w+)Like\b", lambda found: found[1].lower(), plain)

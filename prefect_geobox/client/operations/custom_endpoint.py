@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from json import dumps
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from typing_extensions import Unpack
 
@@ -18,14 +18,26 @@ from prefect_geobox.client.polling.policy import WaitOptions
 _SECRET: Final = re.compile("passw|pwd|secret|token|api_?key|credential", re.IGNORECASE)
 
 
-@edits_asset(endpoint="any that answers with a `task_id`", row=())
+#: An HTTP method that can start something.
+Method = Annotated[str, lambda _, value: checked_method(value)]
+
+#: A path below the API's version.
+Path = Annotated[str, lambda _, value: checked_path(value)]
+
+#: The names and values of a query; reaches an operation as a list of pairs.
+Query = Annotated[
+    Mapping[str, Any] | Iterable[tuple[str, Any]], lambda _, value: checked_params(value)
+]
+
+
+@edits_asset(endpoint="any that answers with a `task_id`")
 def start_task(
-    method: str,
-    path: str,
+    method: Method,
+    path: Path,
     *,
     json: Any = None,
     form: Mapping[str, Any] | None = None,
-    params: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
+    params: Query = (),
     **_: Unpack[WaitOptions],
 ) -> Request:
     """Starts a remote task through any endpoint that answers with a `task_id`, and waits for it.
@@ -46,7 +58,6 @@ def start_task(
         file = get_output_asset(credentials, task)
         ```
     """
-    known = checked_method(method)
     if json is not None and form is not None:
         raise InvalidArgumentError("json and form must not be given together")
     if form is not None and not isinstance(form, Mapping):
@@ -60,11 +71,11 @@ def start_task(
         raise InvalidArgumentError(f"{field} must have JSON values only: {error}") from None
     named = body if isinstance(body, Mapping) else {}
     return Request(
-        f"Start {known} {literally(checked_path(path))}",
+        f"Start {method} {literally(path)}",
         literally(path),
-        method=known,
+        method=method,
         form=form,
         json=json,
-        params=checked_params(params),
+        params=[*params],
         secrets=frozenset(name for name in named if _SECRET.search(str(name))),
     )
