@@ -21,7 +21,7 @@ _HEAD = "\n\n".join(
         "# Operations",
         "<!-- Written by `python -m tests.docs.operations`; do not edit. -->",
         (
-            "Each way to have Geobox do something in the background is an operation: one "
+            "Each kind of remote task of Geobox is an operation: one "
             "description, from which the steps `name` and `aname` of a flow are made, and "
             "which the clients start with `client.start(operations.name, …)` or carry out "
             "with `client.run(operations.name, …)`. What a step does around its request, "
@@ -40,11 +40,11 @@ _HEAD = "\n\n".join(
             "for a layer is that of a vector layer; with `is_view=True` that of a view."
         ),
         (
-            "**Known from** says how it is known what comes of an operation. What each one "
-            "sends was compared, field by field, with what the official SDK 2.11.0 sends; "
-            "no live server was asked. *output confirmed* is by the SDK's own tests, "
-            "*documented* by its documentation, *inferred* by nothing but what the output "
-            "is for."
+            "**Known from** says how it is known what the output of an operation is. The request "
+            "of each was compared, field by field, with that of the official SDK 2.11.0; "
+            "no live server was used. *output confirmed* is by the SDK's own tests, "
+            "*documented* by its documentation, *inferred* only from the purpose "
+            "of the operation."
         ),
         "",
     ]
@@ -58,8 +58,8 @@ _SUBJECTS = {
     "vector_tools": "Vector tools by name",
     "sql": "SQL",
     "raster_conversion": "Between layers and rasters",
-    "raster_terrain": "Surfaces",
-    "raster_cell_values": "Cells of rasters",
+    "raster_terrain": "Terrain",
+    "raster_cell_values": "Cell values of rasters",
     "raster_tools": "Raster analyses by name",
     "tile_caches": "Caches",
     "map_export": "Maps and groups of layers",
@@ -110,7 +110,7 @@ def _described(operation: Operation[Any, Any]) -> Iterator[str]:
     summary, _, rest = doc.partition("\nArgs:\n")
     _, _, example = rest.partition("\nExample:\n")
     yield f"### {operation.name}\n\n{_flowing(summary)}\n\n"
-    meant = {name: told.replace("|", "\\|") for name, told in meanings(doc).items()}
+    meant = {name: meaning.replace("|", "\\|") for name, meaning in meanings(doc).items()}
     yield "| parameter | default | meaning |\n|---|---|---|\n"
     for name, parameter in operation.signature.parameters.items():
         if name in DEFAULTS and name not in meant:
@@ -128,8 +128,8 @@ def _tools() -> Iterator[str]:
     yield "What `run_vector_tool` takes. The first input is its parameter `layer`.\n\n"
     yield "| tool | parameters |\n|---|---|\n"
     for name, parameters in VECTOR_TOOLS.items():
-        told = ", ".join(f"`{each.name}` ({each.meaning})" for each in parameters)
-        yield f"| `{name}` | {told} |\n"
+        listed = ", ".join(f"`{each.name}` ({each.meaning})" for each in parameters)
+        yield f"| `{name}` | {listed} |\n"
 
 
 def _flowing(text: str) -> str:

@@ -148,12 +148,12 @@ class Row:
     """One request of both.
 
     Attributes:
-        name: What it is, for the test's name.
+        name: Part of the test's name.
         sdk: Asks the SDK.
-        operation: What we call it.
+        operation: Our operation.
         args: Our parameters.
         options: Our keywords.
-        differs: Fields that differ on purpose: what we send, and why. None is nothing.
+        differs: Fields that differ on purpose, with the values that we send; None is not sent.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What an operation works on: layers, rasters, files and the like, however they are given."""
+"""The inputs of operations, such as layers, rasters and files, in all the ways to give them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class ByName:
 def by_name(name: str) -> ByName:
     """Names an input of a step by its exact name, to be looked up when the step runs.
 
-    The step raises where nothing has that name, and where several have it.
+    The step raises where nothing has that name, or where several inputs have it.
 
     Args:
         name: The name.
@@ -121,13 +121,13 @@ class Input:
     """One input of an operation.
 
     Attributes:
-        field: The argument that it was given as.
-        kinds: What it may be; the first is what a bare uuid is taken for.
-        resource: What it is.
+        field: The parameter that it was given as.
+        kinds: The kinds that it may be of; a bare uuid is taken for one of the first.
+        resource: The kind that it is taken for.
         uuid: Its uuid; empty until it was looked up.
         name: Its name, as far as it is known.
-        data: What the API says of it, as far as it was read.
-        needs: What has to be known of it besides its uuid: a key of `data`, or "" for nothing.
+        data: Its description by the API, as far as it was read.
+        needs: The key of `data` that has to be known; "" for none.
     """
 
     field: str
@@ -179,12 +179,12 @@ class Input:
 
 @dataclass(frozen=True)
 class InputKinds:
-    """In an annotation: what an input may be; the first is what a bare uuid is taken for."""
+    """In an annotation: the kinds that an input may be of; a bare uuid is one of the first."""
 
     kinds: tuple[Resource, ...]
 
     def __call__(self, argument: str, value: AssetLike) -> Input:
-        """Makes an input of what the caller gave. Sends nothing."""
+        """Makes an input of the given value. Sends nothing."""
         return to_input(argument, value, *self.kinds)
 
 
@@ -201,21 +201,6 @@ MapLike = Annotated[AssetLike, InputKinds((Resource.MAP,))]
 GroupLayerLike = Annotated[AssetLike, InputKinds((Resource.GROUP_LAYER,))]
 
 
-def to_input(argument: str, value: AssetLike, *kinds: Resource, needs: str = "") -> Input:
-    """Makes an input of what the caller gave. Sends nothing.
-
-    Args:
-        argument: The parameter's name, for messages.
-        value: What the caller gave.
-        kinds: What it may be; the first is what a bare uuid is taken for.
-        needs: What has to be known of it besides its uuid: a key of what the API says of it.
-
-    Raises:
-        InvalidArgumentError: It is of another kind, or has no uuid.
-    """
-    return _input_of(argument, value, kinds, needs=needs)
-
-
 def inputs(
     *given: AssetLike | None, is_view: bool | None = None, needs: str = ""
 ) -> dict[str, Input]:
@@ -225,7 +210,7 @@ def inputs(
         *given: The values of the parameters; None is left out.
         is_view: Whether a bare uuid or a name of a layer is that of a view; None where that is not
             known.
-        needs: What has to be known of them besides their uuids.
+        needs: The key of their descriptions that has to be known; "" for none.
     """
     found: dict[str, Input] = {}
     for value in given:
@@ -235,9 +220,19 @@ def inputs(
     return found
 
 
-def _input_of(argument: str, value: Any, kinds: tuple[Resource, ...], *, needs: str) -> Input:
+def to_input(argument: str, value: AssetLike, *kinds: Resource) -> Input:
+    """Makes an input of a given value. Sends nothing.
+
+    Args:
+        argument: The parameter's name, for messages.
+        value: The given value.
+        kinds: The kinds that it may be of; a bare uuid is taken for one of the first.
+
+    Raises:
+        InvalidArgumentError: It is of another kind, or has no uuid.
+    """
     if isinstance(value, ByName):
-        return Input(argument, kinds, kinds[0], name=value.name, needs=needs)
+        return Input(argument, kinds, kinds[0], name=value.name)
     if isinstance(value, RemoteTask):
         output = value.output
         if output is None:
@@ -248,7 +243,7 @@ def _input_of(argument: str, value: Any, kinds: tuple[Resource, ...], *, needs: 
             )
         resource = _RESOURCE_OF_KIND[output.kind]
         _check(argument, resource, kinds, output.uuid)
-        return Input(argument, kinds, resource, output.uuid, needs=needs)
+        return Input(argument, kinds, resource, output.uuid)
     found = _resource_of(value)
     uuid = checked_uuid(argument, value, has_name=True)
     if found is not None:
@@ -262,7 +257,6 @@ def _input_of(argument: str, value: Any, kinds: tuple[Resource, ...], *, needs: 
         uuid,
         name if isinstance(name, str) else "",
         data,
-        needs,
     )
 
 
@@ -278,7 +272,7 @@ def _any_of(kinds: Collection[Resource]) -> str:
 
 
 def _resource_of(value: Any) -> Resource | None:
-    """What an object is, as far as it tells; None for a bare uuid."""
+    """The kind of an object, as far as it says; None for a bare uuid."""
     if isinstance(value, OutputAsset):
         # An asset that was read from a view has the view's URL.
         is_view = value.kind is AssetKind.VECTOR and (

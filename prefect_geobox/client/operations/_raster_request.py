@@ -1,4 +1,4 @@
-"""What the raster analyses have in common: the types of cells, and the request."""
+"""The parts that all raster analyses share: the types of cells, and the request."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def raster_request(
 
     Args:
         tool: The name in the endpoint.
-        what: What it is for, as an order without the name of the output.
+        what: The purpose, in the imperative, without the name of the output.
         given: Its inputs.
         name: The name of the output.
         form: The form.
-        finish: Makes the form once all inputs were read, where that is needed.
+        finish: Makes the form after all inputs were read, where that is needed.
         publish_as: The name under which the file that it makes is published.
     """
     return Request(

@@ -1,4 +1,4 @@
-"""The vector tools of Geobox: their names, their parameters, and what those may be."""
+"""The vector tools of Geobox: their names and their parameters."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ class ToolParameter:
 
     Attributes:
         name: Its name.
-        meaning: What it may be, for people.
-        check: Makes what is sent of what was given; raises `InvalidArgumentError`.
-        default: What it is where nothing is given; `_REQUIRED` where something must be.
+        meaning: The values that it may have, for people.
+        check: Checks a given value and returns the one that is sent.
+        default: Its value where none is given; `_REQUIRED` where one must be given.
     """
 
     name: str
@@ -157,8 +157,8 @@ _TABLE: Final = ToolParameter(
     "table", "table", lambda field, value: to_input(field, value, Resource.TABLE)
 )
 
-#: The parameters of each tool that can be saved as a layer. The first input is what a step calls
-#: its layer.
+#: The parameters of each tool whose result can be saved as a layer. The first input is the
+#: parameter `layer` of a step.
 VECTOR_TOOLS: Final[Mapping[str, tuple[ToolParameter, ...]]] = {
     "area": (_layer(),),
     "as_geojson": (_layer(),),
@@ -278,7 +278,7 @@ def server_name(tool: str) -> str:
 
 
 def tool_values(tool: str, layer: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a tool's parameters, checked; inputs as `Ref`.
+    """The values of a tool's parameters, checked; inputs as `Input`.
 
     Args:
         tool: The tool.

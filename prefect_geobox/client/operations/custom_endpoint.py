@@ -1,4 +1,4 @@
-"""Any endpoint that starts remote tasks and has no operation of its own."""
+"""Starts remote tasks through endpoints that have no operation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def start_task(
     Args:
         method: "POST", "PUT", "PATCH" or "DELETE".
         path: Below the API's version, such as `vectorLayers/UUID/export/`.
-        json: A JSON body. As in a form, what has a name like `password` or `token` is told in no
+        json: A JSON body. As in a form, fields with a name like `password` or `token` appear in no
             log, message or record.
         form: A form body; booleans are sent as `True` and `False`, None is left out.
         params: The query.
@@ -64,7 +64,7 @@ def start_task(
         raise InvalidArgumentError(f"form must be names and values; got {str(form)[:80]!r}")
     body = json if form is None else form
     try:
-        # What is sent is JSON, and what the step is known by later is too.
+        # The body and the record of the submission are both JSON.
         dumps(body, allow_nan=False)
     except (TypeError, ValueError) as error:
         field = "json" if form is None else "form"

@@ -34,7 +34,7 @@ _BY_FORMAT: Final[dict[str, PublishAs]] = {
     "XLSX": "table",
 }
 
-#: What the remote tasks that publish are called, as far as that is known.
+#: The names of remote tasks that publish, as far as they are known.
 _TASK_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "vector": ("import:publish-file-to-vector-layer",),
     "raster": ("import:publish-file-to-raster-dataset",),
@@ -43,7 +43,7 @@ _TASK_NAMES: Final[dict[str, tuple[str, ...]]] = {
 
 
 class PublishOptions(TypedDict, total=False):
-    """How a file is published: the keywords of `publish_file`, which tells what they mean."""
+    """How a file is published: the keywords of `publish_file`, which describes them."""
 
     publish_as: PublishAs | None
     input_layer: str | None
@@ -62,7 +62,7 @@ class PublishFileOptions(PublishOptions, LayerOptions, total=False):
 
 
 class DescribedFile(Protocol):
-    """An uploaded file with what the API says of it."""
+    """An uploaded file with its description by the API."""
 
     @property
     def uuid(self) -> str:
@@ -106,10 +106,10 @@ def publish_file(
     """Publishes an uploaded file as a layer, raster, model, tileset or table.
 
     Args:
-        file: What `upload_file` returned, or another way to name a file.
-        name: The name of what is made.
-        publish_as: "vector", "raster", "model3d", "tiles3d" or "table"; by default what the file's
-            format suggests.
+        file: The file, as `upload_file` returns it or given in another way.
+        name: The name of the new layer, raster, model, tileset or table.
+        publish_as: "vector", "raster", "model3d", "tiles3d" or "table"; by default the one that the
+            file's format suggests.
         input_layer: The layer within the file; by default its first.
         input_dataset: The dataset within the file; by default that of its first layer.
         input_geom_type: The geometry type to read, such as `POINT`.
@@ -189,7 +189,7 @@ def _task_names(publish_as: PublishAs | None) -> tuple[str, ...]:
 
 
 def suggested_publish_as(file: DescribedFile) -> PublishAs:
-    """What the format of an uploaded file suggests to publish it as.
+    """The kind that the format of an uploaded file suggests to publish it as.
 
     Args:
         file: The uploaded file, with its description.

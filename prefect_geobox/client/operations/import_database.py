@@ -66,7 +66,7 @@ class Database(BaseModel):
         return self
 
     def form(self) -> dict[str, Any]:
-        """The fields that tell Geobox how to connect, the password among them."""
+        """The fields with which Geobox connects, the password among them."""
         return {
             "db_type": self.db_type,
             "host": self.host,
@@ -241,7 +241,7 @@ def import_from_database(
     Args:
         database: The database.
         table: The table there.
-        name: The name of what is made; by default that of the table.
+        name: The name of the new layer or table; by default that of the table.
         has_geometry: Whether the table has geometries.
         input_srid: The EPSG code of the coordinates, for a layer.
         input_geom_type: The geometry type to read, for a layer.

@@ -59,14 +59,14 @@ def calculate_raster(
     """Computes a new raster from the cells of others.
 
     Args:
-        variables: What the names in the expression stand for: a raster, or a raster and the number
-            of a band. JSON of uuids will do too.
+        variables: The names in the expression, each with a raster, or with a raster and the number
+            of a band; also as JSON with uuids.
         expression: What to compute, such as `(NIR - RED) / (NIR + RED)`.
         name: The name of the new raster.
         match_raster: The raster whose grid the new one has; by default that of the first variable.
         resample: How cells are resampled, such as "near" or "bilinear".
         out_dtype: The type of the cells, such as "int16" or "float32".
-        dst_nodata: What stands where nothing could be computed.
+        dst_nodata: The value of cells that could not be computed.
         user_id: On behalf of this user; needs privileges.
 
     Example:
@@ -131,11 +131,10 @@ def reclassify_raster(
     Args:
         raster: The raster.
         name: The name of the new raster.
-        rules: Which: `{old: new, …}` by value, or `[[low, high, new], …]` by range. JSON of either
-            will do too.
-        default_value: What cells get that no rule names; by default the server's choice.
-        nodata_in: What stands for no value in the raster; None for what the raster says itself.
-        nodata_out: What stands for no value in the new one.
+        rules: `{old: new, …}` by value, or `[[low, high, new], …]` by range; also as JSON.
+        default_value: The value of cells that no rule names; by default the server's choice.
+        nodata_in: The value of cells without data in the raster; None for the raster's own.
+        nodata_out: The value of cells without data in the new raster.
         out_dtype: The type of the cells, such as "int16" or "float32".
         inclusive: Which ends of a range belong to it: "left", "right", "both" or "neither".
         user_id: On behalf of this user; needs privileges.
@@ -194,7 +193,7 @@ def resample_raster(
         scale_factor: How many times finer the cells are; above 0.
         match_raster: The raster whose cells the new one has.
         resample_method: How cells are resampled, such as "near" or "bilinear".
-        dst_nodata: What stands for no value.
+        dst_nodata: The value of cells without data.
         user_id: On behalf of this user; needs privileges.
 
     Example:
@@ -246,11 +245,11 @@ def constant_raster(
 
     Args:
         name: The name of the new raster.
-        extent: Where: west, south, east, north.
+        extent: The box that it covers: west, south, east, north.
         value: The value of every cell.
         pixel_size: The size of a cell in map units; above 0.
         dtype: The type of the cells, such as "int16" or "float32".
-        nodata: What stands for no value.
+        nodata: The value of cells without data.
         align_to: A corner of the grid that the cells fit into, x and y.
         user_id: On behalf of this user; needs privileges.
 
@@ -301,7 +300,7 @@ def fill_nodata(
         raster: The raster.
         name: The name of the new raster.
         band: The number of a band, or "all".
-        nodata: What stands for a gap; by default what the raster says itself.
+        nodata: The value of the gaps; by default the raster's own value for no data.
         max_search_dist: How many cells away values may be; above 0.
         smoothing_iterations: How often the result is smoothed; 0 or more.
         mask_raster: A raster that is 0 where gaps are.
@@ -338,7 +337,7 @@ def _variables(given: Mapping[str, Variable] | str) -> dict[str, tuple[Input, in
             raise InvalidArgumentError(f"variables must be JSON; got {given!r}") from None
     if not isinstance(given, Mapping) or not given:
         raise InvalidArgumentError(
-            f"variables must say what names stand for, as {{'NIR': raster}}; got {given!r}"
+            f"variables must give a raster for each name, as {{'NIR': raster}}; got {given!r}"
         )
     found: dict[str, tuple[Input, int | None]] = {}
     for name, value in given.items():

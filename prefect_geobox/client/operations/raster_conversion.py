@@ -98,10 +98,10 @@ def rasterize(
         layer: The layer or view.
         name: The name of the new raster.
         pixel_size: The size of a cell in map units; above 0.
-        nodata: What stands where no shape is.
+        nodata: The value of cells outside of the shapes.
         data_type: The type of the cells, such as "int16" or "float32".
-        burn_value: What stands where a shape is.
-        burn_attribute: The field whose value stands there instead.
+        burn_value: The value of cells in a shape.
+        burn_attribute: The field whose value they get instead.
         user_id: On behalf of this user; needs privileges.
         is_view: Whether a bare uuid or a name is that of a view.
 
@@ -223,7 +223,7 @@ def clip_raster(
         layer: The layer or view.
         name: The name of the new raster.
         where: Which of its features to use, such as `kind = 'forest'`.
-        dst_nodata: What stands outside of the shapes.
+        dst_nodata: The value of cells outside of the shapes.
         crop: Whether the new raster ends where the shapes do.
         resample: How cells are resampled, such as "near" or "bilinear".
         user_id: On behalf of this user; needs privileges.
@@ -285,12 +285,12 @@ def interpolate_idw(
         z_field: The field with the values, or an object that has its name as `name`.
         match_raster: The raster whose grid the new one has.
         pixel_size: The size of a cell in map units; above 0.
-        extent: Where to make it: west, south, east, north.
+        extent: The box that it covers: west, south, east, north.
         power: How fast the influence of a point fades; above 0.
         smoothing: How much near points are evened out; 0 or more.
         max_points: How many points count for a cell at most; 1 or more.
         radius: How far away they may be, in map units; above 0.
-        nodata: What stands where no point is near enough.
+        nodata: The value of cells that no point is near enough to.
         out_dtype: The type of the cells, such as "int16" or "float32".
         user_id: On behalf of this user; needs privileges.
         is_view: Whether a bare uuid or a name given as `layer` is that of a view.

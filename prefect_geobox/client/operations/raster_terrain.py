@@ -50,7 +50,7 @@ def raster_slope(
         algorithm: "Horn" or "ZevenbergenThorne".
         scale: How many horizontal units a vertical one is; above 0.
         compute_edges: Whether cells at the edge get a value.
-        nodata_out: What stands where nothing could be computed.
+        nodata_out: The value of cells that could not be computed.
         user_id: On behalf of this user; needs privileges.
 
     Example:
@@ -104,7 +104,7 @@ def raster_aspect(
             run clockwise.
         zero_for_flat: Whether flat cells are 0; else they have no value.
         compute_edges: Whether cells at the edge get a value.
-        nodata_out: What stands where nothing could be computed.
+        nodata_out: The value of cells that could not be computed.
         user_id: On behalf of this user; needs privileges.
 
     Example:
@@ -153,7 +153,7 @@ def raster_proximity(
         name: The name of the new raster.
         dist_units: "GEO" for map units, "PIXEL" for cells.
         burn_value: The value of the cells that are targets.
-        nodata: What stands for no value.
+        nodata: The value of cells without data.
         user_id: On behalf of this user; needs privileges.
 
     Example:

@@ -90,12 +90,12 @@ def run_raster_tool(
     temporary: bool = False,
     **parameters: Any,
 ) -> Request:
-    """Runs a raster analysis that is chosen by its name. Each is a step of its own too.
+    """Runs a raster analysis that is chosen by its name. Each has a step of its own as well.
 
     Args:
         tool: "rasterize", "polygonize", "clip", "calculator", "slope", "aspect", "reclassify",
             "resample", "idw", "constant", "fill" or "proximity".
-        source: What it works on: a raster; for "rasterize" and "idw" a layer; for "calculator" the
+        source: Its first input: a raster; for "rasterize" and "idw" a layer; for "calculator" the
             variables; None for "constant".
         output_name: The name of the output.
         temporary: Whether the output is temporary.
@@ -112,5 +112,5 @@ def run_raster_tool(
     if source is not None and first != "name":
         given[first] = source
     elif source is not None:
-        raise InvalidArgumentError(f"source must be None: {tool} works on nothing")
+        raise InvalidArgumentError(f"source must be None: {tool} has no input")
     return operation.bind((), given).request()

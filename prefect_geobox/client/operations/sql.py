@@ -62,7 +62,7 @@ def save_query_as_layer(
     Args:
         query: SQL, or a saved query as uuid, object or `by_name("…")`.
         name: The name of the new layer.
-        params: Its parameters: `{name: value}`, where assets stand for themselves; or, where the
+        params: Its parameters: `{name: value}`, where a value may be an asset; or, where the
             type does not follow from the value, a list of `{"name": …, "type": …, "value": …}`
             with the type "Layer", "Table", "Attribute", "Float", "Integer", "Text" or "Boolean".
         layer_type: "Point", "Multipoint", "Polyline" or "Polygon"; by default the server's choice.
@@ -159,7 +159,7 @@ def _saved(
 def _parameters(
     given: Mapping[str, Any] | Sequence[Mapping[str, Any]],
 ) -> dict[str, tuple[str | None, Any]]:
-    """The parameters of a query as type, where one is told, and value; inputs as `Input`."""
+    """The parameters of a query, each as type, where one is given, and value."""
     rows: Iterable[tuple[Any, Any, Any]]
     if isinstance(given, Mapping):
         rows = [(name, None, value) for name, value in given.items()]
@@ -205,9 +205,9 @@ def _type_of(request: Request, name: str, value: Any) -> str:
         # A name may have turned out to be that of a table.
         found = request.inputs[value.field]
         return "Table" if found.resource is Resource.TABLE else "Layer"
-    for kind, told in ((bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "Text")):
+    for kind, word in ((bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "Text")):
         if isinstance(value, kind):
-            return told
+            return word
     raise InvalidArgumentError(f"params[{name!r}] must have a value or a type; got neither")
 
 

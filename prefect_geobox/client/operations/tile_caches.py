@@ -199,7 +199,7 @@ def update_tileset_cache(
     user_id: UserId = 0,
     **_: Unpack[WaitOptions],
 ) -> Request:
-    """Makes tiles in the cache of a tileset anew.
+    """Makes tiles in the cache of a tileset again.
 
     Args:
         tileset: The tileset.
@@ -282,7 +282,7 @@ def update_map_cache(
     user_id: UserId | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
-    """Makes tiles in the cache of a map anew.
+    """Makes tiles in the cache of a map again.
 
     Args:
         map: The map.

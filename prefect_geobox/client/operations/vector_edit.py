@@ -22,7 +22,7 @@ from prefect_geobox.client.operations._validation import (
 )
 from prefect_geobox.client.polling.policy import WaitOptions
 
-#: What the API reads geometries as.
+#: The types of geometry that the API reads.
 GeometryType = Literal[
     "POINT",
     "LINESTRING",
@@ -166,7 +166,7 @@ def delete_features(
         bbox: Only features in this box: west, south, east, north.
         bbox_srid: The EPSG code of the box.
         feature_ids: Only features with these numbers.
-        everything: Must be True where no filter is given: all features go then.
+        everything: Must be True where no filter is given: all features are deleted then.
         user_id: On behalf of this user; needs privileges.
         is_view: Whether a bare uuid or a name is that of a view.
 

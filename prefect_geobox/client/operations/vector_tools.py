@@ -40,7 +40,7 @@ def run_vector_tool(
 
     Args:
         tool: Its name, such as "buffer".
-        layer: What it works on; its first input where it has several, such as the polygons of
+        layer: Its input; the first where it has several, such as the polygons of
             "count_point_in_polygons". None for "lat_lon_to_point" and "make_envelop".
         output_name: The name of the new layer.
         temporary: Whether it is temporary: Geobox deletes it after a day.
