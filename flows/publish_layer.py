@@ -219,8 +219,8 @@ def _check_options(options: argparse.Namespace) -> None:
         "input_srid": options.srid,
         "timeout": options.timeout,
     }
-    # Nothing is uploaded yet: the name stands for the file.
-    operations.publish_file.bind((by_name(options.file), name), given).request()
+    # Nothing is uploaded yet: any name stands for the file.
+    operations.publish_file.bind((by_name("file"), name), given)
 
 
 def _summary(

@@ -90,9 +90,9 @@ def _parameters(operation: Operation[..., Any]) -> list[inspect.Parameter]:
 
 
 class _StepSignature(inspect.Signature):
-    """The signature of a step. What does not fit is told in the operation's own words.
+    """The signature of a step. Arguments that do not fit raise the operation's own errors.
 
-    Prefect binds by it, and would list all that it was given, assets with their data.
+    Prefect binds by it, and its own error would list all arguments, assets with their data.
     """
 
     operation: Operation[..., Any]
@@ -117,7 +117,7 @@ def _run_name(begin: str, named_by: str) -> Callable[[], str]:
 
 
 def _docstring(operation: Operation[..., Any]) -> str:
-    """What an operation says of itself, with what every step has in common."""
+    """The docstring of an operation, with the parts that all steps share."""
     text = inspect.cleandoc(operation.__doc__ or "")
     before, _, rest = text.partition("\nArgs:\n")
     own, _, example = rest.partition("\nExample:\n")
@@ -127,7 +127,7 @@ def _docstring(operation: Operation[..., Any]) -> str:
         "",
         f"Calls {endpoints} once: a retry of the flow run or of the task re-attaches to the",
         "remote task that it has started already, returns its output where it has ended, and",
-        "starts anew only where it has failed or was aborted.",
+        "starts another only where it has failed or was aborted.",
         "",
         "Args:",
         "    credentials: The account.",
@@ -160,9 +160,9 @@ def _options(operation: Operation[..., Any]) -> list[str]:
 
 _RAISES = [
     "Raises:",
-    "    InvalidArgumentError: An argument makes no sense; nothing was sent.",
-    "    NameLookupError: A name stands for nothing, or for several things; nothing was started.",
-    "    TaskFailedError: The server could not do it; the reason is in the message.",
+    "    InvalidArgumentError: An argument is invalid; no request was sent.",
+    "    NameLookupError: No input or several inputs have a name; nothing was started.",
+    "    TaskFailedError: The remote task failed; the reason is in the message.",
     "    TaskAbortedError: It was aborted.",
     "    TaskTimeoutError: The time was up.",
     "    LostContactError: The server could not be read for longer than `outage`.",

@@ -349,7 +349,7 @@ async def _owned(
         started,
         StepSummary(operation.slug, request.title, notes={"Remote task was": str(decision)}),
         policy,
-        asked=request.asked,
+        asked=request.description,
         show_progress=bound.progress_bar,
         began=began,
         outcome_of=lambda tasks: client.outcome(bound, request, tasks),

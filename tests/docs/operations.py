@@ -21,11 +21,11 @@ _HEAD = "\n\n".join(
         "# Operations",
         "<!-- Written by `python -m tests.docs.operations`; do not edit. -->",
         (
-            "Each way to have Geobox do something in the background is an operation: one "
+            "Each kind of remote task of Geobox is an operation: one "
             "description, from which the steps `name` and `aname` of a flow are made, and "
             "which the clients start with `client.start(operations.name, …)` or carry out "
             "with `client.run(operations.name, …)`. What a step does around its request, "
-            "and the options that all take, is told under [Concepts](concepts.md#steps)."
+            "and the options that all take, are described in [Concepts](concepts.md#steps)."
         ),
         (
             "The tables name the parameters of each operation after `credentials`, with "
@@ -40,11 +40,11 @@ _HEAD = "\n\n".join(
             "for a layer is that of a vector layer; with `is_view=True` that of a view."
         ),
         (
-            "**Known from** says how it is known what comes of an operation. What each one "
-            "sends was compared, field by field, with what the official SDK 2.11.0 sends; "
-            "no live server was asked. *output confirmed* is by the SDK's own tests, "
-            "*documented* by its documentation, *inferred* by nothing but what the output "
-            "is for."
+            "**Known from** says how it is known what the output of an operation is. The request "
+            "of each was compared, field by field, with that of the official SDK 2.11.0; "
+            "no live server was used. *output confirmed* is by the SDK's own tests, "
+            "*documented* by its documentation, *inferred* only from the purpose "
+            "of the operation."
         ),
         "",
     ]
@@ -58,8 +58,8 @@ _SUBJECTS = {
     "vector_tools": "Vector tools by name",
     "sql": "SQL",
     "raster_conversion": "Between layers and rasters",
-    "raster_terrain": "Surfaces",
-    "raster_cell_values": "Cells of rasters",
+    "raster_terrain": "Terrain",
+    "raster_cell_values": "Cell values of rasters",
     "raster_tools": "Raster analyses by name",
     "tile_caches": "Caches",
     "map_export": "Maps and groups of layers",
@@ -78,24 +78,23 @@ def text() -> str:
 
 def _overview() -> Iterator[str]:
     yield "## All of them\n\n"
-    yield "| row | step | endpoint | makes | known from |\n|---|---|---|---|---|\n"
-    for operation in sorted(
-        OPERATIONS.values(), key=lambda each: ((each.rows or (99,))[0], each.name)
-    ):
-        rows = operation.rows
-        told = "" if not rows else str(rows[0]) if len(rows) == 1 else f"{rows[0]} to {rows[-1]}"
+    yield "| step | endpoint | official SDK | makes | known from |\n|---|---|---|---|---|\n"
+    for operation in _in_order():
         endpoint = ", then ".join(f"`{part}`" for part in operation.endpoint.split("; "))
         if not operation.endpoint.startswith(("POST", "GET")):
             endpoint = operation.endpoint
+        sdk = f"`{operation.sdk}`" if operation.sdk else ""
         yield (
-            f"| {told} | [`{operation.name}`](#{operation.name}) | {endpoint} | "
+            f"| [`{operation.name}`](#{operation.name}) | {endpoint} | {sdk} | "
             f"{_output(operation)} | {operation.evidence} |\n"
         )
     yield "\n"
 
 
-def _place(operation: Operation[Any, Any]) -> tuple[int, str]:
-    return (operation.rows or (99,))[0], operation.name
+def _in_order() -> list[Operation[Any, Any]]:
+    """The operations by subject, and within a subject as they are defined."""
+    subjects = [*_SUBJECTS]
+    return sorted(OPERATIONS.values(), key=lambda each: subjects.index(_module(each)))
 
 
 def _subjects() -> Iterator[str]:
@@ -111,7 +110,7 @@ def _described(operation: Operation[Any, Any]) -> Iterator[str]:
     summary, _, rest = doc.partition("\nArgs:\n")
     _, _, example = rest.partition("\nExample:\n")
     yield f"### {operation.name}\n\n{_flowing(summary)}\n\n"
-    meant = {name: told.replace("|", "\\|") for name, told in meanings(doc).items()}
+    meant = {name: meaning.replace("|", "\\|") for name, meaning in meanings(doc).items()}
     yield "| parameter | default | meaning |\n|---|---|---|\n"
     for name, parameter in operation.signature.parameters.items():
         if name in DEFAULTS and name not in meant:
@@ -129,8 +128,8 @@ def _tools() -> Iterator[str]:
     yield "What `run_vector_tool` takes. The first input is its parameter `layer`.\n\n"
     yield "| tool | parameters |\n|---|---|\n"
     for name, parameters in VECTOR_TOOLS.items():
-        told = ", ".join(f"`{each.name}` ({each.meaning})" for each in parameters)
-        yield f"| `{name}` | {told} |\n"
+        listed = ", ".join(f"`{each.name}` ({each.meaning})" for each in parameters)
+        yield f"| `{name}` | {listed} |\n"
 
 
 def _flowing(text: str) -> str:

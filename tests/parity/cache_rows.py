@@ -1,4 +1,4 @@
-"""Caches, maps, tables and groups of layers: rows 9 to 19."""
+"""Caches, maps, tables and groups of layers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from prefect_geobox.client import operations as ours
 from .peer import BOX, FILE, Row, U
 
 ROWS = [
-    Row(9, "layer", lambda s: s.layer.seed_cache(), ours.seed_layer_cache, (U,)),
+    Row("layer", lambda s: s.layer.seed_cache(), ours.seed_layer_cache, (U,)),
     Row(
-        9,
         "view",
         lambda s: s.view.seed_cache(0, 3, ignore_cache=True, workers=4, user_id=0),
         ours.seed_layer_cache,
         (U, 0, 3),
         {"ignore_cache": True, "workers": 4, "user_id": 0, "is_view": True},
     ),
-    Row(10, "raster", lambda s: s.raster.seed_cache(), ours.seed_raster_cache, (U,)),
+    Row("raster", lambda s: s.raster.seed_cache(), ours.seed_raster_cache, (U,)),
     Row(
-        10,
         "mosaic",
         lambda s: s.mosaic.seed_cache(0, 3, extent=BOX, workers=2),
         ours.seed_mosaic_cache,
@@ -26,45 +24,38 @@ ROWS = [
         {"extent": BOX, "workers": 2},
     ),
     Row(
-        10,
         "raster, all",
         lambda s: s.raster.seed_cache(0, 3, BOX, 4),
         ours.seed_raster_cache,
         (U, 0, 3),
         {"extent": BOX, "workers": 4},
     ),
-    Row(11, "defaults", lambda s: s.tileset.seed_cache(), ours.seed_tileset_cache, (U,)),
+    Row("defaults", lambda s: s.tileset.seed_cache(), ours.seed_tileset_cache, (U,)),
     Row(
-        11,
         "all",
         lambda s: s.tileset.seed_cache(1, 2, extent=BOX, workers=24, user_id=5),
         ours.seed_tileset_cache,
         (U, 1, 2),
         {"extent": BOX, "workers": 24, "user_id": 5},
     ),
+    Row("defaults", lambda s: s.tileset.update_cache(0, 2), ours.update_tileset_cache, (U, 0, 2)),
     Row(
-        12, "defaults", lambda s: s.tileset.update_cache(0, 2), ours.update_tileset_cache, (U, 0, 2)
-    ),
-    Row(
-        12,
         "all",
         lambda s: s.tileset.update_cache(0, 2, extents=[BOX], user_id=5),
         ours.update_tileset_cache,
         (U, 0, 2),
         {"extents": [BOX], "user_id": 5},
     ),
-    Row(13, "defaults", lambda s: s.map.seed_cache(), ours.seed_map_cache, (U,)),
+    Row("defaults", lambda s: s.map.seed_cache(), ours.seed_map_cache, (U,)),
     Row(
-        13,
         "all",
         lambda s: s.map.seed_cache(0, 2, extent=BOX, workers=2, user_id=0, scale=2),
         ours.seed_map_cache,
         (U, 0, 2),
         {"extent": BOX, "workers": 2, "user_id": 0, "scale": 2},
     ),
-    Row(14, "defaults", lambda s: s.map.update_cache(), ours.update_map_cache, (U,)),
+    Row("defaults", lambda s: s.map.update_cache(), ours.update_map_cache, (U,)),
     Row(
-        14,
         "all",
         lambda s: s.map.update_cache(0, 2, extent=BOX, user_id=0, scale=2),
         ours.update_map_cache,
@@ -72,21 +63,18 @@ ROWS = [
         {"extent": BOX, "user_id": 0, "scale": 2},
     ),
     Row(
-        15,
         "picture",
         lambda s: s.map.export_map_to_image(BOX, 640, 480),
         ours.export_map_image,
         (U, BOX, 640, 480),
     ),
     Row(
-        16,
         "defaults",
         lambda s: s.table.calculate_field("f", "1"),
         ours.calculate_table_field,
         (U, "f", "1"),
     ),
     Row(
-        16,
         "all",
         lambda s: s.table.calculate_field(
             "f", "1", q="a = 1", search="b", search_fields="c,d", row_ids="1,2", user_id=0
@@ -101,9 +89,8 @@ ROWS = [
             "user_id": 0,
         },
     ),
-    Row(17, "defaults", lambda s: s.table.import_rows(s.file), ours.import_rows, (U, FILE)),
+    Row("defaults", lambda s: s.table.import_rows(s.file), ours.import_rows, (U, FILE)),
     Row(
-        17,
         "all",
         lambda s: s.table.import_rows(
             s.file,
@@ -125,9 +112,8 @@ ROWS = [
             "bulk_insert": False,
         },
     ),
-    Row(18, "defaults", lambda s: s.table.export_rows("x"), ours.export_rows, (U, "x")),
+    Row("defaults", lambda s: s.table.export_rows("x"), ours.export_rows, (U, "x")),
     Row(
-        18,
         "all",
         lambda s: s.table.export_rows(
             "x",
@@ -154,9 +140,8 @@ ROWS = [
             "zipped": True,
         },
     ),
-    Row(19, "defaults", lambda s: s.group_layer.export(), ours.export_group_layer, (U,)),
+    Row("defaults", lambda s: s.group_layer.export(), ours.export_group_layer, (U,)),
     Row(
-        19,
         "all",
         lambda s: s.group_layer.export("Shapefile", out_srid=4326, out_filename="x"),
         ours.export_group_layer,

@@ -1,4 +1,4 @@
-"""Files, layers and views: rows 1 to 8."""
+"""Files, layers and views."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from prefect_geobox.client import operations as ours
 from .peer import BOX, FILE, Row, U, V
 
 ROWS = [
-    Row(1, "defaults", lambda s: s.file.publish(name="x"), ours.publish_file, (FILE, "x")),
+    Row("defaults", lambda s: s.file.publish(name="x"), ours.publish_file, (FILE, "x")),
     Row(
-        1,
         "all",
         lambda s: s.file.publish(
             name="x",
@@ -43,14 +42,12 @@ ROWS = [
         },
     ),
     Row(
-        2,
         "defaults",
         lambda s: s.layer.calculate_field("f", "1"),
         ours.calculate_field,
         (U, "f", "1"),
     ),
     Row(
-        2,
         "all",
         lambda s: s.view.calculate_field(
             "f", "1", q="a = 1", bbox=BOX, bbox_srid=4326, feature_ids=[0, 2], user_id=0
@@ -67,7 +64,6 @@ ROWS = [
         },
     ),
     Row(
-        3,
         "everything",
         lambda s: s.layer.delete_features(),
         ours.delete_features,
@@ -75,7 +71,6 @@ ROWS = [
         {"everything": True},
     ),
     Row(
-        3,
         "filtered",
         lambda s: s.view.delete_features("a = 1", BOX, 1, [1], user_id=5),
         ours.delete_features,
@@ -89,9 +84,8 @@ ROWS = [
             "is_view": True,
         },
     ),
-    Row(4, "defaults", lambda s: s.layer.import_features(s.file), ours.import_features, (U, FILE)),
+    Row("defaults", lambda s: s.layer.import_features(s.file), ours.import_features, (U, FILE)),
     Row(
-        4,
         "all",
         lambda s: s.view.import_features(
             s.file,
@@ -119,14 +113,12 @@ ROWS = [
         },
     ),
     Row(
-        5,
         "defaults",
         lambda s: s.layer.export_features("x.gpkg", FileOutputFormat.GPKG),
         ours.export_features,
         (U, "x.gpkg"),
     ),
     Row(
-        5,
         "all",
         lambda s: s.view.export_features(
             "x",
@@ -156,14 +148,12 @@ ROWS = [
         },
     ),
     Row(
-        6,
         "defaults",
         lambda s: s.layer.save_as_vector_layer("x"),
         ours.save_as_layer,
         (U, "x"),
     ),
     Row(
-        6,
         "all",
         lambda s: s.view.save_as_vector_layer(
             "x", q="a = 0", bbox="1,2,3.5,4", bbox_srid=1, fields="a,b", schema_only=True
@@ -180,14 +170,12 @@ ROWS = [
         },
     ),
     Row(
-        7,
         "defaults",
         lambda s: s.layer.update_by_layer(V, "id"),
         ours.update_by_layer,
         (U, V, "id"),
     ),
     Row(
-        7,
         "all",
         lambda s: s.view.update_by_layer(
             V,
@@ -210,14 +198,12 @@ ROWS = [
         },
     ),
     Row(
-        8,
         "defaults",
         lambda s: s.layer.update_by_file(V, "id"),
         ours.update_by_file,
         (U, V, "id"),
     ),
     Row(
-        8,
         "all",
         lambda s: s.view.update_by_file(
             V,

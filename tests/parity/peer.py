@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
+import geobox
 from geobox import (
     aio,
     db_connection as db,
@@ -134,21 +137,25 @@ class Sdk:
         return made(self.client, database, {"name": "parcels", "has_geometry": True})
 
 
+def sdk_class(name: str) -> Any:
+    """A class of the SDK, of whichever of its modules."""
+    modules = [import_module(f"geobox.{each.name}") for each in iter_modules(geobox.__path__)]
+    return next(vars(module)[name] for module in modules if name in vars(module))
+
+
 @dataclass(frozen=True)
 class Row:
     """One request of both.
 
     Attributes:
-        number: Which row of the API's table of starts it is.
-        name: What it is, for the test's name.
+        name: Part of the test's name.
         sdk: Asks the SDK.
-        operation: What we call it.
+        operation: Our operation.
         args: Our parameters.
         options: Our keywords.
-        differs: Fields that differ on purpose: what we send, and why. None is nothing.
+        differs: Fields that differ on purpose, with the values that we send; None is not sent.
     """
 
-    number: int
     name: str
     sdk: Callable[[Sdk], Any]
     operation: Any
@@ -157,7 +164,7 @@ class Row:
     differs: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.number}-{self.name}"
+        return f"{self.operation.name}-{self.name}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Queries, and what is imported from elsewhere: rows 20 to 27."""
+"""Queries, and what is imported from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from .peer import DATABASE, PARAMS, Row, U
 
 ROWS = [
     Row(
-        20,
         "sql",
         lambda s: s.query.direct_save_as_layer(
             s.client,
@@ -28,14 +27,12 @@ ROWS = [
         {"layer_type": QueryGeometryType.POLYGON, "temporary": True},
     ),
     Row(
-        20,
         "defaults",
         lambda s: s.query.direct_save_as_layer(s.client, "SELECT 1", [], "x"),
         ours.save_query_as_layer,
         ("SELECT 1", "x"),
     ),
     Row(
-        21,
         "sql",
         lambda s: s.query.direct_save_as_table(
             s.client, "SELECT 1", [{"name": "t", "type": "Table", "value": U}], "x"
@@ -44,14 +41,12 @@ ROWS = [
         ("SELECT 1", "x", [{"name": "t", "type": "Table", "value": U}]),
     ),
     Row(
-        22,
         "defaults",
         lambda s: s.client.wfs_import("http://x/wfs", "roads", "x"),
         ours.import_wfs,
         ("http://x/wfs", "roads", "x"),
     ),
     Row(
-        22,
         "all",
         lambda s: s.client.wfs_import(
             "http://x/wfs", "roads", "x", "u", "p", "2.0.0", 4326, "Point", True, 1
@@ -69,7 +64,6 @@ ROWS = [
         },
     ),
     Row(
-        23,
         "view",
         lambda s: s.client.wfs_import_into_layer("http://x/wfs", "roads", U, is_view=True),
         ours.import_wfs_into_layer,
@@ -77,14 +71,12 @@ ROWS = [
         {"is_view": True},
     ),
     Row(
-        23,
         "defaults",
         lambda s: s.client.wfs_import_into_layer("http://x/wfs", "roads", U),
         ours.import_wfs_into_layer,
         ("http://x/wfs", "roads", U),
     ),
     Row(
-        23,
         "all",
         lambda s: s.client.wfs_import_into_layer(
             "http://x/wfs", "roads", U, "u", "p", "2.0.0", 4326, "Point", False, True, 1
@@ -102,14 +94,12 @@ ROWS = [
         },
     ),
     Row(
-        24,
         "defaults",
         lambda s: s.database_table.import_spatial(),
         ours.import_database_layer,
         (Database(**DATABASE), "parcels"),
     ),
     Row(
-        24,
         "all",
         lambda s: s.database_table.import_spatial("a", "b", 4326, "POINT", True, 2),
         ours.import_database_layer,
@@ -117,7 +107,6 @@ ROWS = [
         {"input_srid": 4326, "input_geom_type": "POINT", "report_errors": True, "user_id": 2},
     ),
     Row(
-        25,
         "defaults",
         lambda s: s.database_table.import_non_spatial(out_table_name="x"),
         ours.import_database_table,
@@ -126,7 +115,6 @@ ROWS = [
         differs={"user_id": None},
     ),
     Row(
-        25,
         "all",
         lambda s: s.database_table.import_non_spatial("a", "x", True, 2),
         ours.import_database_table,
@@ -134,7 +122,6 @@ ROWS = [
         {"report_errors": True, "user_id": 2},
     ),
     Row(
-        26,
         "view",
         lambda s: s.database_table.import_spatial_into_layer(U, is_view=True, input_srid=1),
         ours.import_database_into_layer,
@@ -142,14 +129,12 @@ ROWS = [
         {"is_view": True, "input_srid": 1},
     ),
     Row(
-        26,
         "defaults",
         lambda s: s.database_table.import_spatial_into_layer(U),
         ours.import_database_into_layer,
         (Database(**DATABASE), "parcels", U),
     ),
     Row(
-        26,
         "all",
         lambda s: s.database_table.import_spatial_into_layer(U, "a", False, 1, "POINT", True, 2),
         ours.import_database_into_layer,
@@ -157,7 +142,6 @@ ROWS = [
         {"input_srid": 1, "input_geom_type": "POINT", "report_errors": True, "user_id": 2},
     ),
     Row(
-        27,
         "with geometries",
         lambda s: s.database_table.import_table(out_name="x"),
         ours.import_from_database,
@@ -165,7 +149,6 @@ ROWS = [
         {"has_geometry": True},
     ),
     Row(
-        27,
         "all",
         lambda s: s.database_table.import_table("a", "x", 4326, "POINT", True, 2),
         ours.import_from_database,

@@ -1,4 +1,4 @@
-"""The raster analyses: rows 28 to 39."""
+"""The raster analyses."""
 
 from __future__ import annotations
 
@@ -20,14 +20,12 @@ from .peer import VARIABLES, VIEW_BUG, Row, SdkField, U, V
 
 ROWS = [
     Row(
-        28,
         "defaults",
         lambda s: s.client.raster_analysis.rasterize(s.layer, "x"),
         ours.rasterize,
         (U, "x"),
     ),
     Row(
-        28,
         "view",
         lambda s: s.client.raster_analysis.rasterize(
             s.view, "x", 5, 0, AnalysisDataType.uint8, 0, "height", 1
@@ -46,14 +44,12 @@ ROWS = [
         differs=VIEW_BUG,
     ),
     Row(
-        29,
         "defaults",
         lambda s: s.client.raster_analysis.polygonize(s.raster, "x"),
         ours.polygonize,
         (U, "x"),
     ),
     Row(
-        29,
         "all",
         lambda s: s.client.raster_analysis.polygonize(
             s.raster, "x", 2, "v", True, PolygonizeConnectivity.connected_8, "[1, 2]", "l", 0
@@ -71,14 +67,12 @@ ROWS = [
         },
     ),
     Row(
-        30,
         "defaults",
         lambda s: s.client.raster_analysis.clip(s.raster, s.layer, "x"),
         ours.clip_raster,
         (U, U, "x"),
     ),
     Row(
-        30,
         "view",
         lambda s: s.client.raster_analysis.clip(
             s.raster, s.view, "x", "a=1", 0, False, AnalysisResampleMethod.cubic, 0
@@ -96,14 +90,12 @@ ROWS = [
         differs=VIEW_BUG,
     ),
     Row(
-        31,
         "json",
         lambda s: s.client.raster_analysis.calculator(json.dumps(VARIABLES), "NIR-RED", "x"),
         ours.calculate_raster,
         ({"NIR": U, "RED": (V, 2)}, "NIR-RED", "x"),
     ),
     Row(
-        31,
         "dict",
         lambda s: s.client.raster_analysis.calculator({"NIR": U, "RED": V}, "NIR-RED", "x", V),
         ours.calculate_raster,
@@ -113,7 +105,6 @@ ROWS = [
         differs={"variables": json.dumps({"NIR": U, "RED": V})},
     ),
     Row(
-        31,
         "all",
         lambda s: s.client.raster_analysis.calculator(
             json.dumps({"A": U}),
@@ -136,14 +127,12 @@ ROWS = [
         },
     ),
     Row(
-        32,
         "defaults",
         lambda s: s.client.raster_analysis.slope(s.raster, "x"),
         ours.raster_slope,
         (U, "x"),
     ),
     Row(
-        32,
         "all",
         lambda s: s.client.raster_analysis.slope(
             s.raster, "x", SlopeUnit.percent, AnalysisAlgorithm.ZevenbergenThorne, 2, False, 0, 1
@@ -160,14 +149,12 @@ ROWS = [
         },
     ),
     Row(
-        33,
         "defaults",
         lambda s: s.client.raster_analysis.aspect(s.raster, "x"),
         ours.raster_aspect,
         (U, "x"),
     ),
     Row(
-        33,
         "all",
         lambda s: s.client.raster_analysis.aspect(
             s.raster, "x", AnalysisAlgorithm.ZevenbergenThorne, True, False, False, 0, 1
@@ -184,14 +171,12 @@ ROWS = [
         },
     ),
     Row(
-        34,
         "exact",
         lambda s: s.client.raster_analysis.reclassify(s.raster, "x", '{"1": 10, "2": 0}'),
         ours.reclassify_raster,
         (U, "x", {1: 10, 2: 0}),
     ),
     Row(
-        34,
         "range",
         lambda s: s.client.raster_analysis.reclassify(
             s.raster,
@@ -216,7 +201,6 @@ ROWS = [
         },
     ),
     Row(
-        35,
         "size",
         lambda s: s.client.raster_analysis.resample(s.raster, "x", out_res="10,20.5"),
         ours.resample_raster,
@@ -224,7 +208,6 @@ ROWS = [
         {"out_res": (10, 20.5)},
     ),
     Row(
-        35,
         "raster",
         lambda s: s.client.raster_analysis.resample(s.raster, "x", match_raster_uuid=V),
         ours.resample_raster,
@@ -232,7 +215,6 @@ ROWS = [
         {"match_raster": V},
     ),
     Row(
-        35,
         "factor, all",
         lambda s: s.client.raster_analysis.resample(
             s.raster,
@@ -247,14 +229,12 @@ ROWS = [
         {"scale_factor": 2, "resample_method": "mode", "dst_nodata": 0, "user_id": 1},
     ),
     Row(
-        36,
         "defaults",
         lambda s: s.client.raster_analysis.idw_interpolation(s.layer, "x", SdkField("z")),
         ours.interpolate_idw,
         (U, "x", "z"),
     ),
     Row(
-        36,
         "view",
         lambda s: s.client.raster_analysis.idw_interpolation(
             s.view,
@@ -289,14 +269,12 @@ ROWS = [
         differs=VIEW_BUG,
     ),
     Row(
-        37,
         "defaults",
         lambda s: s.client.raster_analysis.constant("x", "0,0,100,100", 0),
         ours.constant_raster,
         ("x", (0, 0, 100, 100), 0),
     ),
     Row(
-        37,
         "all",
         lambda s: s.client.raster_analysis.constant(
             "x", "0,0,100,100", 7, 5, AnalysisDataType.uint8, 0, "0,0", 1
@@ -306,14 +284,12 @@ ROWS = [
         {"pixel_size": 5, "dtype": "uint8", "nodata": 0, "align_to": (0, 0), "user_id": 1},
     ),
     Row(
-        38,
         "defaults",
         lambda s: s.client.raster_analysis.fill_nodata(s.raster, "x"),
         ours.fill_nodata,
         (U, "x"),
     ),
     Row(
-        38,
         "all",
         lambda s: s.client.raster_analysis.fill_nodata(s.raster, "x", "all", 0, 5, 0, V, 0),
         ours.fill_nodata,
@@ -328,14 +304,12 @@ ROWS = [
         },
     ),
     Row(
-        39,
         "defaults",
         lambda s: s.client.raster_analysis.proximity(s.raster, "x"),
         ours.raster_proximity,
         (U, "x"),
     ),
     Row(
-        39,
         "all",
         lambda s: s.client.raster_analysis.proximity(s.raster, "x", DistanceUnit.PIXEL, 2, 0, 1),
         ours.raster_proximity,

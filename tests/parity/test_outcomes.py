@@ -1,4 +1,4 @@
-"""Each operation carried out by our client on the emulator, and what comes of it."""
+"""Each operation carried out by our client on the emulator, and its output."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ POLYGON = collection(({"name": "p", "height": 5, "code": 1}, "Polygon", SQUARE))
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """An emulator with layers of points and of a polygon, a table, a raster, and what shows them.
+    """An emulator with layers of points and of a polygon, a table, a raster, a view and a map.
 
-    What shows them, views and maps say, is made by the official SDK and is its objects.
+    View, map, tileset, mosaic and group are objects of the official SDK.
     """
     folder = tmp_path_factory.mktemp("world")
     (folder / "points.geojson").write_bytes(POINTS)
@@ -108,7 +108,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def kept(world: Any, operation: Any, *args: Any, **options: Any) -> Any:
-    """What an operation makes, and where that is an asset, that it is there."""
+    """The output of an operation; an asset is checked to exist."""
     outcome = world.client.run(operation, *args, **FAST, **options)
     if not isinstance(outcome, (list, RemoteTask)):
         assert world.client.get_asset(outcome.kind, outcome.uuid).uuid == outcome.uuid
@@ -156,7 +156,7 @@ def test_features_are_changed(world: Any) -> None:
 
 
 def test_a_view_is_taken_for_a_view(world: Any) -> None:
-    """A view given as an object of the SDK, by its name, or told to be one, is worked on as one."""
+    """A view given as an object of the SDK, by its name, or with `is_view`, is used as a view."""
     for number, view in enumerate((world.view, by_name("only_a"))):
         layer = kept(world, operations.save_as_layer, view, f"of_a_view_{number}")
         assert names_in(world, layer) == ["a"]
@@ -207,7 +207,7 @@ def test_queries_become_layers_and_tables(world: Any) -> None:
 
 
 def test_caches_are_filled(world: Any) -> None:
-    """Whatever the server answers, each remote task that a cache takes is waited for."""
+    """Each remote task that the seeding of a cache starts is waited for."""
     counts = {
         "seed_layer_cache": world.points,
         "seed_raster_cache": world.raster,
@@ -266,8 +266,8 @@ def test_layers_are_imported_from_elsewhere(world: Any) -> None:
     assert "never-shown-anywhere" not in repr(database)
 
 
-def test_each_raster_analysis_makes_what_it_says(world: Any) -> None:
-    """All twelve analyses make a raster, but for polygons, which are a file or a layer."""
+def test_each_raster_analysis_makes_its_output(world: Any) -> None:
+    """Each of the twelve analyses makes a raster; polygons become a file or a layer."""
     raster = world.raster
     for name, args, options in (
         ("rasterize", (world.polygon,), {"pixel_size": 50}),
@@ -333,7 +333,7 @@ def test_a_name_that_several_have_is_refused(world: Any) -> None:
 
 
 def test_quotes_in_a_name_are_only_quotes(world: Any) -> None:
-    """A name with a quote in it is looked up as it is."""
+    """A name with a quote in it is looked up unchanged."""
     layer = copied(world, "it's")
     found = kept(world, operations.export_features, by_name("it's"), "x.gpkg")
     assert found.kind is AssetKind.FILE
@@ -343,7 +343,7 @@ def test_quotes_in_a_name_are_only_quotes(world: Any) -> None:
 
 
 def test_a_remote_task_stands_for_its_output(world: Any) -> None:
-    """A remote task that has ended can be given for what it made; one that has not cannot."""
+    """A remote task that has ended can be given in place of its output; a running one cannot."""
     task = world.client.start(operations.save_as_layer, world.points, "of_a_task")
     if not task.is_final:
         with pytest.raises(InvalidArgumentError, match="names no output"):
@@ -353,7 +353,7 @@ def test_a_remote_task_stands_for_its_output(world: Any) -> None:
 
 
 def test_options_of_steps_are_refused_by_the_clients(world: Any) -> None:
-    """What only a flow can keep is refused, and waiting options by what does not wait."""
+    """The clients refuse options of steps, and `start` refuses options of waits."""
     with pytest.raises(InvalidArgumentError, match="there is no 'key'"):
         kept(world, operations.save_as_layer, world.points, "x", key="a")
     with pytest.raises(InvalidArgumentError, match="timeout cannot be given here"):
@@ -375,13 +375,13 @@ def test_layers_become_temporary_and_permanent(world: Any) -> None:
         world.client.delete_asset(by_name("for_a_day"), "vector")
 
 
-def test_a_failure_is_the_servers(world: Any) -> None:
-    """A remote task that fails raises with the server's reason, and with what was asked for."""
+def test_a_failure_names_reason_and_request(world: Any) -> None:
+    """A remote task that fails raises with the server's reason and with the request."""
     with pytest.raises(TaskFailedError, match=r"exists already.*Request: .*out_layer_name=points"):
         copied(world, "points")
 
 
-def test_a_name_of_another_kind_is_told(world: Any) -> None:
-    """A name that only a raster has is no layer, and the message says what it is."""
+def test_a_name_of_another_kind_is_reported(world: Any) -> None:
+    """A name that only a raster has is not found as a layer; the message names the raster."""
     with pytest.raises(NameLookupError, match=r"no vector layer.*, but a raster of that name"):
         kept(world, operations.export_features, by_name("heights"), "x.gpkg")

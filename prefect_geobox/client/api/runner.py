@@ -66,9 +66,9 @@ class OperationMethods(TaskMethods, AssetMethods):
     ) -> RemoteTask:
         """Starts a remote task through any endpoint that answers with a `task_id`.
 
-        Where a failure leaves it open whether something was started, the newest remote tasks are
-        looked up: the one that is newly there is taken over; none means that nothing was started,
-        and it is sent again.
+        Where it is not known after a failure whether something was started, the newest remote tasks
+        are read: a new one among them is adopted; where there is none, nothing was started and the
+        request is sent again.
 
         Args:
             method: Mostly `POST`.
@@ -77,12 +77,12 @@ class OperationMethods(TaskMethods, AssetMethods):
             json: A JSON body.
             params: The query.
             names: What such remote tasks are called, as far as that is known.
-            notify: Told in a sentence where one was taken over or sent again; logs by default.
+            notify: Called with a sentence where one was adopted or sent again; logs by default.
 
         Raises:
             AmbiguousSubmissionError: It may have been started, and the server cannot tell.
             LostContactError: It was started, but could not be read.
-            InvalidArgumentError: The method or the path makes no sense; nothing was sent.
+            InvalidArgumentError: The method or the path is invalid; no request was sent.
             GeoboxError: The server refused; nothing was started.
         """
         method, path, query = checked_method(method), checked_path(path), checked_params(params)
@@ -125,7 +125,7 @@ class OperationMethods(TaskMethods, AssetMethods):
 
         Raises:
             InvalidArgumentError: An argument is invalid; no request was sent.
-            NameLookupError: No input or several inputs have the name.
+            NameLookupError: No input or several inputs have a name.
             GeoboxError: The server refused, or it is not known whether it started anything.
 
         Example:
@@ -168,7 +168,7 @@ class OperationMethods(TaskMethods, AssetMethods):
 
         Raises:
             InvalidArgumentError: An argument is invalid; no request was sent.
-            NameLookupError: No input or several inputs have the name.
+            NameLookupError: No input or several inputs have a name.
             InvalidResponseError: It succeeded, but its result names no asset.
             GeoboxError: As `wait_for_task`, or the server refused.
 
@@ -199,7 +199,7 @@ class OperationMethods(TaskMethods, AssetMethods):
             [task.uuid, *task.companions],
             bound.wait,
             with_progress=bound.progress_bar,
-            request=request.asked,
+            request=request.description,
             began=began,
         )
 
@@ -240,13 +240,13 @@ class OperationMethods(TaskMethods, AssetMethods):
         return cast("R", asset)
 
     async def prepare(self, request: Request) -> Request:
-        """Looks up what a request works on: names, and what has to be known of its inputs.
+        """Looks up the inputs of a request: their names, and what has to be known of them.
 
         Args:
             request: As an operation describes it.
 
         Raises:
-            NameLookupError: A name stands for nothing, or for several things.
+            NameLookupError: No input or several inputs have a name.
             GeoboxError: A read failed.
         """
         refs = await asyncio.gather(*map(self.look_up, request.inputs.values()))
@@ -262,7 +262,7 @@ class OperationMethods(TaskMethods, AssetMethods):
             notify: As in `start_task`.
 
         Raises:
-            GeoboxError: What is known of its inputs does not allow it.
+            GeoboxError: Its inputs do not allow it.
         """
         return self.sending(
             f"The request to {request.title[:1].lower()}{request.title[1:]}",
@@ -328,8 +328,8 @@ class OperationMethods(TaskMethods, AssetMethods):
             return await transport.read(f"tasks/{task_id}/", RemoteTask.from_payload, retry=policy)
         except GeoboxError as error:
             raise LostContactError(
-                f"A remote task was started ({task_id}) but could not be read. It may well go on: "
-                f"wait for it, or abort it, once the server can be read. The failure: {error}",
+                f"A remote task was started ({task_id}) but could not be read. It may well be "
+                f"running: wait for it, or abort it, once the server can be read. The failure: {error}",
                 RemoteTask.unseen(task_id),
                 policy.budget,
             ) from None
@@ -355,13 +355,13 @@ class OperationMethods(TaskMethods, AssetMethods):
 
         Args:
             task: A remote task that succeeded.
-            name: What the output should be called, if that is known. Where the remote task was
-                taken over after an unclear failure, another name shows that it was somebody
-                else's.
+            name: The name that the output should have, if that is known. Where the remote task was
+                adopted after an unclear failure, another name shows that it belongs to another
+                submission.
 
         Raises:
             InvalidResponseError: Its result names no asset.
-            AmbiguousSubmissionError: It made something else.
+            AmbiguousSubmissionError: Its output has another name.
         """
         asset = await self.get_output_asset(task)
         if asset is None:
@@ -372,9 +372,9 @@ class OperationMethods(TaskMethods, AssetMethods):
         is_guess = self._session is not None and self._session.submissions.is_adopted(task.uuid)
         if is_guess and name is not None and not _is_called(asset, name):
             raise AmbiguousSubmissionError(
-                f"Remote task {task.label} ({task.uuid}) was taken over after an unclear failure, "
-                f"but it made {asset.name!r}, not {name!r}: it was somebody else's. Nothing shows "
-                "that this one was started; start it again.",
+                f"Remote task {task.label} ({task.uuid}) was adopted after an unclear failure, "
+                f"but it made {asset.name!r}, not {name!r}: it belongs to another submission. "
+                "Nothing shows that this one was started; start it again.",
                 [task],
             )
         return asset

@@ -1,8 +1,8 @@
-"""What Geobox can be asked to do in the background: one description for each kind of remote task.
+"""The operations of Geobox: one description for each kind of remote task.
 
-A description is a function that checks its parameters and returns the request that starts the
-remote task. The clients carry it out with `start` and `run`, the steps of a flow with everything
-around it.
+A description is a function that returns the request that starts the remote task; its parameters are
+checked by their annotations. The clients carry an operation out with `start` and `run`; in a flow
+there is a step for each.
 
 Example:
     ```python

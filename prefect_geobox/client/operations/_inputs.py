@@ -1,4 +1,4 @@
-"""What an operation works on: layers, rasters, files and the like, however they are given."""
+"""The inputs of operations, such as layers, rasters and files, in all the ways to give them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Final
+from typing import Annotated, Any, Final, cast
 from urllib.parse import urlsplit
 
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
@@ -99,7 +99,7 @@ class ByName:
 def by_name(name: str) -> ByName:
     """Names an input of a step by its exact name, to be looked up when the step runs.
 
-    The step raises where nothing has that name, and where several have it.
+    The step raises where nothing has that name, or where several inputs have it.
 
     Args:
         name: The name.
@@ -121,13 +121,13 @@ class Input:
     """One input of an operation.
 
     Attributes:
-        field: The argument that it was given as.
-        kinds: What it may be; the first is what a bare uuid is taken for.
-        resource: What it is.
+        field: The parameter that it was given as.
+        kinds: The kinds that it may be of; a bare uuid is taken for one of the first.
+        resource: The kind that it is taken for.
         uuid: Its uuid; empty until it was looked up.
         name: Its name, as far as it is known.
-        data: What the API says of it, as far as it was read.
-        needs: What has to be known of it besides its uuid: a key of `data`, or "" for nothing.
+        data: Its description by the API, as far as it was read.
+        needs: The key of `data` that has to be known; "" for none.
     """
 
     field: str
@@ -158,6 +158,13 @@ class Input:
         """Whether it is a view of a vector layer."""
         return self.resource is Resource.VIEW
 
+    def as_view(self, is_view: bool | None) -> Input:
+        """The same, where a bare uuid or a name is known to be that of a view, or of a layer."""
+        if is_view is None or Resource.VIEW not in self.kinds or len(self.kinds) == 1:
+            return self
+        resource = Resource.VIEW if is_view else Resource.VECTOR
+        return replace(self, resource=resource, kinds=(resource,))
+
     def found(self, resource: Resource, uuid: str, data: Mapping[str, Any]) -> Input:
         """The same, once it was read."""
         name = data.get("name")
@@ -170,46 +177,62 @@ class Input:
         )
 
 
+@dataclass(frozen=True)
+class InputKinds:
+    """In an annotation: the kinds that an input may be of; a bare uuid is one of the first."""
+
+    kinds: tuple[Resource, ...]
+
+    def __call__(self, argument: str, value: AssetLike) -> Input:
+        """Makes an input of the given value. Sends nothing."""
+        return to_input(argument, value, *self.kinds)
+
+
 #: How an input is given: its uuid, an asset, a remote task that made it, an object of the official
-#: SDK, or `by_name("…")`.
+#: SDK, or `by_name("…")`. Parameters of these types reach an operation as `Input`.
 AssetLike = UuidLike | ByName
-LayerLike = AssetLike
-RasterLike = AssetLike
-FileLike = AssetLike
-TableLike = AssetLike
+LayerLike = Annotated[AssetLike, InputKinds(LAYERS)]
+RasterLike = Annotated[AssetLike, InputKinds((Resource.RASTER,))]
+FileLike = Annotated[AssetLike, InputKinds((Resource.FILE,))]
+TableLike = Annotated[AssetLike, InputKinds((Resource.TABLE,))]
+MosaicLike = Annotated[AssetLike, InputKinds((Resource.MOSAIC,))]
+TilesetLike = Annotated[AssetLike, InputKinds((Resource.TILESET,))]
+MapLike = Annotated[AssetLike, InputKinds((Resource.MAP,))]
+GroupLayerLike = Annotated[AssetLike, InputKinds((Resource.GROUP_LAYER,))]
 
 
-def to_input(
-    argument: str,
-    value: AssetLike,
-    *kinds: Resource,
-    is_view: bool | None = None,
-    needs: str = "",
-) -> Input:
-    """Makes an input of what the caller gave. Sends nothing.
+def inputs(
+    *given: AssetLike | None, is_view: bool | None = None, needs: str = ""
+) -> dict[str, Input]:
+    """The inputs of a request by the names of their parameters, which were checked before.
 
     Args:
-        argument: The argument's name, for messages.
-        value: What the caller gave.
-        kinds: What it may be; the first is what a bare uuid is taken for.
-        is_view: Whether a bare uuid or a name is that of a view; None where nothing is said.
-        needs: What has to be known of it besides its uuid: a key of what the API tells of it.
+        *given: The values of the parameters; None is left out.
+        is_view: Whether a bare uuid or a name of a layer is that of a view; None where that is not
+            known.
+        needs: The key of their descriptions that has to be known; "" for none.
+    """
+    found: dict[str, Input] = {}
+    for value in given:
+        if value is not None:
+            checked = cast("Input", value)
+            found[checked.field] = replace(checked.as_view(is_view), needs=needs)
+    return found
+
+
+def to_input(argument: str, value: AssetLike, *kinds: Resource) -> Input:
+    """Makes an input of a given value. Sends nothing.
+
+    Args:
+        argument: The parameter's name, for messages.
+        value: The given value.
+        kinds: The kinds that it may be of; a bare uuid is taken for one of the first.
 
     Raises:
-        InvalidArgumentError: It is of another kind, or nothing that has a uuid.
+        InvalidArgumentError: It is of another kind, or has no uuid.
     """
-    if is_view is not None and not isinstance(is_view, bool):
-        raise InvalidArgumentError(f"is_view must be True, False or None; got {is_view!r}")
-    ref = _input_of(argument, value, kinds, needs=needs)
-    if is_view is None or Resource.VIEW not in kinds or _resource_of(value) is not None:
-        return ref
-    chosen = Resource.VIEW if is_view else Resource.VECTOR
-    return replace(ref, resource=chosen, kinds=(chosen,))
-
-
-def _input_of(argument: str, value: Any, kinds: tuple[Resource, ...], *, needs: str) -> Input:
     if isinstance(value, ByName):
-        return Input(argument, kinds, kinds[0], name=value.name, needs=needs)
+        return Input(argument, kinds, kinds[0], name=value.name)
     if isinstance(value, RemoteTask):
         output = value.output
         if output is None:
@@ -220,7 +243,7 @@ def _input_of(argument: str, value: Any, kinds: tuple[Resource, ...], *, needs: 
             )
         resource = _RESOURCE_OF_KIND[output.kind]
         _check(argument, resource, kinds, output.uuid)
-        return Input(argument, kinds, resource, output.uuid, needs=needs)
+        return Input(argument, kinds, resource, output.uuid)
     found = _resource_of(value)
     uuid = checked_uuid(argument, value, has_name=True)
     if found is not None:
@@ -229,12 +252,11 @@ def _input_of(argument: str, value: Any, kinds: tuple[Resource, ...], *, needs: 
     data = value.data if isinstance(value, OutputAsset) else {}
     return Input(
         argument,
-        kinds,
+        kinds if found is None else (found,),
         found or kinds[0],
         uuid,
         name if isinstance(name, str) else "",
         data,
-        needs,
     )
 
 
@@ -250,7 +272,7 @@ def _any_of(kinds: Collection[Resource]) -> str:
 
 
 def _resource_of(value: Any) -> Resource | None:
-    """What an object is, as far as it tells; None for a bare uuid."""
+    """The kind of an object, as far as it says; None for a bare uuid."""
     if isinstance(value, OutputAsset):
         # An asset that was read from a view has the view's URL.
         is_view = value.kind is AssetKind.VECTOR and (

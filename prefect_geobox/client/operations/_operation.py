@@ -6,12 +6,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar
 
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.tasks import RemoteTask
+from prefect_geobox.client.operations._annotations import checks_of, plain_annotation
 from prefect_geobox.client.operations._request import Request
 from prefect_geobox.client.operations._signature_errors import argument_error
+from prefect_geobox.client.operations._validation import Check, flag
 from prefect_geobox.client.polling.policy import WaitOptions, WaitPolicy
 
 P = ParamSpec("P")
@@ -69,7 +72,8 @@ class BoundOperation(Generic[R]):
 
     Attributes:
         operation: The operation.
-        parameters: Its parameters by name.
+        parameters: Its parameters by name, checked, in the form in which they are sent; inputs as
+            `Input`.
         wait: How to wait for the remote task.
         progress_bar: Whether to read the progress too and show it.
         temporary: Whether the output is made temporary.
@@ -114,7 +118,7 @@ class Operation(Generic[P, R]):
         name: Its name.
         describe: Makes the request of the parameters. Sends nothing.
         endpoint: Where it is started, for people.
-        rows: Which rows of the API's table of starts it covers.
+        sdk: The method, or for several the class, of the official SDK that sends the same.
         output: What is returned: an asset, or the remote task or remote tasks themselves.
         kinds: The kinds of asset that it can make.
         evidence: How that is known.
@@ -125,7 +129,7 @@ class Operation(Generic[P, R]):
         describe: Callable[P, Request],
         endpoint: str,
         *,
-        row: int | tuple[int, ...],
+        sdk: str,
         output: Output,
         kinds: tuple[AssetKind, ...] = (),
         evidence: Evidence,
@@ -133,11 +137,10 @@ class Operation(Generic[P, R]):
         self.name: str = describe.__name__
         self.describe = describe
         self.endpoint = endpoint
-        self.rows = row if isinstance(row, tuple) else (row,)
+        self.sdk = sdk
         self.output: Output = output
         self.kinds = kinds
         self.evidence = evidence
-        self.signature = self._flat_signature(describe)
         self.__doc__ = describe.__doc__
         self.__name__ = self.name
         OPERATIONS[self.name] = self
@@ -178,6 +181,8 @@ class Operation(Generic[P, R]):
             ) from None
         bound.apply_defaults()
         given = bound.arguments
+        for name, check in self._checks.items():
+            given[name] = check(name, given[name])
         for parameter in self.signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 given |= given.pop(parameter.name)
@@ -185,13 +190,21 @@ class Operation(Generic[P, R]):
         progress_bar = given.pop("progress_bar")
         return BoundOperation(self, given, wait, progress_bar, given.get("temporary", False))
 
-    def _flat_signature(self, describe: Callable[..., Any]) -> inspect.Signature:
-        """The signature of a description with its options as parameters of their own."""
+    @cached_property
+    def _checks(self) -> dict[str, Check]:
+        """The checks of the parameters, read from their annotations once."""
+        found = checks_of(self.describe)
+        return {**found, "temporary": flag} if "temporary" in self.options else found
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """The signature with its options as parameters of their own."""
         parameters: list[inspect.Parameter] = []
         last: list[inspect.Parameter] = []
-        for parameter in inspect.signature(describe).parameters.values():
+        for parameter in inspect.signature(self.describe).parameters.values():
             if parameter.kind is not parameter.VAR_KEYWORD:
-                parameters.append(parameter)
+                annotation = plain_annotation(self.describe, parameter.annotation)
+                parameters.append(parameter.replace(annotation=annotation))
             elif "Unpack[" not in str(parameter.annotation):
                 last.append(parameter)
         own = {parameter.name for parameter in parameters}
@@ -244,7 +257,7 @@ def _registered(name: str) -> Operation[Any, Any]:
 def creates_asset(
     *kinds: AssetKind,
     endpoint: str,
-    row: int | tuple[int, ...],
+    sdk: str,
     evidence: Evidence = Evidence.INFERRED,
 ) -> Callable[[Callable[P, Request]], Operation[P, OutputAsset]]:
     """Registers an operation that makes an asset.
@@ -252,45 +265,45 @@ def creates_asset(
     Args:
         *kinds: What it can make.
         endpoint: Where it is started.
-        row: Which rows of the API's table of starts it covers.
+        sdk: The method of the official SDK that sends the same.
         evidence: How it is known that it makes that.
     """
 
     def register(describe: Callable[P, Request]) -> Operation[P, OutputAsset]:
         return Operation(
-            describe, endpoint, row=row, output="asset", kinds=kinds, evidence=evidence
+            describe, endpoint, sdk=sdk, output="asset", kinds=kinds, evidence=evidence
         )
 
     return register
 
 
 def edits_asset(
-    *, endpoint: str, row: int | tuple[int, ...]
+    *, endpoint: str, sdk: str = ""
 ) -> Callable[[Callable[P, Request]], Operation[P, RemoteTask]]:
     """Registers an operation that changes what exists, and makes nothing.
 
     Args:
         endpoint: Where it is started.
-        row: Which rows of the API's table of starts it covers.
+        sdk: The method of the official SDK that sends the same.
     """
 
     def register(describe: Callable[P, Request]) -> Operation[P, RemoteTask]:
-        return Operation(describe, endpoint, row=row, output="task", evidence=Evidence.INFERRED)
+        return Operation(describe, endpoint, sdk=sdk, output="task", evidence=Evidence.INFERRED)
 
     return register
 
 
 def seeds_cache(
-    *, endpoint: str, row: int | tuple[int, ...]
+    *, endpoint: str, sdk: str = ""
 ) -> Callable[[Callable[P, Request]], Operation[P, list[RemoteTask]]]:
     """Registers an operation on a cache, which may start several remote tasks.
 
     Args:
         endpoint: Where it is started.
-        row: Which rows of the API's table of starts it covers.
+        sdk: The method of the official SDK that sends the same.
     """
 
     def register(describe: Callable[P, Request]) -> Operation[P, list[RemoteTask]]:
-        return Operation(describe, endpoint, row=row, output="tasks", evidence=Evidence.CONFIRMED)
+        return Operation(describe, endpoint, sdk=sdk, output="tasks", evidence=Evidence.CONFIRMED)
 
     return register

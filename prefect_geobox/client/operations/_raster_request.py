@@ -1,12 +1,11 @@
-"""What the raster analyses have in common: the types of cells, and the request."""
+"""The parts that all raster analyses share: the types of cells, and the request."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from prefect_geobox.client.operations import _validation as checks
-from prefect_geobox.client.operations._inputs import Input, RasterLike, Resource, to_input
+from prefect_geobox.client.operations._inputs import Input
 from prefect_geobox.client.operations._request import Finish, Request, literally
 
 DataType = Literal["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
@@ -33,7 +32,7 @@ Resampling = Literal[
 def raster_request(
     tool: str,
     what: str,
-    inputs: Mapping[str, Input],
+    given: Mapping[str, Input],
     name: str,
     form: dict[str, Any],
     *,
@@ -44,33 +43,19 @@ def raster_request(
 
     Args:
         tool: The name in the endpoint.
-        what: What it is for, as an order without the name of the output.
-        inputs: What it works on.
+        what: The purpose, in the imperative, without the name of the output.
+        given: Its inputs.
         name: The name of the output.
         form: The form.
-        finish: Makes the form once all inputs were read, where that is needed.
+        finish: Makes the form after all inputs were read, where that is needed.
         publish_as: The name under which the file that it makes is published.
     """
-    checks.text("name", name)
-
-    def told(request: Request) -> dict[str, Any]:
-        body = dict(finish(request) if finish else form)
-        if "is_view" in body:
-            # A name may have turned out to be that of a view.
-            body["is_view"] = request.inputs["layer"].is_view
-        return body
-
     return Request(
         f"{what} as {literally(name)}",
         f"analysis/{tool}/",
-        inputs,
+        given,
         form=form,
         name=name,
-        finish=told,
+        finish=finish,
         publish_as=publish_as,
     )
-
-
-def optional_raster(argument: str, raster: RasterLike | None) -> Input | None:
-    """A raster as an input, or None."""
-    return None if raster is None else to_input(argument, raster, Resource.RASTER)

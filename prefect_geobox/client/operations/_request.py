@@ -10,30 +10,41 @@ from typing import Any
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations._inputs import Input
 
-#: Makes the body once all inputs were read.
+#: Makes the body after all inputs were read.
 Finish = Callable[["Request"], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class IsView:
+    """In a body: whether an input is a view, which may be known only once it was looked up.
+
+    Attributes:
+        name: The name of the input.
+    """
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What starts a remote task.
 
-    `path`, `what` and the values of the body may name inputs: `{layer}` in the path stands for
-    where the API has the input `layer`, in `what` for its name; a `Ref` in the body is sent as its
-    uuid.
+    `path`, `what` and the values of the body may refer to inputs: `{layer}` in the path is replaced
+    by the path of the input `layer`, in `what` by its name; an `Input` in the body is sent as its
+    uuid, an `IsView` as True or False.
 
     Attributes:
-        what: What it is for, as an order: `Export {layer} as roads.gpkg`.
+        what: The purpose, in the imperative: `Export {layer} as roads.gpkg`.
         path: Below the base URL.
-        inputs: What it works on, by name.
+        inputs: The inputs of the operation, by the names of their parameters.
         method: The HTTP method.
         form: A form body. None is left out.
         json: A JSON body.
         params: The query.
-        name: What its output will be called, as far as that is known.
+        name: The name that its output will have, as far as that is known.
         secrets: Fields of the body that are kept nowhere.
         finish: Makes the body of the request where that needs more than its inputs' uuids.
-        task_names: What such remote tasks are called, as far as that is known.
+        task_names: The names that such remote tasks have, as far as they are known.
         is_temporary: Whether it asks for a temporary output itself.
         publish_as: The name under which the file that it makes is published afterwards.
     """
@@ -44,7 +55,7 @@ class Request:
     method: str = "POST"
     form: Mapping[str, Any] | None = field(default=None, repr=False)
     json: Any = field(default=None, repr=False)
-    params: Sequence[tuple[str, str | Input]] = ()
+    params: Sequence[tuple[str, Any]] = ()
     name: str | None = None
     secrets: frozenset[str] = frozenset()
     finish: Finish | None = field(default=None, repr=False)
@@ -58,7 +69,7 @@ class Request:
 
     @property
     def title(self) -> str:
-        """What it is for, with the names of its inputs, on one line of bounded length."""
+        """The purpose, with the names of its inputs, on one line of bounded length."""
         names = {name: ref.label for name, ref in self.inputs.items()}
         return printable(self.what.format_map(names), 300)
 
@@ -89,35 +100,42 @@ class Request:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What makes it this request and no other; JSON values, no secret."""
-        told: dict[str, Any] = {"path": self.wire_path}
-        told["params"] = [list(pair) for pair in self.wire_params]
-        told["inputs"] = {name: ref.uuid for name, ref in self.inputs.items()}
-        told["body"] = self._sent(self._open_body())
-        return told
+        """The values by which it differs from other requests; JSON values, no secret."""
+        return {
+            "path": self.wire_path,
+            "params": [list(pair) for pair in self.wire_params],
+            "inputs": {name: ref.uuid for name, ref in self.inputs.items()},
+            "body": self._sent(self._open_body()),
+        }
 
     @property
-    def asked(self) -> str:
-        """What was asked for, for messages: its title and parameters, without secrets, bounded."""
-        told = self._open_body()
-        if not isinstance(told, Mapping):
-            shown = "" if told is None else _brief(told)
+    def description(self) -> str:
+        """Its title and parameters for messages, without secrets, of bounded length."""
+        body = self._open_body()
+        if not isinstance(body, Mapping):
+            shown = "" if body is None else _brief(body)
         else:
-            given = [f"{key}={_brief(value)}" for key, value in told.items() if value is not None]
+            given = [f"{key}={_brief(value)}" for key, value in body.items() if value is not None]
             shown = printable(", ".join(given), 800)
         return f"{self.title} ({shown})" if shown else self.title
 
     def _open_body(self) -> Any:
-        """What was asked for, without secrets."""
+        """The body without secrets."""
         given = self.json if self.form is None else self.form
         if not isinstance(given, Mapping):
             return given
-        return {key: value for key, value in given.items() if key not in self.secrets}
+        return {
+            key: self._sent(value) if isinstance(value, IsView) else value
+            for key, value in given.items()
+            if key not in self.secrets
+        }
 
     def _sent(self, value: Any) -> Any:
         if isinstance(value, Input):
             # The caller's own argument may since have been looked up.
             return self.inputs.get(value.field, value).uuid
+        if isinstance(value, IsView):
+            return self.inputs[value.name].is_view
         if isinstance(value, Mapping):
             return {key: self._sent(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
@@ -126,7 +144,7 @@ class Request:
 
 
 def literally(text: str) -> str:
-    """A text as a part of `Request.what` in which no input is meant."""
+    """A text as a part of `Request.what` that refers to no input."""
     return text.replace("{", "{{").replace("}", "}}")
 
 

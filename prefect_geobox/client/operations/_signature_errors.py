@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of an operation, told in its own words."""
+"""Errors for arguments that do not fit the signature of an operation, in its own words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
+from prefect_geobox.client.operations._validation import unknown
 
 
 def argument_error(
@@ -16,29 +16,29 @@ def argument_error(
     """The error for arguments that a signature does not take.
 
     Args:
-        name: What the operation is called.
+        name: The name of the operation.
         signature: Its parameters.
-        doc: Its docstring, which tells what they mean.
-        count: How many arguments came by their place.
-        given: The names of those that came by name.
+        doc: Its docstring, which describes them.
+        count: The number of positional arguments.
+        given: The names of the keyword arguments.
     """
     takes_any = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
     for argument in given:
         if argument not in signature.parameters and not takes_any:
-            return checks.unknown(name, argument, signature.parameters)
-    placed = [
+            return unknown(name, argument, signature.parameters)
+    positional = [
         each.name
         for each in signature.parameters.values()
         if each.kind is each.POSITIONAL_OR_KEYWORD
     ]
-    if count > len(placed):
-        rest = ", ".join(option for option in signature.parameters if option not in placed)
+    if count > len(positional):
+        rest = ", ".join(option for option in signature.parameters if option not in positional)
         return InvalidArgumentError(
-            f"{name} takes {', '.join(placed)} by their place, and the others by name: {rest}; "
+            f"{name} takes {', '.join(positional)} by their place, and the others by name: {rest}; "
             f"got {count} arguments"
         )
     for argument in given:
-        if argument in placed[:count]:
+        if argument in positional[:count]:
             return InvalidArgumentError(f"{name}: {argument} is given twice")
     meant = meanings(doc)
     missing = [
@@ -46,13 +46,13 @@ def argument_error(
         for each in signature.parameters.values()
         if each.default is each.empty
         and each.kind is not each.VAR_KEYWORD
-        and each.name not in {*placed[:count], *given}
+        and each.name not in {*positional[:count], *given}
     ]
     return InvalidArgumentError(f"{name} needs {'; '.join(missing)}")
 
 
 def meanings(doc: str | None) -> Mapping[str, str]:
-    """What the section `Args` of a docstring says of each parameter, on one line each."""
+    """The descriptions of parameters in the section `Args` of a docstring, on one line each."""
     _, _, rest = inspect.cleandoc(doc or "").partition("\nArgs:\n")
     arguments = rest.partition("\n\n")[0]
     parts = re.split(r"^ {4}(\**\w+): ", arguments, flags=re.MULTILINE)[1:]
@@ -63,5 +63,5 @@ def meanings(doc: str | None) -> Mapping[str, str]:
 
 
 def _kind(parameter: inspect.Parameter) -> str:
-    told = str(parameter.annotation).removesuffix(" | Any")
-    return re.sub(r"\b(Layer|Raster|File|Table|Asset)Like\b", lambda found: found[1].lower(), told)
+    plain = re.sub(r" \| (Any|Enum|HasName)\b", "", str(parameter.annotation))
+    return re.sub(r"\b([A-Z]\w+)Like\b", lambda found: found[1].lower(), plain)

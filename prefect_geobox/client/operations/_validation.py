@@ -1,16 +1,27 @@
-"""Checks of the parameters of operations, before anything is sent."""
+"""Checks of the parameters of operations, and the annotations that ask for them.
+
+A check takes the name and the value of a parameter and returns the value in the form in which it is
+sent. It raises `InvalidArgumentError` with a message that names the parameter, says what it may be
+and what came.
+"""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from typing import Any, TypeVar, get_args
+from functools import partial
+from typing import Annotated, Any, TypeVar, get_args
+
+from annotated_types import Ge, Gt, Le
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
 
 T = TypeVar("T")
+
+#: Checks the value of a parameter and returns what is sent.
+Check = Callable[[str, Any], Any]
 
 
 def text(field: str, value: Any, meaning: str = "a text") -> str:
@@ -20,15 +31,24 @@ def text(field: str, value: Any, meaning: str = "a text") -> str:
     return value
 
 
-def text_or_none(field: str, value: Any, meaning: str = "a text") -> str | None:
-    """A text that is not empty, or None."""
-    return None if value is None else text(field, value, meaning)
+def any_text(field: str, value: Any) -> str:
+    """A text, which may be empty or blank."""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{field} must be a text; got {value!r}")
+    return value
 
 
 def flag(field: str, value: Any) -> bool:
-    """True or False, and nothing that merely counts as one of them."""
+    """True or False, and no other value that merely counts as one of them."""
     if not isinstance(value, bool):
         raise InvalidArgumentError(f"{field} must be True or False; got {value!r}")
+    return value
+
+
+def flag_or_none(field: str, value: Any) -> bool | None:
+    """True, False or None."""
+    if value is not None and not isinstance(value, bool):
+        raise InvalidArgumentError(f"{field} must be True, False or None; got {value!r}")
     return value
 
 
@@ -39,13 +59,6 @@ def whole(field: str, value: Any, least: int | None = None, most: int | None = N
             f"{field} must be a whole number{_range(least, most)}; got {value!r}"
         )
     return value
-
-
-def whole_or_none(
-    field: str, value: Any, least: int | None = None, most: int | None = None
-) -> int | None:
-    """A whole number within a range, or None."""
-    return None if value is None else whole(field, value, least, most)
 
 
 def number(
@@ -59,8 +72,8 @@ def number(
     """A finite number within a range.
 
     Args:
-        field: The argument's name.
-        value: What was given.
+        field: The parameter's name.
+        value: The given value.
         least: The smallest number that is allowed.
         most: The largest.
         above: What it must exceed.
@@ -70,28 +83,14 @@ def number(
         or not _within(value, least, most)
         or (above is not None and value <= above)
     ):
-        told = f" above {above:g}" if above is not None else _range(least, most)
-        raise InvalidArgumentError(f"{field} must be a number{told}; got {value!r}")
+        allowed = f" above {above:g}" if above is not None else _range(least, most)
+        raise InvalidArgumentError(f"{field} must be a number{allowed}; got {value!r}")
     result: float = value
     return result
 
 
-def number_or_none(
-    field: str,
-    value: Any,
-    least: float | None = None,
-    most: float | None = None,
-    *,
-    above: float | None = None,
-) -> float | None:
-    """A finite number within a range, or None."""
-    return None if value is None else number(field, value, least, most, above=above)
-
-
-def srid_or_none(field: str, value: Any) -> int | None:
-    """An EPSG code, or None."""
-    if value is None:
-        return None
+def srid(field: str, value: Any) -> int:
+    """An EPSG code."""
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise InvalidArgumentError(f"{field} must be an EPSG code such as 4326; got {value!r}")
     return value
@@ -101,53 +100,16 @@ def choice(field: str, value: Any, literal: Any) -> Any:
     """One of the values of a `Literal`, given as it is or as an enum that has it as its value.
 
     Args:
-        field: The argument's name.
-        value: What was given.
+        field: The parameter's name.
+        value: The given value.
         literal: The `Literal`.
     """
     plain = value.value if isinstance(value, Enum) else value
     allowed = get_args(literal)
     if isinstance(plain, bool) or plain not in allowed:
-        told = ", ".join(str(item) for item in allowed)
-        raise InvalidArgumentError(f"{field} must be one of {told}; got {value!r}")
+        names = ", ".join(str(item) for item in allowed)
+        raise InvalidArgumentError(f"{field} must be one of {names}; got {value!r}")
     return plain
-
-
-def unknown(
-    field: str, value: Any, known: Iterable[str], also: Iterable[str] = ()
-) -> InvalidArgumentError:
-    """The error for a name that is none of those known, with the near ones.
-
-    Args:
-        field: The argument's name.
-        value: What was given.
-        known: The names that there are.
-        also: Names that may have been meant, and are not listed where none is near.
-    """
-    names = list(known)
-    near = near_names(value, [*names, *also])
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(names)}."
-    return InvalidArgumentError(f"{field}: there is no {value!r}. {hint}")
-
-
-def near_names(value: Any, known: Iterable[str]) -> list[str]:
-    """Up to three of the names that are like the one given, or that it is a part of."""
-    if not isinstance(value, str) or not value:
-        return []
-    names = list(known)
-    close = difflib.get_close_matches(value, names, n=3, cutoff=0.5)
-    longer = [name for name in names if value in name]
-    return list(dict.fromkeys([*close, *longer]))[:3]
-
-
-def choice_or_none(field: str, value: Any, literal: Any) -> Any:
-    """One of the values of a `Literal`, or None."""
-    return None if value is None else choice(field, value, literal)
-
-
-def box_or_none(field: str, value: Any) -> list[float] | None:
-    """A bounding box as a list of west, south, east and north, or None."""
-    return None if value is None else box(field, value)
 
 
 def box(field: str, value: Any) -> list[float]:
@@ -161,55 +123,108 @@ def box(field: str, value: Any) -> list[float]:
     return numbers
 
 
-def box_text(field: str, value: Any) -> str:
-    """A bounding box as the text `west,south,east,north`."""
-    return ",".join(str(item) for item in box(field, value))
+def boxes(field: str, value: Any) -> list[list[float]]:
+    """Several bounding boxes."""
+    if not isinstance(value, Iterable):
+        raise InvalidArgumentError(f"{field} must be a list of boxes; got {value!r}")
+    return [box(f"{field}[{place}]", each) for place, each in enumerate(value)]
 
 
-def box_text_or_none(field: str, value: Any) -> str | None:
-    """A bounding box as the text `west,south,east,north`, or None."""
-    return None if value is None else box_text(field, value)
-
-
-def pair_text_or_none(field: str, value: Any) -> str | None:
-    """Two numbers as the text `x,y`, or None; given so or as a sequence."""
-    if value is None:
-        return None
+def pair(field: str, value: Any) -> list[float]:
+    """Two numbers, x and y; given so or as `x,y`."""
     numbers = _numbers(value, 2)
     if numbers is None:
         raise InvalidArgumentError(f"{field} must be x and y as two numbers; got {value!r}")
-    return ",".join(str(item) for item in numbers)
+    return numbers
 
 
-def ids_or_none(field: str, value: Any) -> list[int] | None:
-    """A list of numbers of features or rows, or None; never an empty one, which would mean all."""
-    if value is None:
-        return None
+def ids(field: str, value: Any) -> list[int]:
+    """Numbers of features or rows; never an empty list, which would mean all."""
     if isinstance(value, str):
         parts: Sequence[Any] = [part.strip() for part in value.split(",")]
         value = [int(part) if part.isascii() and part.isdigit() else part for part in parts]
     if not isinstance(value, Iterable):
         raise InvalidArgumentError(f"{field} must be a list of whole numbers; got {value!r}")
     found = [whole(f"{field}[{place}]", item, 0) for place, item in enumerate(value)]
-    return _some(field, found)
+    return _not_empty(field, found)
 
 
-def names_or_none(field: str, value: Any) -> list[str] | None:
-    """A list of names, or None; given so or as one text with commas; never an empty one."""
-    if value is None:
-        return None
+def names(field: str, value: Any) -> list[str]:
+    """Names; given so or as one text with commas; never an empty list."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",")]
     if not isinstance(value, Iterable):
         raise InvalidArgumentError(f"{field} must be a list of names; got {value!r}")
-    return _some(
-        field, [text(f"{field}[{place}]", item, "a name") for place, item in enumerate(value)]
-    )
+    found = [text(f"{field}[{place}]", item, "a name") for place, item in enumerate(value)]
+    return _not_empty(field, found)
 
 
-def joined(items: Sequence[Any] | None) -> str | None:
+#: The name of a field.
+FieldName = Annotated[str, partial(text, meaning="a field")]
+
+#: A text that may be empty.
+AnyText = Annotated[str, any_text]
+
+PositiveNumber = Annotated[float, Gt(0)]
+NonNegativeNumber = Annotated[float, Ge(0)]
+PositiveInt = Annotated[int, Ge(1)]
+NonNegativeInt = Annotated[int, Ge(0)]
+
+#: The number of a user of Geobox.
+UserId = Annotated[int, Ge(0)]
+
+#: A zoom level of tiles.
+Zoom = Annotated[int, Ge(0), Le(30)]
+
+#: An EPSG code.
+Srid = Annotated[int, srid]
+
+#: West, south, east and north, also as the text `w,s,e,n`; reaches an operation as a list.
+BBox = Annotated[str | Iterable[float], box]
+
+#: Several of these.
+BBoxes = Annotated[Iterable[Iterable[float]], boxes]
+
+#: x and y, also as the text `x,y`; reaches an operation as a list.
+Pair = Annotated[str | Sequence[float], pair]
+
+#: Numbers of features or rows, also as a text with commas; reaches an operation as a list.
+Ids = Annotated[str | Iterable[int], ids]
+
+#: Names, also as a text with commas; reaches an operation as a list.
+Names = Annotated[str | Iterable[str], names]
+
+
+def joined(items: Iterable[Any] | None) -> str | None:
     """A list as one text with commas, where the API wants it so; None stays None."""
     return None if items is None else ",".join(str(item) for item in items)
+
+
+def unknown(
+    field: str, value: Any, known: Iterable[str], also: Iterable[str] = ()
+) -> InvalidArgumentError:
+    """The error for a name that does not exist, with similar names that do.
+
+    Args:
+        field: The parameter's name.
+        value: The given name.
+        known: The names that exist.
+        also: Names that may have been meant, and are not listed where none is similar.
+    """
+    options = list(known)
+    near = near_names(value, [*options, *also])
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(options)}."
+    return InvalidArgumentError(f"{field}: there is no {value!r}. {hint}")
+
+
+def near_names(value: Any, known: Iterable[str]) -> list[str]:
+    """Up to three of the names that are similar to the given one, or contain it."""
+    if not isinstance(value, str) or not value:
+        return []
+    options = list(known)
+    close = difflib.get_close_matches(value, options, n=3, cutoff=0.5)
+    longer = [name for name in options if value in name]
+    return list(dict.fromkeys([*close, *longer]))[:3]
 
 
 def _numbers(value: Any, count: int) -> list[float] | None:
@@ -224,8 +239,8 @@ def _numbers(value: Any, count: int) -> list[float] | None:
     return items if len(items) == count and all(map(_is_finite, items)) else None
 
 
-def _some(field: str, items: list[T]) -> list[T]:
-    """A list with something in it: an empty one would not be sent at all."""
+def _not_empty(field: str, items: list[T]) -> list[T]:
+    """Refuses an empty list, which would not be sent at all."""
     if not items:
         raise InvalidArgumentError(f"{field} must name at least one; pass None for no choice")
     return items

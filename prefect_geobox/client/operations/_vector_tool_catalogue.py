@@ -1,4 +1,4 @@
-"""The vector tools of Geobox: their names, their parameters, and what those may be."""
+"""The vector tools of Geobox: their names and their parameters."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._inputs import LAYERS, Resource, to_input
 from prefect_geobox.client.operations._operation import DEFAULTS
+from prefect_geobox.client.operations._validation import (
+    any_text,
+    choice,
+    number,
+    text,
+    unknown,
+    whole,
+)
 
 VectorTool = Literal[
     "area",
@@ -78,9 +85,9 @@ class ToolParameter:
 
     Attributes:
         name: Its name.
-        meaning: What it may be, for people.
-        check: Makes what is sent of what was given; raises `InvalidArgumentError`.
-        default: What it is where nothing is given; `_REQUIRED` where something must be.
+        meaning: The values that it may have, for people.
+        check: Checks a given value and returns the one that is sent.
+        default: Its value where none is given; `_REQUIRED` where one must be given.
     """
 
     name: str
@@ -111,7 +118,7 @@ def _number(
     most: float | None = None,
     above: float | None = None,
 ) -> ToolParameter:
-    check = partial(checks.number, least=least, most=most, above=above)
+    check = partial(number, least=least, most=most, above=above)
     return ToolParameter(name, meaning, check)
 
 
@@ -125,38 +132,33 @@ def _not_negative(name: str) -> ToolParameter:
 
 def _whole(name: str, least: int | None = None) -> ToolParameter:
     meaning = "whole number" if least is None else f"whole number, {least} or more"
-    return ToolParameter(name, meaning, partial(checks.whole, least=least))
+    return ToolParameter(name, meaning, partial(whole, least=least))
 
 
 def _srid(default: Any = _REQUIRED) -> ToolParameter:
-    return ToolParameter("srid", "EPSG code", partial(checks.whole, least=1), default)
+    return ToolParameter("srid", "EPSG code", partial(whole, least=1), default)
 
 
 def _text(name: str, meaning: str = "name of a field") -> ToolParameter:
-    return ToolParameter(name, meaning, partial(checks.text, meaning=f"the {meaning}"))
+    return ToolParameter(name, meaning, partial(text, meaning=f"the {meaning}"))
 
 
 def _any_text(name: str) -> ToolParameter:
-    def check(field: str, value: Any) -> str:
-        # To find or put in nothing but blanks, or nothing at all, makes sense.
-        if not isinstance(value, str):
-            raise InvalidArgumentError(f"{field} must be a text; got {value!r}")
-        return value
-
-    return ToolParameter(name, "text", check)
+    # A text of blanks, or an empty one, can be found and put in as well.
+    return ToolParameter(name, "text", any_text)
 
 
 def _choice(name: str, literal: Any) -> ToolParameter:
     meaning = "one of " + ", ".join(literal.__args__)
-    return ToolParameter(name, meaning, lambda field, value: checks.choice(field, value, literal))
+    return ToolParameter(name, meaning, partial(choice, literal=literal))
 
 
 _TABLE: Final = ToolParameter(
     "table", "table", lambda field, value: to_input(field, value, Resource.TABLE)
 )
 
-#: The parameters of each tool that can be saved as a layer. The first input is what a step calls
-#: its layer.
+#: The parameters of each tool whose result can be saved as a layer. The first input is the
+#: parameter `layer` of a step.
 VECTOR_TOOLS: Final[Mapping[str, tuple[ToolParameter, ...]]] = {
     "area": (_layer(),),
     "as_geojson": (_layer(),),
@@ -255,18 +257,18 @@ _OTHER_NAMES: Final = {
 }
 
 
-def known_tool(tool: Any) -> str:
+def vector_tool(field: str, value: Any) -> str:
     """The name of a tool, in the spelling of the table.
 
     Raises:
-        InvalidArgumentError: There is no such tool; the message lists the near ones.
+        InvalidArgumentError: There is no such tool; the message lists similar ones.
     """
-    if not isinstance(tool, str):
-        raise InvalidArgumentError(f"tool must be the name of a vector tool; got {tool!r}")
-    name = tool.removeprefix("$")
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{field} must be the name of a vector tool; got {value!r}")
+    name = value.removeprefix("$")
     name = _OTHER_NAMES.get(name, name)
     if name not in VECTOR_TOOLS:
-        raise checks.unknown("tool", tool, VECTOR_TOOLS)
+        raise unknown(field, value, VECTOR_TOOLS)
     return name
 
 
@@ -276,7 +278,7 @@ def server_name(tool: str) -> str:
 
 
 def tool_values(tool: str, layer: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a tool's parameters, checked; inputs as `Ref`.
+    """The values of a tool's parameters, checked; inputs as `Input`.
 
     Args:
         tool: The tool.
@@ -297,7 +299,7 @@ def tool_values(tool: str, layer: Any, given: Mapping[str, Any]) -> dict[str, An
     names = [parameter.name for parameter in parameters]
     for name in values:
         if name not in names:
-            error = checks.unknown(tool, name, names, also=DEFAULTS)
+            error = unknown(tool, name, names, also=DEFAULTS)
             raise InvalidArgumentError(
                 f"{error} The parameters of {tool}: {', '.join(map(str, parameters))}."
             )

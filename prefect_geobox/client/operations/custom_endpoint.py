@@ -1,11 +1,11 @@
-"""Any endpoint that starts remote tasks and has no operation of its own."""
+"""Starts remote tasks through endpoints that have no operation."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from json import dumps
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from typing_extensions import Unpack
 
@@ -18,14 +18,26 @@ from prefect_geobox.client.polling.policy import WaitOptions
 _SECRET: Final = re.compile("passw|pwd|secret|token|api_?key|credential", re.IGNORECASE)
 
 
-@edits_asset(endpoint="any that answers with a `task_id`", row=())
+#: An HTTP method that can start something.
+Method = Annotated[str, lambda _, value: checked_method(value)]
+
+#: A path below the API's version.
+Path = Annotated[str, lambda _, value: checked_path(value)]
+
+#: The names and values of a query; reaches an operation as a list of pairs.
+Query = Annotated[
+    Mapping[str, Any] | Iterable[tuple[str, Any]], lambda _, value: checked_params(value)
+]
+
+
+@edits_asset(endpoint="any that answers with a `task_id`")
 def start_task(
-    method: str,
-    path: str,
+    method: Method,
+    path: Path,
     *,
     json: Any = None,
     form: Mapping[str, Any] | None = None,
-    params: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
+    params: Query = (),
     **_: Unpack[WaitOptions],
 ) -> Request:
     """Starts a remote task through any endpoint that answers with a `task_id`, and waits for it.
@@ -33,7 +45,7 @@ def start_task(
     Args:
         method: "POST", "PUT", "PATCH" or "DELETE".
         path: Below the API's version, such as `vectorLayers/UUID/export/`.
-        json: A JSON body. As in a form, what has a name like `password` or `token` is told in no
+        json: A JSON body. As in a form, fields with a name like `password` or `token` appear in no
             log, message or record.
         form: A form body; booleans are sent as `True` and `False`, None is left out.
         params: The query.
@@ -46,25 +58,24 @@ def start_task(
         file = get_output_asset(credentials, task)
         ```
     """
-    known = checked_method(method)
     if json is not None and form is not None:
         raise InvalidArgumentError("json and form must not be given together")
     if form is not None and not isinstance(form, Mapping):
         raise InvalidArgumentError(f"form must be names and values; got {str(form)[:80]!r}")
     body = json if form is None else form
     try:
-        # What is sent is JSON, and what the step is known by later is too.
+        # The body and the record of the submission are both JSON.
         dumps(body, allow_nan=False)
     except (TypeError, ValueError) as error:
         field = "json" if form is None else "form"
         raise InvalidArgumentError(f"{field} must have JSON values only: {error}") from None
     named = body if isinstance(body, Mapping) else {}
     return Request(
-        f"Start {known} {literally(checked_path(path))}",
+        f"Start {method} {literally(path)}",
         literally(path),
-        method=known,
+        method=method,
         form=form,
         json=json,
-        params=checked_params(params),
+        params=[*params],
         secrets=frozenset(name for name in named if _SECRET.search(str(name))),
     )

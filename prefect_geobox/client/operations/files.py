@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Protocol, get_args
+from functools import partial
+from typing import Annotated, Any, Final, Literal, Protocol, get_args
 
 from typing_extensions import TypedDict, Unpack
 
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations._inputs import FileLike, Resource, to_input
+from prefect_geobox.client.operations._inputs import FileLike, inputs
 from prefect_geobox.client.operations._operation import (
     BoundOperation,
     Evidence,
@@ -17,8 +18,11 @@ from prefect_geobox.client.operations._operation import (
     creates_asset,
 )
 from prefect_geobox.client.operations._request import Request, literally
+from prefect_geobox.client.operations._validation import AnyText, Srid, UserId, text
 
 PublishAs = Literal["vector", "raster", "model3d", "tiles3d", "table"]
+
+NewName = Annotated[str, partial(text, meaning="the name of the new layer")]
 
 _BY_FORMAT: Final[dict[str, PublishAs]] = {
     **dict.fromkeys(
@@ -30,7 +34,7 @@ _BY_FORMAT: Final[dict[str, PublishAs]] = {
     "XLSX": "table",
 }
 
-#: What the remote tasks that publish are called, as far as that is known.
+#: The names of remote tasks that publish, as far as they are known.
 _TASK_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "vector": ("import:publish-file-to-vector-layer",),
     "raster": ("import:publish-file-to-raster-dataset",),
@@ -39,18 +43,18 @@ _TASK_NAMES: Final[dict[str, tuple[str, ...]]] = {
 
 
 class PublishOptions(TypedDict, total=False):
-    """How a file is published: the keywords of `publish_file`, which tells what they mean."""
+    """How a file is published: the keywords of `publish_file`, which describes them."""
 
     publish_as: PublishAs | None
     input_layer: str | None
     input_dataset: str | None
     input_geom_type: str | None
-    input_srid: int
+    input_srid: Srid
     file_encoding: str
     replace_domain_codes_by_values: bool
     report_errors: bool
     as_terrain: bool
-    user_id: int | None
+    user_id: UserId | None
 
 
 class PublishFileOptions(PublishOptions, LayerOptions, total=False):
@@ -58,7 +62,7 @@ class PublishFileOptions(PublishOptions, LayerOptions, total=False):
 
 
 class DescribedFile(Protocol):
-    """An uploaded file with what the API says of it."""
+    """An uploaded file with its description by the API."""
 
     @property
     def uuid(self) -> str:
@@ -80,32 +84,32 @@ class DescribedFile(Protocol):
     AssetKind.TILES3D,
     AssetKind.TABLE,
     endpoint="POST files/{uuid}/publish/",
-    row=1,
+    sdk="File.publish",
     evidence=Evidence.CONFIRMED,
 )
 def publish_file(
     file: FileLike,
-    name: str,
+    name: NewName,
     *,
     publish_as: PublishAs | None = None,
-    input_layer: str | None = None,
-    input_dataset: str | None = None,
-    input_geom_type: str | None = None,
-    input_srid: int = 3857,
-    file_encoding: str = "UTF-8",
+    input_layer: AnyText | None = None,
+    input_dataset: AnyText | None = None,
+    input_geom_type: AnyText | None = None,
+    input_srid: Srid = 3857,
+    file_encoding: AnyText = "UTF-8",
     replace_domain_codes_by_values: bool = False,
     report_errors: bool = True,
     as_terrain: bool = False,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     **options: Unpack[LayerOptions],
 ) -> Request:
     """Publishes an uploaded file as a layer, raster, model, tileset or table.
 
     Args:
-        file: What `upload_file` returned, or another way to name a file.
-        name: The name of what is made.
-        publish_as: "vector", "raster", "model3d", "tiles3d" or "table"; by default what the file's
-            format suggests.
+        file: The file, as `upload_file` returns it or given in another way.
+        name: The name of the new layer, raster, model, tileset or table.
+        publish_as: "vector", "raster", "model3d", "tiles3d" or "table"; by default the one that the
+            file's format suggests.
         input_layer: The layer within the file; by default its first.
         input_dataset: The dataset within the file; by default that of its first layer.
         input_geom_type: The geometry type to read, such as `POINT`.
@@ -135,7 +139,6 @@ def publish_file(
         "as_terrain": as_terrain,
         "user_id": user_id,
     }
-    _check(name, publish_as, input_srid)
 
     def finish(request: Request) -> dict[str, Any]:
         source = request.inputs["file"]
@@ -156,24 +159,12 @@ def publish_file(
     return Request(
         f"Publish {{file}} as {literally(name)}",
         "{file}publish/",
-        {"file": to_input("file", file, Resource.FILE, needs="file_type")},
+        inputs(file, needs="file_type"),
         form=form,
         name=name,
         finish=finish,
         task_names=_task_names(publish_as),
     )
-
-
-def _check(name: str, publish_as: PublishAs | None, input_srid: int) -> None:
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidArgumentError(f"name must be the name of the new layer; got {name!r}")
-    if publish_as is not None and publish_as not in get_args(PublishAs):
-        raise InvalidArgumentError(
-            f"publish_as must be one of {', '.join(get_args(PublishAs))}, or None; got "
-            f"{publish_as!r}"
-        )
-    if isinstance(input_srid, bool) or not isinstance(input_srid, int) or input_srid <= 0:
-        raise InvalidArgumentError(f"input_srid must be an EPSG code; got {input_srid!r}")
 
 
 def publishing_of_output(
@@ -198,7 +189,7 @@ def _task_names(publish_as: PublishAs | None) -> tuple[str, ...]:
 
 
 def suggested_publish_as(file: DescribedFile) -> PublishAs:
-    """What the format of an uploaded file suggests to publish it as.
+    """The kind that the format of an uploaded file suggests to publish it as.
 
     Args:
         file: The uploaded file, with its description.

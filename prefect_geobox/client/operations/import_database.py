@@ -9,15 +9,15 @@ from typing_extensions import Self, Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
-from prefect_geobox.client.operations._inputs import LAYERS, LayerLike, to_input
+from prefect_geobox.client.operations._inputs import LayerLike, inputs
 from prefect_geobox.client.operations._operation import (
     LayerOptions,
     creates_asset,
     edits_asset,
 )
-from prefect_geobox.client.operations._request import Request, literally
-from prefect_geobox.client.operations.import_wfs import SECRETS, into, reading, with_view
+from prefect_geobox.client.operations._request import IsView, Request, literally
+from prefect_geobox.client.operations._validation import Srid, UserId
+from prefect_geobox.client.operations.import_wfs import SECRETS
 from prefect_geobox.client.polling.policy import WaitOptions
 
 DatabaseType = Literal["postgis", "sqlserver", "oracle", "mysql"]
@@ -66,7 +66,7 @@ class Database(BaseModel):
         return self
 
     def form(self) -> dict[str, Any]:
-        """The fields that tell Geobox how to connect, the password among them."""
+        """The fields with which Geobox connects, the password among them."""
         return {
             "db_type": self.db_type,
             "host": self.host,
@@ -78,16 +78,18 @@ class Database(BaseModel):
         }
 
 
-@creates_asset(AssetKind.VECTOR, endpoint="POST dbImport/import/", row=24)
+@creates_asset(
+    AssetKind.VECTOR, endpoint="POST dbImport/import/", sdk="DatabaseTable.import_spatial"
+)
 def import_database_layer(
     database: Database,
     table: str,
     name: str | None = None,
     *,
-    input_srid: int | None = None,
+    input_srid: Srid | None = None,
     input_geom_type: str | None = None,
     report_errors: bool = False,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     **_: Unpack[LayerOptions],
 ) -> Request:
     """Imports a table with geometries from a database as a new layer.
@@ -106,29 +108,34 @@ def import_database_layer(
         layer = import_database_layer(credentials, cadastre, "parcels", "parcels_of_today")
         ```
     """
-    made = _new_name(table, name)
+    made = name or table
     return Request(
         f"Import {literally(table)} as {literally(made)}",
         "dbImport/import/",
         form={
             "table_name": table,
             "layer_name": made,
-            **reading(input_srid, input_geom_type, report_errors, user_id),
-            **_checked(database).form(),
+            "input_srid": input_srid,
+            "input_geom_type": input_geom_type,
+            "report_errors": report_errors,
+            "user_id": user_id,
+            **database.form(),
         },
         name=made,
         secrets=SECRETS,
     )
 
 
-@creates_asset(AssetKind.TABLE, endpoint="POST dbImport/import-table/", row=25)
+@creates_asset(
+    AssetKind.TABLE, endpoint="POST dbImport/import-table/", sdk="DatabaseTable.import_non_spatial"
+)
 def import_database_table(
     database: Database,
     table: str,
     name: str | None = None,
     *,
     report_errors: bool = False,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
     """Imports a table without geometries from a database as a new table.
@@ -145,32 +152,34 @@ def import_database_table(
         owners = import_database_table(credentials, cadastre, "owners")
         ```
     """
-    made = _new_name(table, name)
+    made = name or table
     return Request(
         f"Import {literally(table)} as {literally(made)}",
         "dbImport/import-table/",
         form={
             "table_name": table,
             "out_table_name": made,
-            "report_errors": checks.flag("report_errors", report_errors),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
-            **_checked(database).form(),
+            "report_errors": report_errors,
+            "user_id": user_id,
+            **database.form(),
         },
         name=made,
         secrets=SECRETS,
     )
 
 
-@edits_asset(endpoint="POST dbImport/import-into-layer/", row=26)
+@edits_asset(
+    endpoint="POST dbImport/import-into-layer/", sdk="DatabaseTable.import_spatial_into_layer"
+)
 def import_database_into_layer(
     database: Database,
     table: str,
     layer: LayerLike,
     *,
-    input_srid: int | None = None,
+    input_srid: Srid | None = None,
     input_geom_type: str | None = None,
     report_errors: bool = False,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
@@ -191,19 +200,21 @@ def import_database_into_layer(
         import_database_into_layer(credentials, cadastre, "new_parcels", by_name("parcels"))
         ```
     """
-    target = to_input("layer", layer, *LAYERS, is_view=is_view)
     return Request(
-        f"Import {literally(checks.text('table', table))} into {{layer}}",
+        f"Import {literally(table)} into {{layer}}",
         "dbImport/import-into-layer/",
-        {"layer": target},
+        inputs(layer, is_view=is_view),
         form={
             "table_name": table,
-            **into(target),
-            **reading(input_srid, input_geom_type, report_errors, user_id),
-            **_checked(database).form(),
+            "layer_uuid": layer,
+            "is_view": IsView("layer"),
+            "input_srid": input_srid,
+            "input_geom_type": input_geom_type,
+            "report_errors": report_errors,
+            "user_id": user_id,
+            **database.form(),
         },
         secrets=SECRETS,
-        finish=with_view,
     )
 
 
@@ -211,7 +222,7 @@ def import_database_into_layer(
     AssetKind.VECTOR,
     AssetKind.TABLE,
     endpoint="POST dbImport/import/ or POST dbImport/import-table/",
-    row=27,
+    sdk="DatabaseTable.import_table",
 )
 def import_from_database(
     database: Database,
@@ -219,10 +230,10 @@ def import_from_database(
     name: str | None = None,
     *,
     has_geometry: bool,
-    input_srid: int | None = None,
+    input_srid: Srid | None = None,
     input_geom_type: str | None = None,
     report_errors: bool = False,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     **options: Unpack[LayerOptions],
 ) -> Request:
     """Imports a table of a database as a layer or as a table, by whether it has geometries.
@@ -230,7 +241,7 @@ def import_from_database(
     Args:
         database: The database.
         table: The table there.
-        name: The name of what is made; by default that of the table.
+        name: The name of the new layer or table; by default that of the table.
         has_geometry: Whether the table has geometries.
         input_srid: The EPSG code of the coordinates, for a layer.
         input_geom_type: The geometry type to read, for a layer.
@@ -243,7 +254,7 @@ def import_from_database(
             import_from_database(credentials, cadastre, table, has_geometry=has_geometry)
         ```
     """
-    if checks.flag("has_geometry", has_geometry):
+    if has_geometry:
         return import_database_layer.describe(
             database,
             table,
@@ -263,16 +274,3 @@ def import_from_database(
     return import_database_table.describe(
         database, table, name, report_errors=report_errors, user_id=user_id
     )
-
-
-def _new_name(table: str, name: str | None) -> str:
-    checks.text("table", table)
-    return checks.text_or_none("name", name) or table
-
-
-def _checked(database: Database) -> Database:
-    if not isinstance(database, Database):
-        raise InvalidArgumentError(
-            f"database must be a Database; got an object of type {type(database).__name__}"
-        )
-    return database

@@ -1,8 +1,8 @@
-"""Imports of feature types from a WFS, and what all imports have in common."""
+"""Imports of feature types from a WFS."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -10,39 +10,63 @@ from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
-from prefect_geobox.client.operations._inputs import LAYERS, Input, LayerLike, to_input
+from prefect_geobox.client.operations._inputs import LayerLike, inputs
 from prefect_geobox.client.operations._operation import (
     Evidence,
     LayerOptions,
     creates_asset,
     edits_asset,
 )
-from prefect_geobox.client.operations._request import Request, literally
+from prefect_geobox.client.operations._request import IsView, Request, literally
+from prefect_geobox.client.operations._validation import AnyText, Srid, UserId, text
 from prefect_geobox.client.polling.policy import WaitOptions
 
-#: What is told of no import.
+#: The fields of imports that are shown and kept nowhere.
 SECRETS: Final = frozenset({"username", "password"})
+
+
+def service_url(field: str, value: Any) -> str:
+    """The URL of a service, without a user and a password in it."""
+    url = text(field, value)
+    if not url.startswith(("http://", "https://")):
+        raise InvalidArgumentError(f"{field} must begin with http:// or https://")
+    if "@" in urlsplit(url).netloc:
+        raise InvalidArgumentError(
+            f"{field} must not carry a user or password, which would be shown; pass username and "
+            "password"
+        )
+    return url
+
+
+def password_text(field: str, value: Any) -> str:
+    """A password as it is sent. The message does not show the value."""
+    if not isinstance(value, (str, SecretStr)):
+        raise InvalidArgumentError(f"{field} must be a text")
+    return value if isinstance(value, str) else value.get_secret_value()
+
+
+ServiceUrl = Annotated[str, service_url]
+Password = Annotated[SecretStr | str, password_text]
 
 
 @creates_asset(
     AssetKind.VECTOR,
     endpoint="POST wfsImport/import/",
-    row=22,
+    sdk="GeoboxClient.wfs_import",
     evidence=Evidence.DOCUMENTED,
 )
 def import_wfs(
-    url: str,
+    url: ServiceUrl,
     feature_type: str,
     name: str,
     *,
-    username: str = "",
-    password: SecretStr | str = "",
-    version: str = "",
-    input_srid: int | None = None,
+    username: AnyText = "",
+    password: Password = "",
+    version: AnyText = "",
+    input_srid: Srid | None = None,
     input_geom_type: str | None = None,
     report_errors: bool = False,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     **_: Unpack[LayerOptions],
 ) -> Request:
     """Imports a feature type of a WFS as a new layer.
@@ -65,32 +89,38 @@ def import_wfs(
         ```
     """
     return Request(
-        f"Import {literally(checks.text('feature_type', feature_type))} as "
-        f"{literally(checks.text('name', name))}",
+        f"Import {literally(feature_type)} as {literally(name)}",
         "wfsImport/import/",
         form={
-            **_service(url, feature_type, username, password, version),
+            "url": url,
+            "layer_name": feature_type,
+            "username": username,
+            "password": password,
+            "version": version,
             "out_layer_name": name,
-            **reading(input_srid, input_geom_type, report_errors, user_id),
+            "input_srid": input_srid,
+            "input_geom_type": input_geom_type,
+            "report_errors": report_errors,
+            "user_id": user_id,
         },
         name=name,
         secrets=SECRETS | {"url"},
     )
 
 
-@edits_asset(endpoint="POST wfsImport/import-into-layer/", row=23)
+@edits_asset(endpoint="POST wfsImport/import-into-layer/", sdk="GeoboxClient.wfs_import_into_layer")
 def import_wfs_into_layer(
-    url: str,
+    url: ServiceUrl,
     feature_type: str,
     layer: LayerLike,
     *,
-    username: str = "",
-    password: SecretStr | str = "",
-    version: str = "",
-    input_srid: int | None = None,
+    username: AnyText = "",
+    password: Password = "",
+    version: AnyText = "",
+    input_srid: Srid | None = None,
     input_geom_type: str | None = None,
     report_errors: bool = False,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
@@ -114,65 +144,22 @@ def import_wfs_into_layer(
         import_wfs_into_layer(credentials, "https://gis.example.org/wfs", "roads", layer)
         ```
     """
-    target = to_input("layer", layer, *LAYERS, is_view=is_view)
-    form = {
-        **_service(url, feature_type, username, password, version),
-        **into(target),
-        **reading(input_srid, input_geom_type, report_errors, user_id),
-    }
     return Request(
         f"Import {literally(feature_type)} into {{layer}}",
         "wfsImport/import-into-layer/",
-        {"layer": target},
-        form=form,
+        inputs(layer, is_view=is_view),
+        form={
+            "url": url,
+            "layer_name": feature_type,
+            "username": username,
+            "password": password,
+            "version": version,
+            "layer_uuid": layer,
+            "is_view": IsView("layer"),
+            "input_srid": input_srid,
+            "input_geom_type": input_geom_type,
+            "report_errors": report_errors,
+            "user_id": user_id,
+        },
         secrets=SECRETS | {"url"},
-        finish=with_view,
     )
-
-
-def _service(
-    url: str, feature_type: str, username: str, password: SecretStr | str, version: str
-) -> dict[str, Any]:
-    checks.text("url", url)
-    if not url.startswith(("http://", "https://")):
-        raise InvalidArgumentError("url must begin with http:// or https://")
-    if "@" in urlsplit(url).netloc:
-        raise InvalidArgumentError(
-            "url must not carry a user or password, which would be shown; pass username and "
-            "password"
-        )
-    for field, value in (("username", username), ("version", version)):
-        if not isinstance(value, str):
-            raise InvalidArgumentError(f"{field} must be a text; got {value!r}")
-    if not isinstance(password, (str, SecretStr)):
-        raise InvalidArgumentError("password must be a text")
-    return {
-        "url": url,
-        "layer_name": checks.text("feature_type", feature_type),
-        "username": username,
-        "password": password if isinstance(password, str) else password.get_secret_value(),
-        "version": version,
-    }
-
-
-def reading(
-    input_srid: int | None, input_geom_type: str | None, report_errors: bool, user_id: int | None
-) -> dict[str, Any]:
-    """The fields that say how features are read."""
-    return {
-        "input_srid": checks.srid_or_none("input_srid", input_srid),
-        "input_geom_type": checks.text_or_none("input_geom_type", input_geom_type),
-        "report_errors": checks.flag("report_errors", report_errors),
-        "user_id": checks.whole_or_none("user_id", user_id, 0),
-    }
-
-
-def into(target: Input) -> dict[str, Any]:
-    """The fields that name the layer or view that takes them."""
-    return {"layer_uuid": target, "is_view": target.is_view}
-
-
-def with_view(request: Request) -> dict[str, Any]:
-    """The form once it is known whether its layer is a view."""
-    # A name may have turned out to be that of a view.
-    return {**(request.form or {}), "is_view": request.inputs["layer"].is_view}

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from enum import Enum
+from typing import Annotated
 
+from annotated_types import Ge, Le
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
-from prefect_geobox.client.operations import _validation as checks
-from prefect_geobox.client.operations._inputs import AssetLike, Resource, to_input
+from prefect_geobox.client.operations._inputs import GroupLayerLike, MapLike, inputs
 from prefect_geobox.client.operations._operation import creates_asset
 from prefect_geobox.client.operations._request import Request
+from prefect_geobox.client.operations._validation import BBox, Srid
 from prefect_geobox.client.operations.vector_export import FeatureFormat
 from prefect_geobox.client.polling.policy import WaitOptions
 
+#: The width or height of a picture.
+Pixels = Annotated[int, Ge(10), Le(10_000)]
 
-@creates_asset(AssetKind.FILE, endpoint="POST maps/{uuid}/export/", row=15)
+
+@creates_asset(AssetKind.FILE, endpoint="POST maps/{uuid}/export/", sdk="Map.export_map_to_image")
 def export_map_image(
-    map: AssetLike,  # noqa: A002 - it is a map
-    bbox: str | Iterable[float],
-    width: int,
-    height: int,
+    map: MapLike,  # noqa: A002 - it is a map
+    bbox: BBox,
+    width: Pixels,
+    height: Pixels,
     **_: Unpack[WaitOptions],
 ) -> Request:
     """Exports a part of a map as a picture.
@@ -37,27 +41,26 @@ def export_map_image(
         picture = export_map_image(credentials, by_name("city map"), [51, 35, 52, 36], 800, 600)
         ```
     """
-    target = to_input("map", map, Resource.MAP)
     return Request(
         "Export {map} as a picture",
         "{map}export/",
-        {"map": target},
+        inputs(map),
         params=[
-            ("uuid", target),
-            ("bbox", str(checks.box("bbox", bbox))),
-            ("width", str(checks.whole("width", width, 10, 10_000))),
-            ("height", str(checks.whole("height", height, 10, 10_000))),
+            ("uuid", map),
+            ("bbox", str(bbox)),
+            ("width", str(width)),
+            ("height", str(height)),
         ],
     )
 
 
-@creates_asset(AssetKind.FILE, endpoint="POST groupLayers/{uuid}/export/", row=19)
+@creates_asset(AssetKind.FILE, endpoint="POST groupLayers/{uuid}/export/", sdk="GroupLayer.export")
 def export_group_layer(
-    group_layer: AssetLike,
+    group_layer: GroupLayerLike,
     filename: str | None = None,
     *,
-    out_format: FeatureFormat | Any = "GPKG",
-    out_srid: int | None = None,
+    out_format: FeatureFormat | Enum = "GPKG",
+    out_srid: Srid | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
     """Exports all layers of a group to one file.
@@ -76,11 +79,11 @@ def export_group_layer(
     return Request(
         "Export {group_layer}",
         "{group_layer}export/",
-        {"group_layer": to_input("group_layer", group_layer, Resource.GROUP_LAYER)},
+        inputs(group_layer),
         form={
-            "out_format": checks.choice("out_format", out_format, FeatureFormat),
-            "out_srid": checks.srid_or_none("out_srid", out_srid),
-            "out_filename": checks.text_or_none("filename", filename),
+            "out_format": out_format,
+            "out_srid": out_srid,
+            "out_filename": filename,
             "run_async": True,
         },
         name=filename,

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, Literal
 
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
-from prefect_geobox.client.operations._inputs import Input, RasterLike, Resource, to_input
+from prefect_geobox.client.operations._inputs import Input, RasterLike, Resource, inputs, to_input
 from prefect_geobox.client.operations._operation import Evidence, LayerOptions, creates_asset
 from prefect_geobox.client.operations._raster_request import (
     DataType,
     Resampling,
-    optional_raster,
     raster_request,
 )
 from prefect_geobox.client.operations._request import Request
+from prefect_geobox.client.operations._validation import (
+    BBox,
+    NonNegativeInt,
+    Pair,
+    PositiveInt,
+    PositiveNumber,
+    UserId,
+    joined,
+    number,
+    whole,
+)
 
 Bounds = Literal["left", "right", "both", "neither"]
 
@@ -31,7 +41,7 @@ Variable = RasterLike | tuple[RasterLike, int]
 @creates_asset(
     AssetKind.RASTER,
     endpoint="POST analysis/calculator/",
-    row=31,
+    sdk="RasterAnalysis.calculator",
     evidence=Evidence.DOCUMENTED,
 )
 def calculate_raster(
@@ -40,23 +50,23 @@ def calculate_raster(
     name: str,
     *,
     match_raster: RasterLike | None = None,
-    resample: Resampling | Any = "bilinear",
-    out_dtype: DataType | Any = "float32",
+    resample: Resampling | Enum = "bilinear",
+    out_dtype: DataType | Enum = "float32",
     dst_nodata: float = -9999,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     **_: Unpack[LayerOptions],
 ) -> Request:
     """Computes a new raster from the cells of others.
 
     Args:
-        variables: What the names in the expression stand for: a raster, or a raster and the number
-            of a band. JSON of uuids will do too.
+        variables: The names in the expression, each with a raster, or with a raster and the number
+            of a band; also as JSON with uuids.
         expression: What to compute, such as `(NIR - RED) / (NIR + RED)`.
         name: The name of the new raster.
         match_raster: The raster whose grid the new one has; by default that of the first variable.
         resample: How cells are resampled, such as "near" or "bilinear".
         out_dtype: The type of the cells, such as "int16" or "float32".
-        dst_nodata: What stands where nothing could be computed.
+        dst_nodata: The value of cells that could not be computed.
         user_id: On behalf of this user; needs privileges.
 
     Example:
@@ -66,8 +76,7 @@ def calculate_raster(
         ```
     """
     given = _variables(variables)
-    grid = optional_raster("match_raster", match_raster)
-    inputs = {ref.field: ref for ref, _ in given.values()}
+    bands = {ref.field: ref for ref, _ in given.values()}
 
     def finish(request: Request) -> dict[str, Any]:
         uuid = {ref.field: request.inputs[ref.field].uuid for ref, _ in given.values()}
@@ -80,19 +89,19 @@ def calculate_raster(
     return raster_request(
         "calculator",
         "Calculate a raster",
-        {**inputs, **({"match_raster": grid} if grid else {})},
+        bands | inputs(match_raster),
         name,
         {
             "variables": {
                 key: ref if band is None else [ref, band] for key, (ref, band) in given.items()
             },
-            "expr": checks.text("expression", expression),
+            "expr": expression,
             "output_raster_name": name,
-            "match_raster_uuid": grid,
-            "resample": checks.choice("resample", resample, Resampling),
-            "out_dtype": checks.choice("out_dtype", out_dtype, DataType),
-            "dst_nodata": checks.number("dst_nodata", dst_nodata),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "match_raster_uuid": match_raster,
+            "resample": resample,
+            "out_dtype": out_dtype,
+            "dst_nodata": dst_nodata,
+            "user_id": user_id,
         },
         finish=finish,
     )
@@ -101,7 +110,7 @@ def calculate_raster(
 @creates_asset(
     AssetKind.RASTER,
     endpoint="POST analysis/reclassify/",
-    row=34,
+    sdk="RasterAnalysis.reclassify",
     evidence=Evidence.DOCUMENTED,
 )
 def reclassify_raster(
@@ -112,9 +121,9 @@ def reclassify_raster(
     default_value: float | None = None,
     nodata_in: float | None = -9999,
     nodata_out: float = -9999,
-    out_dtype: DataType | Any = "int16",
-    inclusive: Bounds | Any = "left",
-    user_id: int | None = None,
+    out_dtype: DataType | Enum = "int16",
+    inclusive: Bounds | Enum = "left",
+    user_id: UserId | None = None,
     **_: Unpack[LayerOptions],
 ) -> Request:
     """Gives the cells of a raster other values.
@@ -122,11 +131,10 @@ def reclassify_raster(
     Args:
         raster: The raster.
         name: The name of the new raster.
-        rules: Which: `{old: new, …}` by value, or `[[low, high, new], …]` by range. JSON of either
-            will do too.
-        default_value: What cells get that no rule names; by default the server's choice.
-        nodata_in: What stands for no value in the raster; None for what the raster says itself.
-        nodata_out: What stands for no value in the new one.
+        rules: `{old: new, …}` by value, or `[[low, high, new], …]` by range; also as JSON.
+        default_value: The value of cells that no rule names; by default the server's choice.
+        nodata_in: The value of cells without data in the raster; None for the raster's own.
+        nodata_out: The value of cells without data in the new raster.
         out_dtype: The type of the cells, such as "int16" or "float32".
         inclusive: Which ends of a range belong to it: "left", "right", "both" or "neither".
         user_id: On behalf of this user; needs privileges.
@@ -137,24 +145,23 @@ def reclassify_raster(
         steepness = reclassify_raster(credentials, slope, "steepness", classes)
         ```
     """
-    source = to_input("raster", raster, Resource.RASTER)
     text, mode = _rules(rules)
     return raster_request(
         "reclassify",
         "Reclassify {raster}",
-        {"raster": source},
+        inputs(raster),
         name,
         {
-            "raster_uuid": source,
+            "raster_uuid": raster,
             "output_raster_name": name,
             "rules": text,
             "mode": mode,
-            "default_value": checks.number_or_none("default_value", default_value),
-            "nodata_in": checks.number_or_none("nodata_in", nodata_in),
-            "nodata_out": checks.number("nodata_out", nodata_out),
-            "out_dtype": checks.choice("out_dtype", out_dtype, DataType),
-            "inclusive": checks.choice("inclusive", inclusive, Bounds),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "default_value": default_value,
+            "nodata_in": nodata_in,
+            "nodata_out": nodata_out,
+            "out_dtype": out_dtype,
+            "inclusive": inclusive,
+            "user_id": user_id,
         },
     )
 
@@ -162,19 +169,19 @@ def reclassify_raster(
 @creates_asset(
     AssetKind.RASTER,
     endpoint="POST analysis/resample/",
-    row=35,
+    sdk="RasterAnalysis.resample",
     evidence=Evidence.DOCUMENTED,
 )
 def resample_raster(
     raster: RasterLike,
     name: str,
     *,
-    out_res: str | Sequence[float] | None = None,
-    scale_factor: float | None = None,
+    out_res: Pair | None = None,
+    scale_factor: PositiveNumber | None = None,
     match_raster: RasterLike | None = None,
-    resample_method: Resampling | Any = "near",
+    resample_method: Resampling | Enum = "near",
     dst_nodata: float = -9999,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     **_: Unpack[LayerOptions],
 ) -> Request:
     """Resamples a raster to other cells. One of three options says to which.
@@ -186,7 +193,7 @@ def resample_raster(
         scale_factor: How many times finer the cells are; above 0.
         match_raster: The raster whose cells the new one has.
         resample_method: How cells are resampled, such as "near" or "bilinear".
-        dst_nodata: What stands for no value.
+        dst_nodata: The value of cells without data.
         user_id: On behalf of this user; needs privileges.
 
     Example:
@@ -198,22 +205,20 @@ def resample_raster(
         raise InvalidArgumentError(
             "exactly one of out_res, scale_factor and match_raster must be given"
         )
-    source = to_input("raster", raster, Resource.RASTER)
-    grid = optional_raster("match_raster", match_raster)
     return raster_request(
         "resample",
         "Resample {raster}",
-        {"raster": source, **({"match_raster": grid} if grid else {})},
+        inputs(raster, match_raster),
         name,
         {
-            "raster_uuid": source,
+            "raster_uuid": raster,
             "output_raster_name": name,
-            "out_res": checks.pair_text_or_none("out_res", out_res),
-            "scale_factor": checks.number_or_none("scale_factor", scale_factor, above=0),
-            "match_raster_uuid": grid,
-            "resample_method": checks.choice("resample_method", resample_method, Resampling),
-            "dst_nodata": checks.number("dst_nodata", dst_nodata),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "out_res": joined(out_res),
+            "scale_factor": scale_factor,
+            "match_raster_uuid": match_raster,
+            "resample_method": resample_method,
+            "dst_nodata": dst_nodata,
+            "user_id": user_id,
         },
     )
 
@@ -221,30 +226,30 @@ def resample_raster(
 @creates_asset(
     AssetKind.RASTER,
     endpoint="POST analysis/constant/",
-    row=37,
+    sdk="RasterAnalysis.constant",
     evidence=Evidence.DOCUMENTED,
 )
 def constant_raster(
     name: str,
-    extent: str | Iterable[float],
+    extent: BBox,
     value: float,
     *,
-    pixel_size: float = 10,
-    dtype: DataType | Any = "float32",
+    pixel_size: PositiveNumber = 10,
+    dtype: DataType | Enum = "float32",
     nodata: float = -9999,
-    align_to: str | Sequence[float] | None = None,
-    user_id: int | None = None,
+    align_to: Pair | None = None,
+    user_id: UserId | None = None,
     **_: Unpack[LayerOptions],
 ) -> Request:
     """Makes a raster of one value.
 
     Args:
         name: The name of the new raster.
-        extent: Where: west, south, east, north.
+        extent: The box that it covers: west, south, east, north.
         value: The value of every cell.
         pixel_size: The size of a cell in map units; above 0.
         dtype: The type of the cells, such as "int16" or "float32".
-        nodata: What stands for no value.
+        nodata: The value of cells without data.
         align_to: A corner of the grid that the cells fit into, x and y.
         user_id: On behalf of this user; needs privileges.
 
@@ -260,13 +265,13 @@ def constant_raster(
         name,
         {
             "output_raster_name": name,
-            "extent": checks.box_text("extent", extent),
-            "value": checks.number("value", value),
-            "pixel_size": checks.number("pixel_size", pixel_size, above=0),
-            "dtype": checks.choice("dtype", dtype, DataType),
-            "nodata": checks.number("nodata", nodata),
-            "align_to": checks.pair_text_or_none("align_to", align_to),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "extent": joined(extent),
+            "value": value,
+            "pixel_size": pixel_size,
+            "dtype": dtype,
+            "nodata": nodata,
+            "align_to": joined(align_to),
+            "user_id": user_id,
         },
     )
 
@@ -274,19 +279,19 @@ def constant_raster(
 @creates_asset(
     AssetKind.RASTER,
     endpoint="POST analysis/fill/",
-    row=38,
+    sdk="RasterAnalysis.fill_nodata",
     evidence=Evidence.DOCUMENTED,
 )
 def fill_nodata(
     raster: RasterLike,
     name: str,
     *,
-    band: int | Literal["all"] = 1,
+    band: PositiveInt | Literal["all"] = 1,
     nodata: float | None = None,
-    max_search_dist: float | None = None,
-    smoothing_iterations: int | None = None,
+    max_search_dist: PositiveNumber | None = None,
+    smoothing_iterations: NonNegativeInt | None = None,
     mask_raster: RasterLike | None = None,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     **_: Unpack[LayerOptions],
 ) -> Request:
     """Fills the gaps of a raster from the cells around them.
@@ -295,7 +300,7 @@ def fill_nodata(
         raster: The raster.
         name: The name of the new raster.
         band: The number of a band, or "all".
-        nodata: What stands for a gap; by default what the raster says itself.
+        nodata: The value of the gaps; by default the raster's own value for no data.
         max_search_dist: How many cells away values may be; above 0.
         smoothing_iterations: How often the result is smoothed; 0 or more.
         mask_raster: A raster that is 0 where gaps are.
@@ -306,24 +311,20 @@ def fill_nodata(
         whole = fill_nodata(credentials, by_name("heights"), "heights_filled")
         ```
     """
-    source = to_input("raster", raster, Resource.RASTER)
-    mask = optional_raster("mask_raster", mask_raster)
     return raster_request(
         "fill",
         "Fill the gaps of {raster}",
-        {"raster": source, **({"mask_raster": mask} if mask else {})},
+        inputs(raster, mask_raster),
         name,
         {
-            "raster_uuid": source,
+            "raster_uuid": raster,
             "output_raster_name": name,
-            "band": band if band == "all" else checks.whole("band", band, 1),
-            "nodata": checks.number_or_none("nodata", nodata),
-            "max_search_dist": checks.number_or_none("max_search_dist", max_search_dist, above=0),
-            "smoothing_iterations": checks.whole_or_none(
-                "smoothing_iterations", smoothing_iterations, 0
-            ),
-            "mask_raster_uuid": mask,
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "band": band,
+            "nodata": nodata,
+            "max_search_dist": max_search_dist,
+            "smoothing_iterations": smoothing_iterations,
+            "mask_raster_uuid": mask_raster,
+            "user_id": user_id,
         },
     )
 
@@ -336,17 +337,17 @@ def _variables(given: Mapping[str, Variable] | str) -> dict[str, tuple[Input, in
             raise InvalidArgumentError(f"variables must be JSON; got {given!r}") from None
     if not isinstance(given, Mapping) or not given:
         raise InvalidArgumentError(
-            f"variables must say what names stand for, as {{'NIR': raster}}; got {given!r}"
+            f"variables must give a raster for each name, as {{'NIR': raster}}; got {given!r}"
         )
     found: dict[str, tuple[Input, int | None]] = {}
     for name, value in given.items():
         field = f"variables[{name!r}]"
         if not isinstance(name, str) or not name.isidentifier():
-            raise InvalidArgumentError(f"{field} is no name that an expression could use")
+            raise InvalidArgumentError(f"{field} is not a name that an expression can use")
         if not isinstance(value, (tuple, list)):
             found[name] = to_input(field, value, Resource.RASTER), None
         elif len(value) == 2:
-            band = checks.whole(f"{field}[1]", value[1], 1)
+            band = whole(f"{field}[1]", value[1], 1)
             found[name] = to_input(field, value[0], Resource.RASTER), band
         else:
             raise InvalidArgumentError(f"{field} must be a raster, or a raster and a band")
@@ -362,7 +363,7 @@ def _rules(given: Mapping[Any, float] | Sequence[Sequence[float]] | str) -> tupl
             raise InvalidArgumentError(f"rules must be JSON; got {given!r}") from None
     if isinstance(rules, Mapping) and rules:
         for old, new in rules.items():
-            checks.number(f"rules[{old!r}]", new)
+            number(f"rules[{old!r}]", new)
         mode = "exact"
     elif isinstance(rules, (list, tuple)) and rules:
         for place, rule in enumerate(rules):
@@ -371,7 +372,7 @@ def _rules(given: Mapping[Any, float] | Sequence[Sequence[float]] | str) -> tupl
                     f"rules[{place}] must be low, high and the new value; got {rule!r}"
                 )
             for part, value in zip(("low", "high", "new"), rule, strict=True):
-                checks.number(f"rules[{place}].{part}", value)
+                number(f"rules[{place}].{part}", value)
         mode = "range"
     else:
         raise InvalidArgumentError(

@@ -3,49 +3,92 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from enum import Enum
+from typing import Annotated, Any, Literal, Protocol
 
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._inputs import (
-    LAYERS,
     LayerLike,
     RasterLike,
-    Resource,
-    to_input,
+    inputs,
 )
 from prefect_geobox.client.operations._operation import Evidence, LayerOptions, creates_asset
 from prefect_geobox.client.operations._raster_request import (
     DataType,
     Resampling,
-    optional_raster,
     raster_request,
 )
-from prefect_geobox.client.operations._request import Request
+from prefect_geobox.client.operations._request import IsView, Request
+from prefect_geobox.client.operations._validation import (
+    BBox,
+    NonNegativeNumber,
+    PositiveInt,
+    PositiveNumber,
+    UserId,
+    joined,
+    number,
+    text,
+)
 
 Connectivity = Literal[4, 8]
+
+
+class HasName(Protocol):
+    """A field of a layer, such as an object of the official SDK."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+def field_name(field: str, value: Any) -> str:
+    """The name of a field, given so or as an object that has it as its `name`."""
+    name = value if isinstance(value, str) else getattr(value, "name", value)
+    return text(field, name, "a field")
+
+
+def number_list(field: str, value: Any) -> str:
+    """Numbers as JSON; given so or as a list."""
+    values = value
+    if isinstance(value, str):
+        try:
+            values = json.loads(value)
+        except ValueError:
+            values = None
+    if not isinstance(values, (list, tuple)):
+        raise InvalidArgumentError(f"{field} must be a list of numbers; got {value!r}")
+    for place, each in enumerate(values):
+        number(f"{field}[{place}]", each)
+    return value if isinstance(value, str) else json.dumps(list(values))
+
+
+#: A field, by its name or as an object with that name.
+FieldLike = Annotated[str | HasName, field_name]
+
+#: Numbers, also as JSON; reaches an operation as JSON.
+NumberList = Annotated[str | Sequence[float], number_list]
 
 
 @creates_asset(
     AssetKind.RASTER,
     endpoint="POST analysis/rasterize/",
-    row=28,
+    sdk="RasterAnalysis.rasterize",
     evidence=Evidence.DOCUMENTED,
 )
 def rasterize(
     layer: LayerLike,
     name: str,
     *,
-    pixel_size: float = 10,
+    pixel_size: PositiveNumber = 10,
     nodata: float | None = -9999,
-    data_type: DataType | Any = "int16",
+    data_type: DataType | Enum = "int16",
     burn_value: float = 1,
     burn_attribute: str | None = None,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[LayerOptions],
 ) -> Request:
@@ -55,10 +98,10 @@ def rasterize(
         layer: The layer or view.
         name: The name of the new raster.
         pixel_size: The size of a cell in map units; above 0.
-        nodata: What stands where no shape is.
+        nodata: The value of cells outside of the shapes.
         data_type: The type of the cells, such as "int16" or "float32".
-        burn_value: What stands where a shape is.
-        burn_attribute: The field whose value stands there instead.
+        burn_value: The value of cells in a shape.
+        burn_attribute: The field whose value they get instead.
         user_id: On behalf of this user; needs privileges.
         is_view: Whether a bare uuid or a name is that of a view.
 
@@ -67,22 +110,21 @@ def rasterize(
         raster = rasterize(credentials, layer, "parcel_heights", burn_attribute="height")
         ```
     """
-    source = to_input("layer", layer, *LAYERS, is_view=is_view)
     return raster_request(
         "rasterize",
         "Rasterize {layer}",
-        {"layer": source},
+        inputs(layer, is_view=is_view),
         name,
         {
-            "layer_uuid": source,
+            "layer_uuid": layer,
             "output_raster_name": name,
-            "is_view": source.is_view,
-            "pixel_size": checks.number("pixel_size", pixel_size, above=0),
-            "nodata": checks.number_or_none("nodata", nodata),
-            "data_type": checks.choice("data_type", data_type, DataType),
-            "burn_value": checks.number("burn_value", burn_value),
-            "burn_attribute": checks.text_or_none("burn_attribute", burn_attribute),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "is_view": IsView("layer"),
+            "pixel_size": pixel_size,
+            "nodata": nodata,
+            "data_type": data_type,
+            "burn_value": burn_value,
+            "burn_attribute": burn_attribute,
+            "user_id": user_id,
         },
     )
 
@@ -91,7 +133,7 @@ def rasterize(
     AssetKind.FILE,
     AssetKind.VECTOR,
     endpoint="POST analysis/polygonize/",
-    row=29,
+    sdk="RasterAnalysis.polygonize",
     evidence=Evidence.CONFIRMED,
 )
 def polygonize(
@@ -99,13 +141,13 @@ def polygonize(
     name: str,
     *,
     publish: bool = False,
-    band_index: int = 1,
+    band_index: PositiveInt = 1,
     value_field: str | None = None,
     mask_nodata: bool = False,
-    connectivity: Connectivity | Any = 4,
-    keep_values: str | Sequence[float] | None = None,
+    connectivity: Connectivity | Enum = 4,
+    keep_values: NumberList | None = None,
     layer_name: str | None = None,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     **options: Unpack[LayerOptions],
 ) -> Request:
     """Draws polygons around the equal cells of a raster.
@@ -130,37 +172,35 @@ def polygonize(
         layer = polygonize(credentials, raster, "land_cover", publish=True, mask_nodata=True)
         ```
     """
-    source = to_input("raster", raster, Resource.RASTER)
-    if options.get("temporary") and not checks.flag("publish", publish):
+    if options.get("temporary") and not publish:
         raise InvalidArgumentError(
             "temporary must be False without publish=True: Geobox has temporary layers and rasters "
             "only"
         )
-    kept = keep_values if keep_values is None else _number_list("keep_values", keep_values)
     return raster_request(
         "polygonize",
         "Polygonize {raster}",
-        {"raster": source},
+        inputs(raster),
         name,
         {
-            "raster_uuid": source,
+            "raster_uuid": raster,
             "output_layer_name": name,
-            "band_index": checks.whole("band_index", band_index, 1),
-            "value_field": checks.text_or_none("value_field", value_field),
-            "mask_nodata": checks.flag("mask_nodata", mask_nodata),
-            "connectivity": checks.choice("connectivity", connectivity, Connectivity),
-            "keep_values": kept,
-            "layer_name": checks.text_or_none("layer_name", layer_name),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "band_index": band_index,
+            "value_field": value_field,
+            "mask_nodata": mask_nodata,
+            "connectivity": connectivity,
+            "keep_values": keep_values,
+            "layer_name": layer_name,
+            "user_id": user_id,
         },
-        publish_as=name if checks.flag("publish", publish) else None,
+        publish_as=name if publish else None,
     )
 
 
 @creates_asset(
     AssetKind.RASTER,
     endpoint="POST analysis/clip/",
-    row=30,
+    sdk="RasterAnalysis.clip",
     evidence=Evidence.CONFIRMED,
 )
 def clip_raster(
@@ -171,8 +211,8 @@ def clip_raster(
     where: str | None = None,
     dst_nodata: float = -9999,
     crop: bool = True,
-    resample: Resampling | Any = "near",
-    user_id: int | None = None,
+    resample: Resampling | Enum = "near",
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[LayerOptions],
 ) -> Request:
@@ -183,7 +223,7 @@ def clip_raster(
         layer: The layer or view.
         name: The name of the new raster.
         where: Which of its features to use, such as `kind = 'forest'`.
-        dst_nodata: What stands outside of the shapes.
+        dst_nodata: The value of cells outside of the shapes.
         crop: Whether the new raster ends where the shapes do.
         resample: How cells are resampled, such as "near" or "bilinear".
         user_id: On behalf of this user; needs privileges.
@@ -194,23 +234,21 @@ def clip_raster(
         city = clip_raster(credentials, by_name("heights"), boundary, "heights_of_the_city")
         ```
     """
-    source = to_input("raster", raster, Resource.RASTER)
-    mask = to_input("layer", layer, *LAYERS, is_view=is_view)
     return raster_request(
         "clip",
         "Clip {raster} by {layer}",
-        {"raster": source, "layer": mask},
+        inputs(raster, layer, is_view=is_view),
         name,
         {
-            "raster_uuid": source,
-            "layer_uuid": mask,
+            "raster_uuid": raster,
+            "layer_uuid": layer,
             "output_raster_name": name,
-            "is_view": mask.is_view,
-            "where": checks.text_or_none("where", where),
-            "dst_nodata": checks.number("dst_nodata", dst_nodata),
-            "crop": checks.flag("crop", crop),
-            "resample": checks.choice("resample", resample, Resampling),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "is_view": IsView("layer"),
+            "where": where,
+            "dst_nodata": dst_nodata,
+            "crop": crop,
+            "resample": resample,
+            "user_id": user_id,
         },
     )
 
@@ -218,24 +256,24 @@ def clip_raster(
 @creates_asset(
     AssetKind.RASTER,
     endpoint="POST analysis/idw/",
-    row=36,
+    sdk="RasterAnalysis.idw_interpolation",
     evidence=Evidence.DOCUMENTED,
 )
 def interpolate_idw(
     layer: LayerLike,
     name: str,
-    z_field: str | Any,
+    z_field: FieldLike,
     *,
     match_raster: RasterLike | None = None,
-    pixel_size: float = 10,
-    extent: str | Iterable[float] | None = None,
-    power: float = 2.0,
-    smoothing: float = 0.0,
-    max_points: int = 16,
-    radius: float = 1000,
+    pixel_size: PositiveNumber = 10,
+    extent: BBox | None = None,
+    power: PositiveNumber = 2.0,
+    smoothing: NonNegativeNumber = 0.0,
+    max_points: PositiveInt = 16,
+    radius: PositiveNumber = 1000,
     nodata: float = -9999,
-    out_dtype: DataType | Any = "float32",
-    user_id: int | None = None,
+    out_dtype: DataType | Enum = "float32",
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[LayerOptions],
 ) -> Request:
@@ -247,12 +285,12 @@ def interpolate_idw(
         z_field: The field with the values, or an object that has its name as `name`.
         match_raster: The raster whose grid the new one has.
         pixel_size: The size of a cell in map units; above 0.
-        extent: Where to make it: west, south, east, north.
+        extent: The box that it covers: west, south, east, north.
         power: How fast the influence of a point fades; above 0.
         smoothing: How much near points are evened out; 0 or more.
         max_points: How many points count for a cell at most; 1 or more.
         radius: How far away they may be, in map units; above 0.
-        nodata: What stands where no point is near enough.
+        nodata: The value of cells that no point is near enough to.
         out_dtype: The type of the cells, such as "int16" or "float32".
         user_id: On behalf of this user; needs privileges.
         is_view: Whether a bare uuid or a name given as `layer` is that of a view.
@@ -262,42 +300,25 @@ def interpolate_idw(
         rain = interpolate_idw(credentials, gauges, "rain", "millimetres", pixel_size=500)
         ```
     """
-    source = to_input("layer", layer, *LAYERS, is_view=is_view)
-    grid = optional_raster("match_raster", match_raster)
-    field = z_field if isinstance(z_field, str) else getattr(z_field, "name", z_field)
     return raster_request(
         "idw",
         "Interpolate {layer}",
-        {"layer": source, **({"match_raster": grid} if grid else {})},
+        inputs(layer, match_raster, is_view=is_view),
         name,
         {
-            "layer_uuid": source,
+            "layer_uuid": layer,
             "output_raster_name": name,
-            "z_field": checks.text("z_field", field, "a field"),
-            "is_view": source.is_view,
-            "match_raster_uuid": grid,
-            "pixel_size": checks.number("pixel_size", pixel_size, above=0),
-            "extent": checks.box_text_or_none("extent", extent),
-            "power": checks.number("power", power, above=0),
-            "smoothing": checks.number("smoothing", smoothing, 0),
-            "max_points": checks.whole("max_points", max_points, 1),
-            "radius": checks.number("radius", radius, above=0),
-            "nodata": checks.number("nodata", nodata),
-            "out_dtype": checks.choice("out_dtype", out_dtype, DataType),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "z_field": z_field,
+            "is_view": IsView("layer"),
+            "match_raster_uuid": match_raster,
+            "pixel_size": pixel_size,
+            "extent": joined(extent),
+            "power": power,
+            "smoothing": smoothing,
+            "max_points": max_points,
+            "radius": radius,
+            "nodata": nodata,
+            "out_dtype": out_dtype,
+            "user_id": user_id,
         },
     )
-
-
-def _number_list(field: str, given: str | Sequence[float]) -> str:
-    values: Any = given
-    if isinstance(given, str):
-        try:
-            values = json.loads(given)
-        except ValueError:
-            values = None
-    if not isinstance(values, (list, tuple)):
-        raise InvalidArgumentError(f"{field} must be a list of numbers; got {given!r}")
-    for place, value in enumerate(values):
-        checks.number(f"{field}[{place}]", value)
-    return given if isinstance(given, str) else json.dumps(list(values))

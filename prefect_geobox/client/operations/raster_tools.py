@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._operation import Evidence, Operation, creates_asset
 from prefect_geobox.client.operations._request import Request
+from prefect_geobox.client.operations._validation import unknown
 from prefect_geobox.client.operations.raster_cell_values import (
     calculate_raster,
     constant_raster,
@@ -66,28 +66,36 @@ RASTER_TOOLS: Final[Mapping[str, Operation[..., Any]]] = {
 _OTHER_NAMES: Final = {"idw_interpolation": "idw", "fill_nodata": "fill"}
 
 
+def raster_tool(field: str, value: Any) -> str:
+    """The name of a raster analysis, as its endpoint has it."""
+    name = _OTHER_NAMES.get(value, value) if isinstance(value, str) else None
+    if name not in RASTER_TOOLS:
+        raise unknown(field, value, [*RASTER_TOOLS, *_OTHER_NAMES])
+    return str(name)
+
+
 @creates_asset(
     AssetKind.RASTER,
     AssetKind.FILE,
     AssetKind.VECTOR,
     endpoint="POST analysis/{tool}/",
-    row=(28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39),
+    sdk="RasterAnalysis",
     evidence=Evidence.DOCUMENTED,
 )
 def run_raster_tool(
-    tool: RasterTool | str,
+    tool: Annotated[RasterTool, raster_tool],
     source: Any,
     output_name: str,
     *,
     temporary: bool = False,
     **parameters: Any,
 ) -> Request:
-    """Runs a raster analysis that is chosen by its name. Each is a step of its own too.
+    """Runs a raster analysis that is chosen by its name. Each has a step of its own as well.
 
     Args:
         tool: "rasterize", "polygonize", "clip", "calculator", "slope", "aspect", "reclassify",
             "resample", "idw", "constant", "fill" or "proximity".
-        source: What it works on: a raster; for "rasterize" and "idw" a layer; for "calculator" the
+        source: Its first input: a raster; for "rasterize" and "idw" a layer; for "calculator" the
             variables; None for "constant".
         output_name: The name of the output.
         temporary: Whether the output is temporary.
@@ -98,13 +106,11 @@ def run_raster_tool(
         steep = run_raster_tool(credentials, "slope", dem, "slope", slope_units="percent")
         ```
     """
-    operation = RASTER_TOOLS.get(_OTHER_NAMES.get(tool, tool)) if isinstance(tool, str) else None
-    if operation is None:
-        raise checks.unknown("tool", tool, [*RASTER_TOOLS, *_OTHER_NAMES])
+    operation = RASTER_TOOLS[tool]
     first = next(iter(operation.signature.parameters))
     given = {**parameters, "name": output_name, "temporary": temporary}
     if source is not None and first != "name":
         given[first] = source
     elif source is not None:
-        raise InvalidArgumentError(f"source must be None: {tool} works on nothing")
+        raise InvalidArgumentError(f"source must be None: {tool} has no input")
     return operation.bind((), given).request()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from enum import Enum
+from typing import Annotated, Any, Final, Literal
 
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError, InvalidResponseError
-from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._inputs import (
     LAYERS,
     AssetLike,
     ByName,
     Input,
     Resource,
+    inputs,
     to_input,
 )
 from prefect_geobox.client.operations._operation import (
@@ -25,6 +26,7 @@ from prefect_geobox.client.operations._operation import (
     creates_asset,
 )
 from prefect_geobox.client.operations._request import Request, literally, without_none
+from prefect_geobox.client.operations._validation import choice, text
 from prefect_geobox.client.polling.policy import WaitOptions
 
 LayerType = Literal["Point", "Multipoint", "Polyline", "Polygon"]
@@ -34,18 +36,25 @@ ParameterType = Literal["Layer", "Table", "Attribute", "Float", "Integer", "Text
 _UUID: Final = re.compile(r"[0-9a-fA-F-]{32,36}")
 
 
+def query_like(field: str, value: Any) -> str | Input:
+    """SQL, or a saved query as an input."""
+    if isinstance(value, str) and not _UUID.fullmatch(value.strip()):
+        return text(field, value, "SQL or a saved query")
+    return to_input(field, value, Resource.QUERY)
+
+
 @creates_asset(
     AssetKind.VECTOR,
     endpoint="POST queries/saveAsLayer/",
-    row=20,
+    sdk="Query.direct_save_as_layer",
     evidence=Evidence.DOCUMENTED,
 )
 def save_query_as_layer(
-    query: str | AssetLike,
+    query: Annotated[str | AssetLike, query_like],
     name: str,
     params: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
     *,
-    layer_type: LayerType | Any = None,
+    layer_type: LayerType | Enum | None = None,
     **options: Unpack[LayerOptions],
 ) -> Request:
     """Runs a query and saves its result as a layer.
@@ -53,7 +62,7 @@ def save_query_as_layer(
     Args:
         query: SQL, or a saved query as uuid, object or `by_name("…")`.
         name: The name of the new layer.
-        params: Its parameters: `{name: value}`, where assets stand for themselves; or, where the
+        params: Its parameters: `{name: value}`, where a value may be an asset; or, where the
             type does not follow from the value, a list of `{"name": …, "type": …, "value": …}`
             with the type "Layer", "Table", "Attribute", "Float", "Integer", "Text" or "Boolean".
         layer_type: "Point", "Multipoint", "Polyline" or "Polygon"; by default the server's choice.
@@ -67,17 +76,19 @@ def save_query_as_layer(
     is_temporary = bool(options.get("temporary"))
     extra = without_none(
         {
-            "layer_name": checks.text("name", name),
-            "layer_type": checks.choice_or_none("layer_type", layer_type, LayerType),
+            "layer_name": name,
+            "layer_type": layer_type,
             "temporary": True if is_temporary else None,
         }
     )
     return _saved("queries/saveAsLayer/", query, name, params, extra, is_temporary=is_temporary)
 
 
-@creates_asset(AssetKind.TABLE, endpoint="POST queries/saveAsTable/", row=21)
+@creates_asset(
+    AssetKind.TABLE, endpoint="POST queries/saveAsTable/", sdk="Query.direct_save_as_table"
+)
 def save_query_as_table(
-    query: str | AssetLike,
+    query: Annotated[str | AssetLike, query_like],
     name: str,
     params: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
     **_: Unpack[WaitOptions],
@@ -95,7 +106,7 @@ def save_query_as_table(
         counts = save_query_as_table(credentials, sql, "kinds", {"parcels": layer})
         ```
     """
-    extra = {"table_name": checks.text("name", name)}
+    extra = {"table_name": name}
     return _saved("queries/saveAsTable/", query, name, params, extra)
 
 
@@ -108,40 +119,37 @@ def _saved(
     *,
     is_temporary: bool = False,
 ) -> Request:
-    is_sql = isinstance(query, str) and not _UUID.fullmatch(query.strip())
     given = _parameters(params)
-    inputs = {value.field: value for _, value in given.values() if isinstance(value, Input)}
-    if is_sql:
-        sql = checks.text("query", query, "SQL or a saved query")
+    values = {key: value for key, (_, value) in given.items()}
+    layers = {value.field: value for value in values.values() if isinstance(value, Input)}
+    if isinstance(query, str):
 
         def typed(request: Request) -> dict[str, Any]:
             rows = [
                 {"name": key, "type": kind or _type_of(request, key, value), "value": value}
                 for key, (kind, value) in given.items()
             ]
-            return {"sql": sql, "params": rows, **extra}
+            return {"sql": query, "params": rows, **extra}
 
         return Request(
             f"Save a query as {literally(name)}",
             path,
-            inputs,
-            json={"sql": sql, **{key: value for key, (_, value) in given.items()}, **extra},
+            layers,
+            json={"sql": query, **values, **extra},
             name=name,
             finish=typed,
             is_temporary=is_temporary,
         )
-    kept = to_input("query", query, Resource.QUERY, needs="sql")
 
     def finish(request: Request) -> dict[str, Any]:
         source = request.inputs["query"]
-        values = {key: value for key, (_, value) in given.items()}
         return {"sql": source.data["sql"], "params": _bound(source, values), **extra}
 
     return Request(
         f"Save {{query}} as {literally(name)}",
         path,
-        {"query": kept, **inputs},
-        json={**{key: value for key, (_, value) in given.items()}, **extra},
+        inputs(query, needs="sql") | layers,
+        json={**values, **extra},
         name=name,
         finish=finish,
         is_temporary=is_temporary,
@@ -151,7 +159,7 @@ def _saved(
 def _parameters(
     given: Mapping[str, Any] | Sequence[Mapping[str, Any]],
 ) -> dict[str, tuple[str | None, Any]]:
-    """The parameters of a query as type, where one is told, and value; inputs as `Input`."""
+    """The parameters of a query, each as type, where one is given, and value."""
     rows: Iterable[tuple[Any, Any, Any]]
     if isinstance(given, Mapping):
         rows = [(name, None, value) for name, value in given.items()]
@@ -159,7 +167,7 @@ def _parameters(
         rows = [
             (
                 row.get("name"),
-                checks.choice_or_none(f"params[{place}].type", row.get("type"), ParameterType),
+                _parameter_type(f"params[{place}].type", row.get("type")),
                 _preset(row),
             )
             for place, row in enumerate(given)
@@ -172,7 +180,7 @@ def _parameters(
     found: dict[str, tuple[str | None, Any]] = {}
     for name, kind, value in rows:
         field = f"params[{name!r}]"
-        checks.text(field, name, "a name")
+        text(field, name, "a name")
         if kind == "Table":
             found[name] = kind, to_input(field, value, Resource.TABLE)
         elif kind == "Layer":
@@ -188,14 +196,18 @@ def _parameters(
     return found
 
 
+def _parameter_type(field: str, value: Any) -> Any:
+    return None if value is None else choice(field, value, ParameterType)
+
+
 def _type_of(request: Request, name: str, value: Any) -> str:
     if isinstance(value, Input):
         # A name may have turned out to be that of a table.
         found = request.inputs[value.field]
         return "Table" if found.resource is Resource.TABLE else "Layer"
-    for kind, told in ((bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "Text")):
+    for kind, word in ((bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "Text")):
         if isinstance(value, kind):
-            return told
+            return word
     raise InvalidArgumentError(f"params[{name!r}] must have a value or a type; got neither")
 
 

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from enum import Enum
+from typing import Annotated, Any, Literal
 
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
-from prefect_geobox.client.operations._inputs import FileLike, Resource, TableLike, to_input
+from prefect_geobox.client.operations._inputs import FileLike, TableLike, inputs
 from prefect_geobox.client.operations._operation import creates_asset, edits_asset
 from prefect_geobox.client.operations._request import Request, literally
+from prefect_geobox.client.operations._validation import FieldName, Ids, Names, UserId, joined
 from prefect_geobox.client.polling.policy import WaitOptions
 
 RowFormat = Literal["CSV"]
 
 
-@edits_asset(endpoint="POST tables/{uuid}/calculateField/", row=16)
+def character(field: str, value: Any) -> str:
+    """A text of one character."""
+    if not isinstance(value, str) or len(value) != 1:
+        raise InvalidArgumentError(f"{field} must be one character; got {value!r}")
+    return value
+
+
+Character = Annotated[str, character]
+
+
+@edits_asset(endpoint="POST tables/{uuid}/calculateField/", sdk="Table.calculate_field")
 def calculate_table_field(
     table: TableLike,
-    target_field: str,
+    target_field: FieldName,
     expression: str,
     *,
     q: str | None = None,
     search: str | None = None,
-    search_fields: str | Iterable[str] | None = None,
-    row_ids: str | Iterable[int] | None = None,
-    user_id: int | None = None,
+    search_fields: Names | None = None,
+    row_ids: Ids | None = None,
+    user_id: UserId | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
     """Computes the values of a field of a table.
@@ -49,26 +59,29 @@ def calculate_table_field(
         ```
     """
     return Request(
-        f"Calculate {literally(checks.text('target_field', target_field, 'a field'))} of {{table}}",
+        f"Calculate {literally(target_field)} of {{table}}",
         "{table}calculateField/",
-        {"table": to_input("table", table, Resource.TABLE)},
+        inputs(table),
         form={
             "target_field": target_field,
-            "expression": checks.text("expression", expression),
-            **_rows(q, search, search_fields, row_ids),
+            "expression": expression,
+            "q": q,
+            "search": search,
+            "search_fields": joined(search_fields),
+            "row_ids": joined(row_ids),
             "run_async": True,
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "user_id": user_id,
         },
     )
 
 
-@edits_asset(endpoint="POST tables/{uuid}/import-csv/", row=17)
+@edits_asset(endpoint="POST tables/{uuid}/import-csv/", sdk="Table.import_rows")
 def import_rows(
     table: TableLike,
     file: FileLike,
     *,
     input_dataset: str | None = None,
-    delimiter: str = ",",
+    delimiter: Character = ",",
     has_header: bool = True,
     file_encoding: str = "utf-8",
     report_errors: bool = False,
@@ -93,26 +106,23 @@ def import_rows(
         import_rows(credentials, by_name("readings"), file, delimiter=";")
         ```
     """
-    if not isinstance(delimiter, str) or len(delimiter) != 1:
-        raise InvalidArgumentError(f"delimiter must be one character; got {delimiter!r}")
-    dataset = checks.text_or_none("input_dataset", input_dataset)
-    source = to_input("file", file, Resource.FILE, needs="" if dataset else "name")
 
     def finish(request: Request) -> dict[str, Any]:
-        return {**(request.form or {}), "input_dataset": dataset or request.inputs["file"].name}
+        dataset = input_dataset or request.inputs["file"].name
+        return {**(request.form or {}), "input_dataset": dataset}
 
     return Request(
         "Import {file} into {table}",
         "{table}import-csv/",
-        {"table": to_input("table", table, Resource.TABLE), "file": source},
+        inputs(table) | inputs(file, needs="" if input_dataset else "name"),
         form={
-            "file_uuid": source,
-            "file_encoding": checks.text("file_encoding", file_encoding),
-            "input_dataset": dataset,
+            "file_uuid": file,
+            "file_encoding": file_encoding,
+            "input_dataset": input_dataset,
             "delimiter": delimiter,
-            "has_header": checks.flag("has_header", has_header),
-            "report_errors": checks.flag("report_errors", report_errors),
-            "bulk_insert": checks.flag("bulk_insert", bulk_insert),
+            "has_header": has_header,
+            "report_errors": report_errors,
+            "bulk_insert": bulk_insert,
         },
         finish=finish,
     )
@@ -121,21 +131,21 @@ def import_rows(
 @creates_asset(
     AssetKind.FILE,
     endpoint="POST tables/{uuid}/export/",
-    row=18,
+    sdk="Table.export_rows",
 )
 def export_rows(
     table: TableLike,
     filename: str,
     *,
-    out_format: RowFormat | Any = "CSV",
+    out_format: RowFormat | Enum = "CSV",
     zipped: bool = False,
-    fields: str | Iterable[str] | None = None,
-    exclude: str | Iterable[str] | None = None,
+    fields: Names | None = None,
+    exclude: Names | None = None,
     order_by: str | None = None,
     q: str | None = None,
     search: str | None = None,
-    search_fields: str | Iterable[str] | None = None,
-    row_ids: str | Iterable[int] | None = None,
+    search_fields: Names | None = None,
+    row_ids: Ids | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
     """Exports rows of a table to a file.
@@ -159,32 +169,21 @@ def export_rows(
         ```
     """
     return Request(
-        f"Export {{table}} as {literally(checks.text('filename', filename))}",
+        f"Export {{table}} as {literally(filename)}",
         "{table}export/",
-        {"table": to_input("table", table, Resource.TABLE)},
+        inputs(table),
         form={
             "out_filename": filename,
-            "out_format": checks.choice("out_format", out_format, RowFormat),
-            **_rows(q, search, search_fields, row_ids),
-            "fields": checks.joined(checks.names_or_none("fields", fields)),
-            "exclude": checks.joined(checks.names_or_none("exclude", exclude)),
-            "order_by": checks.text_or_none("order_by", order_by),
-            "zipped": checks.flag("zipped", zipped),
+            "out_format": out_format,
+            "q": q,
+            "search": search,
+            "search_fields": joined(search_fields),
+            "row_ids": joined(row_ids),
+            "fields": joined(fields),
+            "exclude": joined(exclude),
+            "order_by": order_by,
+            "zipped": zipped,
             "run_async": True,
         },
         name=filename,
     )
-
-
-def _rows(
-    q: str | None,
-    search: str | None,
-    search_fields: str | Iterable[str] | None,
-    row_ids: str | Iterable[int] | None,
-) -> dict[str, Any]:
-    return {
-        "q": checks.text_or_none("q", q),
-        "search": checks.text_or_none("search", search),
-        "search_fields": checks.joined(checks.names_or_none("search_fields", search_fields)),
-        "row_ids": checks.joined(checks.ids_or_none("row_ids", row_ids)),
-    }

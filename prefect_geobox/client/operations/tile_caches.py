@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._inputs import (
-    LAYERS,
-    AssetLike,
     LayerLike,
+    MapLike,
+    MosaicLike,
     RasterLike,
-    Resource,
-    to_input,
+    TilesetLike,
+    inputs,
 )
 from prefect_geobox.client.operations._operation import seeds_cache
 from prefect_geobox.client.operations._request import Request, without_none
+from prefect_geobox.client.operations._validation import (
+    BBox,
+    BBoxes,
+    PositiveInt,
+    UserId,
+    Zoom,
+    box,
+)
 from prefect_geobox.client.polling.policy import WaitOptions
 
 Workers = Literal[1, 2, 4, 8, 12, 16, 20, 24]
 
-_DEEPEST_ZOOM = 30
 
-
-@seeds_cache(endpoint="POST vectorLayers/{uuid}/cache/seed/", row=9)
+@seeds_cache(endpoint="POST vectorLayers/{uuid}/cache/seed/", sdk="VectorLayer.seed_cache")
 def seed_layer_cache(
     layer: LayerLike,
-    from_zoom: int | None = None,
-    to_zoom: int | None = None,
+    from_zoom: Zoom | None = None,
+    to_zoom: Zoom | None = None,
     *,
     ignore_cache: bool = False,
     workers: Workers = 1,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
@@ -57,25 +62,25 @@ def seed_layer_cache(
     return Request(
         "Seed the cache of {layer}",
         "{layer}cache/seed/",
-        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view)},
+        inputs(layer, is_view=is_view),
         json=without_none(
             {
                 **_zooms(from_zoom, to_zoom),
-                "ignore_cache": checks.flag("ignore_cache", ignore_cache),
-                "workers": checks.choice("workers", workers, Workers),
-                "user_id": checks.whole_or_none("user_id", user_id, 0),
+                "ignore_cache": ignore_cache,
+                "workers": workers,
+                "user_id": user_id,
             }
         ),
     )
 
 
-@seeds_cache(endpoint="POST rasters/{uuid}/cache/seed/", row=10)
+@seeds_cache(endpoint="POST rasters/{uuid}/cache/seed/", sdk="Raster.seed_cache")
 def seed_raster_cache(
     raster: RasterLike,
-    from_zoom: int | None = None,
-    to_zoom: int | None = None,
+    from_zoom: Zoom | None = None,
+    to_zoom: Zoom | None = None,
     *,
-    extent: str | Iterable[float] | None = None,
+    extent: BBox | None = None,
     workers: Workers = 1,
     **_: Unpack[WaitOptions],
 ) -> Request:
@@ -93,16 +98,21 @@ def seed_raster_cache(
         seed_raster_cache(credentials, raster, 0, 10)
         ```
     """
-    return _seed("raster", raster, Resource.RASTER, from_zoom, to_zoom, extent, workers)
+    return Request(
+        "Seed the cache of {raster}",
+        "{raster}cache/seed/",
+        inputs(raster),
+        json=without_none({**_zooms(from_zoom, to_zoom), "extent": extent, "workers": workers}),
+    )
 
 
-@seeds_cache(endpoint="POST mosaics/{uuid}/cache/seed/", row=10)
+@seeds_cache(endpoint="POST mosaics/{uuid}/cache/seed/", sdk="Mosaic.seed_cache")
 def seed_mosaic_cache(
-    mosaic: AssetLike,
-    from_zoom: int | None = None,
-    to_zoom: int | None = None,
+    mosaic: MosaicLike,
+    from_zoom: Zoom | None = None,
+    to_zoom: Zoom | None = None,
     *,
-    extent: str | Iterable[float] | None = None,
+    extent: BBox | None = None,
     workers: Workers = 1,
     **_: Unpack[WaitOptions],
 ) -> Request:
@@ -120,41 +130,33 @@ def seed_mosaic_cache(
         seed_mosaic_cache(credentials, by_name("orthophotos"), 0, 14, workers=8)
         ```
     """
-    return _seed("mosaic", mosaic, Resource.MOSAIC, from_zoom, to_zoom, extent, workers)
-
-
-def _seed(
-    argument: str,
-    target: AssetLike,
-    kind: Resource,
-    from_zoom: int | None,
-    to_zoom: int | None,
-    extent: str | Iterable[float] | None,
-    workers: Workers,
-) -> Request:
     return Request(
-        f"Seed the cache of {{{argument}}}",
-        f"{{{argument}}}cache/seed/",
-        {argument: to_input(argument, target, kind)},
-        json=without_none(
-            {
-                **_zooms(from_zoom, to_zoom),
-                "extent": checks.box_or_none("extent", extent),
-                "workers": checks.choice("workers", workers, Workers),
-            }
-        ),
+        "Seed the cache of {mosaic}",
+        "{mosaic}cache/seed/",
+        inputs(mosaic),
+        json=without_none({**_zooms(from_zoom, to_zoom), "extent": extent, "workers": workers}),
     )
 
 
-@seeds_cache(endpoint="POST tilesets/{uuid}/cache/seed/", row=11)
+def box_or_empty(field: str, value: Any) -> list[float]:
+    """A bounding box, or an empty list for everything."""
+    given = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
+    return [] if given in ([], "") else box(field, given)
+
+
+#: A bounding box, empty for everything.
+BBoxOrEmpty = Annotated[str | Iterable[float], box_or_empty]
+
+
+@seeds_cache(endpoint="POST tilesets/{uuid}/cache/seed/", sdk="Tileset.seed_cache")
 def seed_tileset_cache(
-    tileset: AssetLike,
-    from_zoom: int = 0,
-    to_zoom: int = 14,
+    tileset: TilesetLike,
+    from_zoom: Zoom = 0,
+    to_zoom: Zoom = 14,
     *,
-    extent: str | Iterable[float] = (),
+    extent: BBoxOrEmpty = (),
     workers: Workers = 1,
-    user_id: int = 0,
+    user_id: UserId = 0,
     **_: Unpack[WaitOptions],
 ) -> Request:
     """Fills the cache of a tileset with tiles.
@@ -172,33 +174,32 @@ def seed_tileset_cache(
         seed_tileset_cache(credentials, by_name("base map"), to_zoom=10)
         ```
     """
-    given = extent if isinstance(extent, str) else list(extent)
     return Request(
         "Seed the cache of {tileset}",
         "{tileset}cache/seed/",
-        {"tileset": to_input("tileset", tileset, Resource.TILESET)},
+        inputs(tileset),
         json=without_none(
             {
-                **_zooms(checks.whole("from_zoom", from_zoom), checks.whole("to_zoom", to_zoom)),
-                "extent": checks.box("extent", given) if given else [],
-                "workers": checks.choice("workers", workers, Workers),
-                "user_id": checks.whole("user_id", user_id, 0),
+                **_zooms(from_zoom, to_zoom),
+                "extent": extent,
+                "workers": workers,
+                "user_id": user_id,
             }
         ),
     )
 
 
-@seeds_cache(endpoint="POST tilesets/{uuid}/cache/update/", row=12)
+@seeds_cache(endpoint="POST tilesets/{uuid}/cache/update/", sdk="Tileset.update_cache")
 def update_tileset_cache(
-    tileset: AssetLike,
-    from_zoom: int,
-    to_zoom: int,
+    tileset: TilesetLike,
+    from_zoom: Zoom,
+    to_zoom: Zoom,
     *,
-    extents: Iterable[Iterable[float]] | None = None,
-    user_id: int = 0,
+    extents: BBoxes | None = None,
+    user_id: UserId = 0,
     **_: Unpack[WaitOptions],
 ) -> Request:
-    """Makes tiles in the cache of a tileset anew.
+    """Makes tiles in the cache of a tileset again.
 
     Args:
         tileset: The tileset.
@@ -212,33 +213,30 @@ def update_tileset_cache(
         update_tileset_cache(credentials, tileset, 8, 12, extents=[[50, 35, 52, 36]])
         ```
     """
-    boxes = None
-    if extents is not None:
-        boxes = [checks.box(f"extents[{place}]", box) for place, box in enumerate(extents)]
     return Request(
         "Update the cache of {tileset}",
         "{tileset}cache/update/",
-        {"tileset": to_input("tileset", tileset, Resource.TILESET)},
+        inputs(tileset),
         json=without_none(
             {
-                **_zooms(checks.whole("from_zoom", from_zoom), checks.whole("to_zoom", to_zoom)),
-                "extents": boxes,
-                "user_id": checks.whole("user_id", user_id, 0),
+                **_zooms(from_zoom, to_zoom),
+                "extents": extents,
+                "user_id": user_id,
             }
         ),
     )
 
 
-@seeds_cache(endpoint="POST maps/{uuid}/cache/seed/", row=13)
+@seeds_cache(endpoint="POST maps/{uuid}/cache/seed/", sdk="Map.seed_cache")
 def seed_map_cache(
-    map: AssetLike,  # noqa: A002 - it is a map
-    from_zoom: int | None = None,
-    to_zoom: int | None = None,
+    map: MapLike,  # noqa: A002 - it is a map
+    from_zoom: Zoom | None = None,
+    to_zoom: Zoom | None = None,
     *,
-    extent: str | Iterable[float] | None = None,
+    extent: BBox | None = None,
     workers: Workers = 1,
-    scale: int | None = None,
-    user_id: int | None = None,
+    scale: PositiveInt | None = None,
+    user_id: UserId | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
     """Fills the cache of a map with tiles.
@@ -260,31 +258,31 @@ def seed_map_cache(
     return Request(
         "Seed the cache of {map}",
         "{map}cache/seed/",
-        {"map": to_input("map", map, Resource.MAP)},
+        inputs(map),
         json=without_none(
             {
                 **_zooms(from_zoom, to_zoom),
-                "extent": checks.box_or_none("extent", extent),
-                "workers": checks.choice("workers", workers, Workers),
-                "user_id": checks.whole_or_none("user_id", user_id, 0),
-                "scale": checks.whole_or_none("scale", scale, 1),
+                "extent": extent,
+                "workers": workers,
+                "user_id": user_id,
+                "scale": scale,
             }
         ),
     )
 
 
-@seeds_cache(endpoint="POST maps/{uuid}/cache/update/", row=14)
+@seeds_cache(endpoint="POST maps/{uuid}/cache/update/", sdk="Map.update_cache")
 def update_map_cache(
-    map: AssetLike,  # noqa: A002 - it is a map
-    from_zoom: int | None = None,
-    to_zoom: int | None = None,
+    map: MapLike,  # noqa: A002 - it is a map
+    from_zoom: Zoom | None = None,
+    to_zoom: Zoom | None = None,
     *,
-    extent: str | Iterable[float] | None = None,
-    scale: int | None = None,
-    user_id: int | None = None,
+    extent: BBox | None = None,
+    scale: PositiveInt | None = None,
+    user_id: UserId | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
-    """Makes tiles in the cache of a map anew.
+    """Makes tiles in the cache of a map again.
 
     Args:
         map: The map.
@@ -302,21 +300,21 @@ def update_map_cache(
     return Request(
         "Update the cache of {map}",
         "{map}cache/update/",
-        {"map": to_input("map", map, Resource.MAP)},
+        inputs(map),
         json=without_none(
             {
                 **_zooms(from_zoom, to_zoom),
-                "extent": checks.box_or_none("extent", extent),
-                "user_id": checks.whole_or_none("user_id", user_id, 0),
-                "scale": checks.whole_or_none("scale", scale, 1),
+                "extent": extent,
+                "user_id": user_id,
+                "scale": scale,
             }
         ),
     )
 
 
 def _zooms(from_zoom: int | None, to_zoom: int | None) -> dict[str, Any]:
-    first = checks.whole_or_none("from_zoom", from_zoom, 0, _DEEPEST_ZOOM)
-    last = checks.whole_or_none("to_zoom", to_zoom, 0, _DEEPEST_ZOOM)
-    if first is not None and last is not None and first > last:
-        raise InvalidArgumentError(f"from_zoom must not exceed to_zoom; got {first} and {last}")
-    return {"from_zoom": first, "to_zoom": last}
+    if from_zoom is not None and to_zoom is not None and from_zoom > to_zoom:
+        raise InvalidArgumentError(
+            f"from_zoom must not exceed to_zoom; got {from_zoom} and {to_zoom}"
+        )
+    return {"from_zoom": from_zoom, "to_zoom": to_zoom}

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from enum import Enum
+from typing import Literal
 
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
-from prefect_geobox.client.operations._inputs import LAYERS, FileLike, LayerLike, Resource, to_input
+from prefect_geobox.client.operations._inputs import FileLike, LayerLike, inputs
 from prefect_geobox.client.operations._operation import edits_asset
 from prefect_geobox.client.operations._request import Request, literally
+from prefect_geobox.client.operations._validation import (
+    BBox,
+    FieldName,
+    Ids,
+    Names,
+    Srid,
+    UserId,
+    joined,
+)
 from prefect_geobox.client.polling.policy import WaitOptions
 
+#: The types of geometry that the API reads.
+GeometryType = Literal[
+    "POINT",
+    "LINESTRING",
+    "POLYGON",
+    "MULTIPOINT",
+    "MULTILINESTRING",
+    "MULTIPOLYGON",
+    "POINTZ",
+    "LINESTRINGZ",
+    "POLYGONZ",
+    "MULTIPOINTZ",
+    "MULTILINESTRINGZ",
+    "MULTIPOLYGONZ",
+]
 
-@edits_asset(endpoint="POST vectorLayers/{uuid}/import/", row=4)
+
+@edits_asset(endpoint="POST vectorLayers/{uuid}/import/", sdk="VectorLayer.import_features")
 def import_features(
     layer: LayerLike,
     file: FileLike,
     *,
     input_layer: str | None = None,
     input_dataset: str | None = None,
-    input_geom_type: str | Any = None,
-    input_srid: int | None = None,
+    input_geom_type: GeometryType | Enum | None = None,
+    input_srid: Srid | None = None,
     file_encoding: str = "utf-8",
     replace_domain_codes_by_values: bool = False,
     report_errors: bool = True,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
@@ -54,57 +78,35 @@ def import_features(
         print(task.reason or "all of it")
         ```
     """
-    source = to_input("file", file, Resource.FILE)
     return Request(
         "Import {file} into {layer}",
         "{layer}import/",
-        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view), "file": source},
+        inputs(layer, file, is_view=is_view),
         form={
-            "file_uuid": source,
-            "input_layer": checks.text_or_none("input_layer", input_layer),
-            "input_geom_type": checks.choice_or_none(
-                "input_geom_type", input_geom_type, GeometryType
-            ),
-            "replace_domain_codes_by_values": checks.flag(
-                "replace_domain_codes_by_values", replace_domain_codes_by_values
-            ),
-            "input_dataset": checks.text_or_none("input_dataset", input_dataset),
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
-            "input_srid": checks.srid_or_none("input_srid", input_srid),
-            "file_encoding": checks.text("file_encoding", file_encoding),
-            "report_errors": checks.flag("report_errors", report_errors),
+            "file_uuid": file,
+            "input_layer": input_layer,
+            "input_geom_type": input_geom_type,
+            "replace_domain_codes_by_values": replace_domain_codes_by_values,
+            "input_dataset": input_dataset,
+            "user_id": user_id,
+            "input_srid": input_srid,
+            "file_encoding": file_encoding,
+            "report_errors": report_errors,
         },
     )
 
 
-#: What the API reads geometries as.
-GeometryType = Literal[
-    "POINT",
-    "LINESTRING",
-    "POLYGON",
-    "MULTIPOINT",
-    "MULTILINESTRING",
-    "MULTIPOLYGON",
-    "POINTZ",
-    "LINESTRINGZ",
-    "POLYGONZ",
-    "MULTIPOINTZ",
-    "MULTILINESTRINGZ",
-    "MULTIPOLYGONZ",
-]
-
-
-@edits_asset(endpoint="POST vectorLayers/{uuid}/calculateField/", row=2)
+@edits_asset(endpoint="POST vectorLayers/{uuid}/calculateField/", sdk="VectorLayer.calculate_field")
 def calculate_field(
     layer: LayerLike,
-    target_field: str,
+    target_field: FieldName,
     expression: str,
     *,
     q: str | None = None,
-    bbox: str | Iterable[float] | None = None,
-    bbox_srid: int | None = None,
-    feature_ids: str | Iterable[int] | None = None,
-    user_id: int | None = None,
+    bbox: BBox | None = None,
+    bbox_srid: Srid | None = None,
+    feature_ids: Ids | None = None,
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
@@ -127,29 +129,32 @@ def calculate_field(
         ```
     """
     return Request(
-        f"Calculate {literally(checks.text('target_field', target_field, 'a field'))} of {{layer}}",
+        f"Calculate {literally(target_field)} of {{layer}}",
         "{layer}calculateField/",
-        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view)},
+        inputs(layer, is_view=is_view),
         form={
             "target_field": target_field,
-            "expression": checks.text("expression", expression),
-            **_features(q, bbox, bbox_srid, feature_ids),
+            "expression": expression,
+            "q": q,
+            "bbox": bbox,
+            "bbox_srid": bbox_srid,
+            "feature_ids": feature_ids,
             "run_async": True,
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "user_id": user_id,
         },
     )
 
 
-@edits_asset(endpoint="POST vectorLayers/{uuid}/deleteFeatures/", row=3)
+@edits_asset(endpoint="POST vectorLayers/{uuid}/deleteFeatures/", sdk="VectorLayer.delete_features")
 def delete_features(
     layer: LayerLike,
     *,
     q: str | None = None,
-    bbox: str | Iterable[float] | None = None,
-    bbox_srid: int | None = None,
-    feature_ids: str | Iterable[int] | None = None,
+    bbox: BBox | None = None,
+    bbox_srid: Srid | None = None,
+    feature_ids: Ids | None = None,
     everything: bool = False,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
@@ -161,7 +166,7 @@ def delete_features(
         bbox: Only features in this box: west, south, east, north.
         bbox_srid: The EPSG code of the box.
         feature_ids: Only features with these numbers.
-        everything: Must be True where no filter is given: all features go then.
+        everything: Must be True where no filter is given: all features are deleted then.
         user_id: On behalf of this user; needs privileges.
         is_view: Whether a bare uuid or a name is that of a view.
 
@@ -170,9 +175,8 @@ def delete_features(
         delete_features(credentials, layer, q="status = 'obsolete'")
         ```
     """
-    chosen = _features(q, bbox, bbox_srid, feature_ids)
-    is_filtered = any(chosen[name] is not None for name in ("q", "bbox", "feature_ids"))
-    if not is_filtered and not checks.flag("everything", everything):
+    is_filtered = any(value is not None for value in (q, bbox, feature_ids))
+    if not is_filtered and not everything:
         raise InvalidArgumentError(
             "q, bbox or feature_ids must say which features to delete; pass everything=True to "
             "delete all of them"
@@ -182,40 +186,29 @@ def delete_features(
     return Request(
         "Delete features of {layer}",
         "{layer}deleteFeatures/",
-        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view)},
+        inputs(layer, is_view=is_view),
         form={
-            **chosen,
+            "q": q,
+            "bbox": bbox,
+            "bbox_srid": bbox_srid,
+            "feature_ids": feature_ids,
             "run_async": True,
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "user_id": user_id,
         },
     )
 
 
-def _features(
-    q: str | None,
-    bbox: str | Iterable[float] | None,
-    bbox_srid: int | None,
-    feature_ids: str | Iterable[int] | None,
-) -> dict[str, Any]:
-    return {
-        "q": checks.text_or_none("q", q),
-        "bbox": checks.box_or_none("bbox", bbox),
-        "bbox_srid": checks.srid_or_none("bbox_srid", bbox_srid),
-        "feature_ids": checks.ids_or_none("feature_ids", feature_ids),
-    }
-
-
-@edits_asset(endpoint="POST vectorLayers/{uuid}/updateByLayer", row=7)
+@edits_asset(endpoint="POST vectorLayers/{uuid}/updateByLayer", sdk="VectorLayer.update_by_layer")
 def update_by_layer(
     layer: LayerLike,
     source: LayerLike,
-    common_field: str,
+    common_field: FieldName,
     *,
-    fields_to_update: str | Iterable[str] | None = None,
+    fields_to_update: Names | None = None,
     update_geometry: bool = False,
     delete_unmatched: bool = False,
     insert_missing: bool = False,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
@@ -237,37 +230,38 @@ def update_by_layer(
         update_by_layer(credentials, parcels, survey, "parcel_id", update_geometry=True)
         ```
     """
-    other = to_input("source", source, *LAYERS)
     return Request(
         "Update {layer} by {source}",
         "{layer}updateByLayer",
-        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view), "source": other},
+        inputs(layer, is_view=is_view) | inputs(source),
         form={
-            "source_layer_uuid": other,
-            **_update(
-                common_field, fields_to_update, update_geometry, delete_unmatched, insert_missing
-            ),
+            "source_layer_uuid": source,
+            "common_field": common_field,
+            "fields_to_update": joined(fields_to_update),
+            "update_geometry": update_geometry,
+            "delete_unmatched": delete_unmatched,
+            "insert_missing": insert_missing,
             "run_async": True,
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "user_id": user_id,
         },
     )
 
 
-@edits_asset(endpoint="POST vectorLayers/{uuid}/updateByFile", row=8)
+@edits_asset(endpoint="POST vectorLayers/{uuid}/updateByFile", sdk="VectorLayer.update_by_file")
 def update_by_file(
     layer: LayerLike,
     file: FileLike,
-    common_field: str,
+    common_field: FieldName,
     *,
     input_layer: str | None = None,
     input_dataset: str | None = None,
-    input_srid: int | None = None,
-    fields_to_update: str | Iterable[str] | None = None,
+    input_srid: Srid | None = None,
+    fields_to_update: Names | None = None,
     update_geometry: bool = False,
     delete_unmatched: bool = False,
     insert_missing: bool = False,
     file_encoding: str = "utf-8",
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     is_view: bool | None = None,
     **_: Unpack[WaitOptions],
 ) -> Request:
@@ -293,38 +287,22 @@ def update_by_file(
         update_by_file(credentials, parcels, file, "parcel_id", fields_to_update=["owner"])
         ```
     """
-    source = to_input("file", file, Resource.FILE)
     return Request(
         "Update {layer} by {file}",
         "{layer}updateByFile",
-        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view), "file": source},
+        inputs(layer, file, is_view=is_view),
         form={
-            "file_uuid": source,
-            "input_dataset": checks.text_or_none("input_dataset", input_dataset),
-            "input_layer": checks.text_or_none("input_layer", input_layer),
-            "input_srid": checks.srid_or_none("input_srid", input_srid),
-            **_update(
-                common_field, fields_to_update, update_geometry, delete_unmatched, insert_missing
-            ),
-            "file_encoding": checks.text("file_encoding", file_encoding),
+            "file_uuid": file,
+            "input_dataset": input_dataset,
+            "input_layer": input_layer,
+            "input_srid": input_srid,
+            "common_field": common_field,
+            "fields_to_update": joined(fields_to_update),
+            "update_geometry": update_geometry,
+            "delete_unmatched": delete_unmatched,
+            "insert_missing": insert_missing,
+            "file_encoding": file_encoding,
             "run_async": True,
-            "user_id": checks.whole_or_none("user_id", user_id, 0),
+            "user_id": user_id,
         },
     )
-
-
-def _update(
-    common_field: str,
-    fields_to_update: str | Iterable[str] | None,
-    update_geometry: bool,
-    delete_unmatched: bool,
-    insert_missing: bool,
-) -> dict[str, Any]:
-    names = checks.names_or_none("fields_to_update", fields_to_update)
-    return {
-        "common_field": checks.text("common_field", common_field, "a field"),
-        "fields_to_update": checks.joined(names),
-        "update_geometry": checks.flag("update_geometry", update_geometry),
-        "delete_unmatched": checks.flag("delete_unmatched", delete_unmatched),
-        "insert_missing": checks.flag("insert_missing", insert_missing),
-    }

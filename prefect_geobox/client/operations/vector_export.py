@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from enum import Enum
 from pathlib import PurePath
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations import _validation as checks
-from prefect_geobox.client.operations._inputs import LAYERS, LayerLike, to_input
+from prefect_geobox.client.operations._inputs import LayerLike, inputs
 from prefect_geobox.client.operations._operation import LayerOptions, creates_asset
 from prefect_geobox.client.operations._request import Request, literally
+from prefect_geobox.client.operations._validation import BBox, Ids, Names, Srid, joined
 from prefect_geobox.client.polling.policy import WaitOptions
 
 FeatureFormat = Literal["Shapefile", "GPKG", "GeoJSON", "CSV", "KML", "DXF"]
@@ -33,20 +33,20 @@ _FORMAT_OF_ENDING: Final[dict[str, FeatureFormat]] = {
 @creates_asset(
     AssetKind.FILE,
     endpoint="POST vectorLayers/{uuid}/export/",
-    row=5,
+    sdk="VectorLayer.export_features",
 )
 def export_features(
     layer: LayerLike,
     filename: str,
     *,
-    out_format: FeatureFormat | Any = None,
-    out_srid: int | None = None,
+    out_format: FeatureFormat | Enum | None = None,
+    out_srid: Srid | None = None,
     zipped: bool = True,
-    fields: str | Iterable[str] | None = None,
+    fields: Names | None = None,
     q: str | None = None,
-    bbox: str | Iterable[float] | None = None,
-    bbox_srid: int | None = None,
-    feature_ids: str | Iterable[int] | None = None,
+    bbox: BBox | None = None,
+    bbox_srid: Srid | None = None,
+    feature_ids: Ids | None = None,
     replace_domain_codes_by_values: bool = False,
     is_view: bool | None = None,
     **_: Unpack[WaitOptions],
@@ -75,31 +75,27 @@ def export_features(
         ```
     """
     return Request(
-        f"Export {{layer}} as {literally(checks.text('filename', filename))}",
+        f"Export {{layer}} as {literally(filename)}",
         "{layer}export/",
-        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view)},
+        inputs(layer, is_view=is_view),
         form={
-            "replace_domain_codes_by_values": checks.flag(
-                "replace_domain_codes_by_values", replace_domain_codes_by_values
-            ),
-            "out_format": _format_of(filename, out_format),
+            "replace_domain_codes_by_values": replace_domain_codes_by_values,
+            "out_format": out_format or _format_of(filename),
             "run_async": True,
-            "bbox": checks.box_or_none("bbox", bbox),
-            "out_srid": checks.srid_or_none("out_srid", out_srid),
-            "zipped": checks.flag("zipped", zipped),
-            "feature_ids": checks.ids_or_none("feature_ids", feature_ids),
-            "bbox_srid": checks.srid_or_none("bbox_srid", bbox_srid),
-            "q": checks.text_or_none("q", q),
+            "bbox": bbox,
+            "out_srid": out_srid,
+            "zipped": zipped,
+            "feature_ids": feature_ids,
+            "bbox_srid": bbox_srid,
+            "q": q,
             "out_filename": filename,
-            "fields": checks.names_or_none("fields", fields),
+            "fields": fields,
         },
         name=filename,
     )
 
 
-def _format_of(filename: str, out_format: Any) -> str:
-    if out_format is not None:
-        return str(checks.choice("out_format", out_format, FeatureFormat))
+def _format_of(filename: str) -> FeatureFormat:
     found = _FORMAT_OF_ENDING.get(PurePath(filename).suffix.lower())
     if found is None:
         raise InvalidArgumentError(
@@ -113,16 +109,16 @@ def _format_of(filename: str, out_format: Any) -> str:
 @creates_asset(
     AssetKind.VECTOR,
     endpoint="POST vectorLayers/{uuid}/saveAsVectorLayer",
-    row=6,
+    sdk="VectorLayer.save_as_vector_layer",
 )
 def save_as_layer(
     layer: LayerLike,
     name: str,
     *,
     q: str | None = None,
-    bbox: str | Iterable[float] | None = None,
-    bbox_srid: int | None = None,
-    fields: str | Iterable[str] | None = None,
+    bbox: BBox | None = None,
+    bbox_srid: Srid | None = None,
+    fields: Names | None = None,
     schema_only: bool = False,
     is_view: bool | None = None,
     **_: Unpack[LayerOptions],
@@ -144,18 +140,17 @@ def save_as_layer(
         large = save_as_layer(credentials, layer, "large_parcels", q="area > 10000")
         ```
     """
-    box = None if bbox is None else checks.box_text("bbox", bbox)
     return Request(
-        f"Save {{layer}} as {literally(checks.text('name', name))}",
+        f"Save {{layer}} as {literally(name)}",
         "{layer}saveAsVectorLayer",
-        {"layer": to_input("layer", layer, *LAYERS, is_view=is_view)},
+        inputs(layer, is_view=is_view),
         form={
             "out_layer_name": name,
-            "q": checks.text_or_none("q", q),
-            "bbox": box,
-            "bbox_srid": checks.srid_or_none("bbox_srid", bbox_srid),
-            "fields": checks.joined(checks.names_or_none("fields", fields)),
-            "schema_only": checks.flag("schema_only", schema_only),
+            "q": q,
+            "bbox": joined(bbox),
+            "bbox_srid": bbox_srid,
+            "fields": joined(fields),
+            "schema_only": schema_only,
             "run_async": True,
         },
         name=name,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from prefect_geobox.client.model.assets import AssetKind
-from prefect_geobox.client.operations import _validation as checks
 from prefect_geobox.client.operations._inputs import (
     Input,
     LayerLike,
@@ -16,9 +15,9 @@ from prefect_geobox.client.operations._operation import Evidence, creates_asset
 from prefect_geobox.client.operations._request import Request, literally
 from prefect_geobox.client.operations._vector_tool_catalogue import (
     VectorTool,
-    known_tool,
     server_name,
     tool_values,
+    vector_tool,
 )
 from prefect_geobox.client.operations.sql import _bound
 
@@ -26,11 +25,11 @@ from prefect_geobox.client.operations.sql import _bound
 @creates_asset(
     AssetKind.VECTOR,
     endpoint="GET queries/systemQueries/; POST queries/saveAsLayer/",
-    row=20,
+    sdk="VectorTool",
     evidence=Evidence.DOCUMENTED,
 )
 def run_vector_tool(
-    tool: VectorTool | str,
+    tool: Annotated[VectorTool, vector_tool],
     layer: LayerLike | TableLike | None,
     output_name: str,
     *,
@@ -41,7 +40,7 @@ def run_vector_tool(
 
     Args:
         tool: Its name, such as "buffer".
-        layer: What it works on; its first input where it has several, such as the polygons of
+        layer: Its input; the first where it has several, such as the polygons of
             "count_point_in_polygons". None for "lat_lon_to_point" and "make_envelop".
         output_name: The name of the new layer.
         temporary: Whether it is temporary: Geobox deletes it after a day.
@@ -53,13 +52,12 @@ def run_vector_tool(
         cut = run_vector_tool(credentials, "clip", near, "near_the_city", clip=by_name("city"))
         ```
     """
-    name = known_tool(tool)
-    values = tool_values(name, layer, parameters)
+    values = tool_values(tool, layer, parameters)
     query = Input(
         "tool",
         (Resource.SYSTEM_QUERY,),
         Resource.SYSTEM_QUERY,
-        name=server_name(name),
+        name=server_name(tool),
         needs="sql",
     )
     inputs = {key: value for key, value in values.items() if isinstance(value, Input)}
@@ -73,15 +71,15 @@ def run_vector_tool(
         }
 
     return Request(
-        f"Run {name}{' on {' + next(iter(inputs)) + '}' if inputs else ''} as "
-        f"{literally(checks.text('output_name', output_name))}",
+        f"Run {tool}{' on {' + next(iter(inputs)) + '}' if inputs else ''} as "
+        f"{literally(output_name)}",
         "queries/saveAsLayer/",
         {"tool": query, **inputs},
         json={
-            "tool": name,
+            "tool": tool,
             **values,
             "layer_name": output_name,
-            "temporary": checks.flag("temporary", temporary),
+            "temporary": temporary,
         },
         name=output_name,
         finish=finish,

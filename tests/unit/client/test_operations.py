@@ -1,4 +1,4 @@
-"""What the operations say of arguments that make no sense, before anything is sent."""
+"""The errors of operations for invalid arguments, before any request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HUGE = 10**400
 
 
 @pytest.mark.parametrize(
-    ("name", "args", "options", "told"),
+    ("name", "args", "options", "message"),
     [
         # What is missing, not known, or too much.
         ("export_features", (U,), {}, "export_features needs filename (str): The name of the fi"),
@@ -52,7 +52,7 @@ HUGE = 10**400
         ("import_wfs", ("http://u:p@x/", "a", "b"), {}, "url must not carry a user or password"),
         ("start_task", ("POST", "x/"), {"json": {"a": float("nan")}}, "json must have JSON values"),
         ("start_task", ("POST", "x/"), {"form": {"a": object()}}, "form must have JSON values onl"),
-        # Nothing would be sent of an empty list, and so everything be meant.
+        # An empty list would not be sent at all, and the server would take all features.
         ("calculate_field", (U, "a", "1"), {"feature_ids": []}, "feature_ids must name at least"),
         ("delete_features", (U,), {"feature_ids": []}, "feature_ids must name at least one"),
         ("delete_features", (U,), {}, "pass everything=True to delete all of them"),
@@ -60,18 +60,18 @@ HUGE = 10**400
         ("export_rows", (U, "x"), {"row_ids": []}, "row_ids must name at least one"),
     ],
 )
-def test_what_makes_no_sense_names_itself(
-    name: str, args: tuple[Any, ...], options: dict[str, Any], told: str
+def test_an_invalid_argument_is_named(
+    name: str, args: tuple[Any, ...], options: dict[str, Any], message: str
 ) -> None:
-    """Each mistake is told by the argument's name, with what it may be."""
+    """Each error names the argument and the values that it may have."""
     operation = operations.OPERATIONS[name]
-    with pytest.raises(InvalidArgumentError, match=re.escape(told)):
+    with pytest.raises(InvalidArgumentError, match=re.escape(message)):
         operation.bind(args, options).request()
 
 
 @pytest.mark.parametrize("name", list(operations.OPERATIONS))
-def test_each_operation_says_what_it_needs(name: str) -> None:
-    """Called with nothing, each names all that it needs, and what that means."""
+def test_each_operation_names_what_it_needs(name: str) -> None:
+    """Without arguments, each operation names all that it needs and describes it."""
     operation = operations.OPERATIONS[name]
     with pytest.raises(InvalidArgumentError, match=f"^{name} needs ") as error:
         operation.bind((), {})
@@ -81,11 +81,11 @@ def test_each_operation_says_what_it_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize("body", ["form", "json"])
-def test_what_looks_like_a_secret_is_not_told(body: str) -> None:
-    """A password for any endpoint is sent, but is neither in messages nor in records."""
+def test_a_field_named_like_a_secret_is_not_shown(body: str) -> None:
+    """A password for any endpoint is sent, but appears neither in messages nor in records."""
     operation = operations.start_task
     given = {"db_password": "hidden-from-all", "host": "db.example.org"}
     request = operation.bind(("POST", "dbImport/import/"), {body: given}).request()
     assert (request.wire_form or request.wire_json) == given
-    assert request.asked == "Start POST dbImport/import/ (host=db.example.org)"
+    assert request.description == "Start POST dbImport/import/ (host=db.example.org)"
     assert "hidden-from-all" not in f"{request.identity} {request!r}"

@@ -1,4 +1,4 @@
-"""What publishing sends, next to what the official SDK sends for the same file."""
+"""Publishing: its requests, beside those of the official SDK for the same file, and its results."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ FIRST = {"layers": [{"layer": "towns", "dataset": "towns.gpkg", "format": "GPKG"
 
 
 async def test_publish_form_defaults(call: Caller, wire: Wire) -> None:
-    """A publish names what to make, the first layer of the file, and the usual values."""
+    """A publish sends the kind to make, the first layer of the file, and the usual values."""
     wire.lists()
     wire.on("POST", f"files/{ASSET}/publish/", {"task_id": TASK})
     wire.on("GET", f"tasks/{TASK}/", task("PENDING"))
@@ -107,7 +107,7 @@ async def test_publish_form_takes_every_option(call: Caller, wire: Wire) -> None
     ],
 )
 def test_format_suggests_what_to_make(file_type: str, layers: Any, made: str) -> None:
-    """A file is published as its format suggests, an archive as what is in it."""
+    """A file is published as its format suggests, an archive by the format of its first layer."""
     assert suggested_publish_as(described(file_type, layers)) == made
 
 
@@ -126,7 +126,7 @@ def test_format_suggests_what_to_make(file_type: str, layers: Any, made: str) ->
 async def test_format_that_says_nothing_asks_for_publish_as(
     call: Caller, wire: Wire, file_type: Any, layers: Any
 ) -> None:
-    """A file whose format does not say what to make of it asks for `publish_as` by name."""
+    """A file whose format suggests nothing raises an error that names `publish_as`."""
     with pytest.raises(InvalidArgumentError, match="publish_as must be given"):
         await call("start_publish", described(file_type, layers), "x")
     assert wire.seen == []
