@@ -28,5 +28,5 @@ def prefect_server() -> Iterator[None]:
     """An ephemeral Prefect server with a database of its own, one for the whole session."""
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=60):
+    with prefect_test_harness(server_startup_timeout=300):
         yield

@@ -20,7 +20,17 @@ import pytest
 from prefect_geobox.client import AsyncGeoboxClient, GeoboxClient, TaskTimeoutError
 from prefect_geobox.client.polling import wait_call
 from prefect_geobox.emulator import GeoboxEmulator
-from prefect_geobox.emulator.faults import always, delay, drip, first, hang, on, reset, status
+from prefect_geobox.emulator.faults import (
+    Fault,
+    always,
+    delay,
+    drip,
+    first,
+    hang,
+    on,
+    reset,
+    status,
+)
 from prefect_geobox.emulator.http.filters import parse_filter
 from tests.kit.clients import close_now
 from tests.kit.raw_server import refused_url
@@ -320,6 +330,15 @@ def test_the_emulator_parses_many_uuids_within_milliseconds() -> None:
     began = time.perf_counter()
     parse_filter(text)
     assert time.perf_counter() - began < 0.05
+
+
+@pytest.mark.parametrize(("fault", "least"), [(delay(0.3), 0.3), (drip(0.01), 0.2)])
+def test_a_slow_answer_takes_its_time(geobox: GeoboxEmulator, fault: Fault, least: float) -> None:
+    """A delay takes its seconds, and a drip its seconds for each of at least twenty bytes."""
+    geobox.faults = always(fault)
+    began = time.monotonic()
+    httpx.get(f"{geobox.url}/v1/nowhere/", timeout=30)
+    assert least <= time.monotonic() - began < least + 1.5
 
 
 @pytest.mark.parametrize("name", [*HANGS, "delay"])

@@ -1,8 +1,9 @@
-"""Clocks that move only when code sleeps on them, so that hours of waiting take no time."""
+"""Clocks that code or tests move, so that hours of waiting take no time."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 
@@ -38,3 +39,18 @@ class HookClock(FakeClock):
         """Calls the hook with the number of the sleep, from 1, and moves the time."""
         self._hook(len(self.slept) + 1)
         await super().sleep(seconds)
+
+
+class ShiftedClock:
+    """The real monotonic clock, a time ahead that a test sets.
+
+    Attributes:
+        ahead: How many seconds.
+    """
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        """The real time and what the clock is ahead."""
+        return time.monotonic() + self.ahead

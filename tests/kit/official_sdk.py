@@ -12,6 +12,8 @@ from geobox.aio import AsyncGeoboxClient
 
 from prefect_geobox.emulator import GeoboxEmulator
 
+from .until import HANGING
+
 
 async def settled(value: Any) -> Any:
     """What a method or property of either half gives."""
@@ -21,7 +23,7 @@ async def settled(value: Any) -> Any:
 async def ended(task: Any) -> Any:
     """Waits for a task of either half; the task with its last state."""
     task = await settled(task)
-    await settled(task.wait(interval=0.005, progress_bar=False, timeout=20))
+    await settled(task.wait(interval=0.005, progress_bar=False, timeout=HANGING))
     await settled(task.refresh_data())
     return task
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import httpx
+
+from .until import until
 
 _numbers = count(1)
 
@@ -35,13 +36,14 @@ class Api:
 
     def wait(self, task: str | int) -> dict[str, Any]:
         """Waits for a task to end."""
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            seen = self.get(f"tasks/{task}/")
-            if seen["state"] in {"SUCCESS", "FAILURE", "ABORTED"}:
-                return seen
-            time.sleep(0.002)
-        raise AssertionError(f"still {seen['state']}")
+        seen: dict[str, Any] = {}
+
+        def has_ended() -> bool:
+            seen.update(self.get(f"tasks/{task}/"))
+            return seen["state"] in {"SUCCESS", "FAILURE", "ABORTED"}
+
+        assert until(has_ended, pause=0.002), f"still {seen['state']}"
+        return seen
 
     def publish(self, name: str, content: bytes, **form: Any) -> dict[str, Any]:
         """Uploads and publishes a file, as a vector unless told otherwise; the ended task."""

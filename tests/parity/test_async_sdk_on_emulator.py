@@ -11,6 +11,7 @@ import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
 from tests.kit.plain_api import geojson, new_name, point
+from tests.kit.until import HANGING
 
 pytest.importorskip("geobox")
 pytest.importorskip("aiohttp")
@@ -47,7 +48,7 @@ async def published(client: Any, path: str, name: str | None = None, **options: 
 
 async def ended(task: Any) -> Any:
     """Waits for a task; the task with its last state."""
-    await task.wait(interval=0.01, progress_bar=False, timeout=10)
+    await task.wait(interval=0.01, progress_bar=False, timeout=HANGING)
     await task.refresh_data()
     return task
 

@@ -13,6 +13,7 @@ import pytest
 from prefect_geobox.emulator import GeoboxEmulator
 from tests.kit.plain_api import Api, geojson, new_name, point
 from tests.kit.sample_data import CITIES
+from tests.kit.until import HANGING
 
 pytest.importorskip("geobox")
 
@@ -42,7 +43,7 @@ def city_file(tmp_path: Path, cities: bytes) -> str:
 def published(client: Any, path: str, name: str | None = None, **options: Any) -> Any:
     """Uploads and publishes a file and waits for it; the ended task."""
     task = client.upload_file(path).publish(name=name or new_name(), **options)
-    task.wait(interval=0.01, progress_bar=False, timeout=10)
+    task.wait(interval=0.01, progress_bar=False, timeout=HANGING)
     task.refresh_data()
     return task
 

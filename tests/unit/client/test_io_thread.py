@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import threading
 
 import anyio
@@ -16,24 +14,15 @@ import pytest
 from prefect_geobox.client import GeoboxClient
 from prefect_geobox.client.http.io_thread import await_despite_cancellation, io_thread
 from prefect_geobox.emulator import GeoboxEmulator
+from tests.kit.child_processes import run_python
 from tests.kit.payloads import TASK, task
+from tests.kit.until import HANGING
 from tests.kit.wire import Wire, json_answer
-
-
-def run(script: str, *arguments: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
-    """Runs a script in a fresh interpreter."""
-    return subprocess.run(
-        [sys.executable, *options, "-c", script, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
 
 
 def test_import_brings_in_no_prefect() -> None:
     """The client alone imports nothing of Prefect, and starts no thread."""
-    done = run(
+    done = run_python(
         "import json, sys, threading, prefect_geobox.client\n"
         "print(json.dumps([sorted(sys.modules), threading.active_count()]))"
     )
@@ -94,7 +83,7 @@ if way == "waiting":
         with contextlib.suppress(BaseException):
             client.wait_for_task(uuid, interval=0.01, on_update=lambda _: seen.set())
     threading.Thread(target=wait, daemon=True).start()
-    assert seen.wait(5)
+    assert seen.wait(120)
 print("done")
 """
 
@@ -103,7 +92,7 @@ print("done")
 def test_exit_is_clean(geobox_emulator: GeoboxEmulator, way: str) -> None:
     """A program ends at once and without a warning, whether or not it closed its clients."""
     uuid = geobox_emulator.add_task(seconds=60, pending=1)
-    done = run(
+    done = run_python(
         USED,
         geobox_emulator.url,
         geobox_emulator.apikey,
@@ -136,7 +125,7 @@ print(os.waitstatus_to_exitcode(status), client.get_task(uuid).uuid == first)
 def test_clients_survive_a_fork(geobox_emulator: GeoboxEmulator) -> None:
     """After a fork both processes go on, with old and new clients."""
     uuid = geobox_emulator.add_task()
-    done = run(FORKED, geobox_emulator.url, geobox_emulator.apikey, uuid)
+    done = run_python(FORKED, geobox_emulator.url, geobox_emulator.apikey, uuid)
     assert (done.stdout, done.returncode) == ("0 True\n", 0), done.stderr
 
 
@@ -183,31 +172,42 @@ async def test_last_acts_of_gathered_coroutines_outlast_a_cancelled_scope() -> N
         await asyncio.gather(*tasks)
     assert scope.cancelled_caught
     # What gathers them does not wait for the others once the first has ended.
-    await asyncio.wait(tasks, timeout=10)
+    await asyncio.wait(tasks, timeout=HANGING)
     assert done == [True] * 3
 
 
+TWO_CTRL_C = """
+import asyncio, os, signal
+from prefect_geobox.client.http.io_thread import io_thread, await_despite_cancellation
+
+begun = []
+
+async def last_act():
+    begun.append(1)
+    if len(begun) == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.sleep(3600)
+
+async def wait():
+    try:
+        await asyncio.sleep(3600)
+    except asyncio.CancelledError:
+        await await_despite_cancellation(io_thread().submit(last_act()))
+        raise
+
+async def main():
+    asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGINT)
+    await asyncio.gather(wait(), wait())
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted after", len(begun), "had begun")
+"""
+
+
 def test_a_second_ctrl_c_does_not_wait_for_last_acts() -> None:
-    """The first Ctrl-C has them begin; the second ends the program though they are not done."""
-    done = run(
-        "import asyncio, os, signal, sys, time\n"
-        "from prefect_geobox.client.http.io_thread import io_thread, await_despite_cancellation\n"
-        "async def wait():\n"
-        "    try:\n"
-        "        await asyncio.sleep(60)\n"
-        "    except asyncio.CancelledError:\n"
-        "        await await_despite_cancellation(io_thread().submit(asyncio.sleep(60)))\n"
-        "        raise\n"
-        "async def main():\n"
-        "    loop = asyncio.get_running_loop()\n"
-        "    for delay in (0.1, 0.4):\n"
-        "        loop.call_later(delay, os.kill, os.getpid(), signal.SIGINT)\n"
-        "    await asyncio.gather(wait(), wait())\n"
-        "began = time.monotonic()\n"
-        "try:\n"
-        "    asyncio.run(main())\n"
-        "except KeyboardInterrupt:\n"
-        "    print(time.monotonic() - began)\n"
-    )
+    """The first Ctrl-C has them begin; the second ends the program though they take an hour."""
+    done = run_python(TWO_CTRL_C)
     assert done.returncode == 0, done.stderr
-    assert 0.3 < float(done.stdout) < 5
+    assert done.stdout == "interrupted after 2 had begun\n"

@@ -18,6 +18,7 @@ from prefect_geobox.client import GeoboxError
 from tests.kit.clients import Caller
 from tests.kit.payloads import ASSET
 from tests.kit.raw_server import raw_server
+from tests.kit.until import HANGING
 from tests.kit.wire import Wire, reply
 
 UPLOADED = {"uuid": ASSET, "name": "x.csv", "file_type": "CSV"}
@@ -149,7 +150,7 @@ def test_large_upload_takes_little_memory(tmp_path: Path) -> None:
             [sys.executable, "-c", SCRIPT, url, str(small), str(large)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANGING,
             check=False,
         )
     assert done.returncode == 0, done.stderr

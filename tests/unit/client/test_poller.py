@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -22,6 +21,7 @@ from tests.kit.clients import Caller
 from tests.kit.fake_clock import FakeClock
 from tests.kit.payloads import TASK, secret, task
 from tests.kit.raw_server import hang, raw_server
+from tests.kit.until import FOREVER, in_time
 from tests.kit.wire import Wire, json_answer, reply
 
 READ = f"GET tasks/{TASK}/"
@@ -275,33 +275,27 @@ async def test_missing_task_ends_a_wait_at_once(call: Caller, wire: Wire) -> Non
 @pytest.mark.parametrize("kind", [GeoboxClient, AsyncGeoboxClient])
 @pytest.mark.parametrize("timeout", [0, 0.2])
 async def test_hanging_server_does_not_hold_up_the_timeout(kind: type, timeout: float) -> None:
-    """Even where the server never answers, a timeout is raised within a second of its deadline."""
+    """Where the server never answers, the timeout ends a wait whose requests may take an hour."""
     with raw_server(hang) as url:
-        client = kind(url, apikey=secret(), timeout=4)
-        began = time.monotonic()
+        client = kind(url, apikey=secret(), timeout=FOREVER)
         with pytest.raises(TaskTimeoutError, match=TASK):
-            await Caller(client)("wait_for_task", TASK, timeout=timeout)
-        assert timeout <= time.monotonic() - began < timeout + 1
+            await in_time(Caller(client)("wait_for_task", TASK, timeout=timeout))
         client.close()
 
 
 async def test_hanging_login_does_not_hold_up_the_timeout() -> None:
     """A login that never answers is bounded by the timeout of the wait as well."""
     with raw_server(hang) as url:
-        client = AsyncGeoboxClient(url, username="a", password=secret(), timeout=4)
-        began = time.monotonic()
+        client = AsyncGeoboxClient(url, username="a", password=secret(), timeout=FOREVER)
         with pytest.raises(TaskTimeoutError):
-            await client.wait_for_task(TASK, timeout=0.2)
-        assert time.monotonic() - began < 1.2
+            await in_time(client.wait_for_task(TASK, timeout=0.2))
         client.close()
 
 
 async def test_hanging_server_does_not_hold_up_an_abort() -> None:
-    """An abort that nobody answers ends about when its confirmation is overdue."""
+    """An abort that nobody answers ends when its confirmation is overdue."""
     with raw_server(hang) as url:
-        client = AsyncGeoboxClient(url, apikey=secret(), timeout=3)
-        began = time.monotonic()
+        client = AsyncGeoboxClient(url, apikey=secret(), timeout=FOREVER)
         with pytest.raises(TaskTimeoutError, match=TASK):
-            await client.abort_task(TASK, confirm=0.2)
-        assert time.monotonic() - began < 1.2
+            await in_time(client.abort_task(TASK, confirm=0.2))
         client.close()

@@ -18,6 +18,7 @@ import pytest
 from prefect_geobox.client import AsyncGeoboxClient, GeoboxClient, GeoboxError
 from prefect_geobox.emulator import GeoboxEmulator
 from tests.kit.payloads import secret
+from tests.kit.until import HANGING
 
 from .test_errors import EXAMPLES
 
@@ -103,7 +104,7 @@ def test_children_of_a_waiting_process_wait_too(
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGING,
         check=False,
     )
     assert done.stdout == "10 True 2 ['SUCCESS', 'SUCCESS'] [0, 0]\n", done.stderr
@@ -145,7 +146,7 @@ def test_many_forks_while_requests_are_under_way(geobox_emulator: GeoboxEmulator
         [sys.executable, "-c", FORKING_SERVER, geobox_emulator.url, geobox_emulator.apikey, *uuids],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGING,
         check=False,
     )
     assert (done.stdout, done.returncode) == ("SUCCESS 20 {0}\n", 0), done.stderr
@@ -176,11 +177,11 @@ if when == "now":
 
 # All others go on.
 async def again():
-    return await client.wait_for_task(short, timeout=10, **options)
+    return await client.wait_for_task(short, timeout=120, **options)
 
 print(asyncio.run(again()).state.value)
 with GeoboxClient(url, apikey=key) as other:
-    print(other.wait_for_task(short, timeout=10, **options).state.value)
+    print(other.wait_for_task(short, timeout=120, **options).state.value)
 client.close()
 """
 
@@ -199,7 +200,7 @@ def test_an_event_loop_that_is_closed_in_mid_wait(
         ],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=HANGING,
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("SUCCESS\nSUCCESS\n", "", 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import signal
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,9 @@ import pytest
 
 from prefect_geobox.client import AsyncGeoboxClient, GeoboxClient
 from prefect_geobox.emulator import GeoboxEmulator
+from tests.kit.child_processes import start_python
 from tests.kit.payloads import TASK, task
+from tests.kit.until import HANGING, until
 from tests.kit.wire import Wire
 
 VERBS = (
@@ -104,18 +105,13 @@ except KeyboardInterrupt:
 def test_real_ctrl_c_aborts_and_confirms(geobox_emulator: GeoboxEmulator) -> None:
     """A SIGINT during a wait without a callback aborts the remote task and sees it aborted."""
     uuid = geobox_emulator.add_task(seconds=60)
-    process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, geobox_emulator.url, geobox_emulator.apikey, uuid],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_python(INTERRUPTED, geobox_emulator.url, geobox_emulator.apikey, uuid)
     try:
+        assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
-        while not geobox_emulator.requests:
-            assert process.poll() is None
+        assert until(lambda: geobox_emulator.requests or process.poll() is not None)
         os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=HANGING)
     finally:
         process.kill()
         process.communicate()

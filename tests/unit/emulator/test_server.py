@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -19,6 +18,7 @@ import pytest
 from prefect_geobox.emulator import GeoboxEmulator
 from tests.kit.plain_api import Api, geojson, point
 from tests.kit.sample_data import ROOT
+from tests.kit.until import HANGING
 
 COMMAND = [sys.executable, "-W", "error::ResourceWarning", "-m", "prefect_geobox.emulator"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -88,9 +88,10 @@ def test_stop_does_not_wait_for_open_connections() -> None:
     """A client that keeps its connection open does not hold the server up."""
     geobox = GeoboxEmulator().start()
     with socket.create_connection(("127.0.0.1", int(geobox.url.rpartition(":")[2]))):
-        started = time.monotonic()
-        geobox.stop()
-        assert time.monotonic() - started < 3
+        stopping = threading.Thread(target=geobox.stop, daemon=True)
+        stopping.start()
+        stopping.join(HANGING)
+        assert not stopping.is_alive()
 
 
 def test_duration_can_be_changed() -> None:
@@ -192,7 +193,7 @@ def test_command_line_runs_until_a_signal(number: signal.Signals) -> None:
             task = Api(http).publish("a.geojson", geojson(point(1, 2)))
             assert task["state"] == "SUCCESS"
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=10)
+        rest, errors = process.communicate(timeout=HANGING)
     finally:
         process.kill()
         process.communicate()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from prefect.client.schemas.objects import Artifact
 
 from prefect_geobox import GeoboxCredentials
 from prefect_geobox.emulator import GeoboxEmulator
+from tests.kit.until import until
 
 
 @pytest.fixture
@@ -83,10 +83,8 @@ class RunRecords:
     @staticmethod
     def _eventually(read: Callable[[], list[Any]], count: int) -> list[Any]:
         # Events and task runs reach the server in batches, seconds after the run has ended.
-        deadline = time.monotonic() + 20
-        while len(found := read()) < count and time.monotonic() < deadline:
-            time.sleep(0.2)
-        return found
+        until(lambda: len(read()) >= count, pause=0.2)
+        return read()
 
 
 @pytest.fixture

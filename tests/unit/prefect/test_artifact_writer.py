@@ -9,6 +9,7 @@ import time
 from prefect_geobox.client.api.run_mode import run_to_completion
 from prefect_geobox.ownership.run_modes import SYNC_MODE
 from prefect_geobox.reporting import artifact_writer
+from tests.kit.until import HANGING, until
 
 
 class TimeIsUp(BaseException):
@@ -17,14 +18,15 @@ class TimeIsUp(BaseException):
 
 def test_threads_that_are_ended_in_the_queue_leave_the_others_their_turn(monkeypatch):
     """Time limits that end threads which queue to write an artifact keep nobody else from it."""
-    goes_on, written, ended = threading.Event(), [], []
+    goes_on, begun, written, ended = threading.Event(), [], [], []
     monkeypatch.setattr(
         artifact_writer,
         "create_markdown_artifact",
-        lambda *_, **__: goes_on.wait(20) and written.append(1),
+        lambda *_, **__: goes_on.wait(HANGING) and written.append(1),
     )
 
     def write():
+        begun.append(1)
         try:
             run_to_completion(
                 artifact_writer.create_markdown(SYNC_MODE, "key", "text", "description")
@@ -35,16 +37,14 @@ def test_threads_that_are_ended_in_the_queue_leave_the_others_their_turn(monkeyp
     threads = [threading.Thread(target=write, daemon=True) for _ in range(40)]
     for thread in threads:
         thread.start()
-    # Until all have come to the queue.
+    assert until(lambda: len(begun) == 40)
+    # From there to the queue it is not far.
     time.sleep(0.5)
     for thread in threads[10:30]:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident), ctypes.py_object(TimeIsUp)
         )
     goes_on.set()
-    until = time.monotonic() + 10
-    for thread in threads:
-        thread.join(max(0, until - time.monotonic()))
-    assert not any(thread.is_alive() for thread in threads)
+    assert until(lambda: not any(thread.is_alive() for thread in threads))
     assert len(written) >= 20
     assert len(written) + len(ended) >= 40

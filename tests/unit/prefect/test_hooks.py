@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
 from prefect_geobox import GeoboxCredentials, TaskState, abort_remote_tasks
+from tests.kit.until import until
 
 SCRIPT = """
 import sys
@@ -20,13 +20,13 @@ from prefect import flow
 from prefect_geobox import GeoboxCredentials, publish_file, upload_file, wait_for_task
 
 @flow
-def deaf(path: str, uuid: str, left: str):
+def unresponsive(path: str, uuid: str, left: str):
     credentials = GeoboxCredentials()
     wait_for_task.submit(credentials, uuid, interval=0.1)
     wait_for_task.submit(credentials, left, interval=0.1, on_cancel="leave")
     publish_file(credentials, upload_file(credentials, path), "never", interval=0.1)
 
-deaf(*sys.argv[1:])
+unresponsive(*sys.argv[1:])
 """
 
 
@@ -74,14 +74,14 @@ def _killed_run(account, *arguments):
         ) as process,
     ):
         known = {artifact.id for artifact in client.read_artifacts()}
-        deadline = time.monotonic() + 40
-        records = {}
-        while time.monotonic() < deadline:
+
+        def complete_record():
             new = [artifact for artifact in client.read_artifacts() if artifact.id not in known]
             records = {a.type: a for a in new if a.type in ("geobox-waits", "geobox-submission")}
             waits = records.get("geobox-waits")
-            if waits is not None and len(waits.data["waits"]) == 2:
-                break
-            time.sleep(0.1)
+            return waits if waits is not None and len(waits.data["waits"]) == 2 else None
+
+        record = until(complete_record, pause=0.1)
         process.send_signal(signal.SIGKILL)
-        return client.read_flow_run(records["geobox-waits"].flow_run_id)
+        assert record is not None
+        return client.read_flow_run(record.flow_run_id)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.sample_data import CITIES, ROOT
+from tests.kit.until import HANGING, until
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_a_prefect_server_that_is_down_is_named(geobox_emulator):
         capture_output=True,
         text=True,
         env=environment,
-        timeout=60,
+        timeout=HANGING,
         check=False,
     )
     assert done.returncode == 1
@@ -141,7 +142,7 @@ def test_the_demo_runs_by_itself_and_stays_in_its_folder(tmp_path):
         capture_output=True,
         text=True,
         env=environment,
-        timeout=120,
+        timeout=HANGING,
         check=False,
     )
 
@@ -155,8 +156,6 @@ def test_the_demo_runs_by_itself_and_stays_in_its_folder(tmp_path):
 @pytest.mark.slow
 def test_the_flow_can_be_served(geobox_emulator, credentials):
     """Served as a deployment, the flow runs when the server schedules a run of it."""
-    import time
-
     from prefect.client.orchestration import get_client
     from prefect.deployments import run_deployment
     from prefect.settings import PREFECT_API_URL
@@ -171,18 +170,16 @@ def test_the_flow_can_be_served(geobox_emulator, credentials):
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:
         try:
-            deadline = time.monotonic() + 30
             with get_client(sync_client=True) as client:
-                while not client.read_deployments() and time.monotonic() < deadline:
-                    time.sleep(0.2)
+                assert until(client.read_deployments, pause=0.2)
             run = run_deployment(
                 "publish-layer/publish-layer",
                 parameters={"path": str(CITIES), "name": "served"},
-                timeout=60,
+                timeout=HANGING,
             )
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(HANGING)
     assert run.state.is_completed(), run.state
     with credentials.get_client() as client:
         assert len(client.find_assets("vector", "served")) == 1

@@ -15,6 +15,7 @@ import pytest
 
 from prefect_geobox.ownership import run_monitor as monitoring
 from prefect_geobox.ownership.run_monitor import _MainLoop, main_task_of_ctrl_c
+from tests.kit.until import until
 
 needs_runner = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="asyncio.run leaves Ctrl-C alone before Python 3.11"
@@ -22,7 +23,7 @@ needs_runner = pytest.mark.skipif(
 
 
 @pytest.fixture(autouse=True)
-def _heeded_sigint() -> Iterator[None]:
+def _handled_sigint() -> Iterator[None]:
     """Python's own handler: a process that a shell runs in the background ignores SIGINT."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -54,7 +55,7 @@ def test_a_ctrl_c_that_a_blocked_loop_cannot_see_is_seen():
         time.sleep(0.6)  # noqa: ASYNC251 - the loop is to stand still
         os.kill(os.getpid(), signal.SIGINT)
         sent = time.monotonic()
-        time.sleep(0.9)  # noqa: ASYNC251
+        assert until(lambda: found[-1][1] is not None)
         end.set()
         poller.join()
         with pytest.raises(asyncio.CancelledError):

@@ -13,6 +13,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION
 from prefect_geobox import GeoboxCredentials
 from prefect_geobox.emulator import GeoboxEmulator
 from tests.kit.sample_data import CITIES
+from tests.kit.until import HANGING
 
 #: Good and failing flows with each kind of credential, run with all logs at DEBUG.
 SCRIPT = """
@@ -136,7 +137,7 @@ def test_no_secret_is_kept_anywhere(
         text=True,
         env=environment,
         check=False,
-        timeout=120,
+        timeout=HANGING,
     )
 
     assert done.returncode == 0, done.stderr[-2000:]
