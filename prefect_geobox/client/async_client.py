@@ -37,14 +37,14 @@ class AsyncGeoboxClient(AsyncOperationVerbs):
         apikey: An API key.
         verify: False to accept any TLS certificate, or the path of a CA file.
         timeout: Seconds for one request; above 0.
-        requests_per_second: The most requests that the waits of this process send to the host;
+        requests_per_second: How often the waits of this process may ask the host, all together;
             above 0. The lowest number that a client of the host names counts.
         settings: All of the above, already resolved.
-        retry: How long a read tolerates failures; 30 s by default.
+        retry: How long a read bears failures; 30 s by default.
         clock: Measures deadlines and budgets; for tests.
 
     Raises:
-        ConfigurationError: The host is not a URL, or no credential was found.
+        ConfigurationError: The host is no URL, or no credential was found.
 
     Example:
         ```python

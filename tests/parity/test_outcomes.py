@@ -377,8 +377,8 @@ def test_layers_become_temporary_and_permanent(world: Any) -> None:
         world.client.delete_asset(by_name("for_a_day"), "vector")
 
 
-def test_a_failure_names_reason_and_request(world: Any) -> None:
-    """A remote task that fails raises with the server's reason and with the request."""
+def test_a_failure_is_the_servers(world: Any) -> None:
+    """A remote task that fails raises with the server's reason, and with what was asked for."""
     with pytest.raises(
         TaskFailedError, match=r"exists already.*Asked was: .*out_layer_name=points"
     ):

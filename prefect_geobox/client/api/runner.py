@@ -329,7 +329,8 @@ class AsyncOperationVerbs(AsyncTaskVerbs, AsyncAssetVerbs):
         except GeoboxError as error:
             raise LostContactError(
                 f"A remote task was started ({task_id}) but could not be read. It may well be "
-                f"running: wait for it, or abort it, once the server can be read. The failure: {error}",
+                f"running: wait for it, or abort it, once the server can be read. The failure: "
+                f"{error}",
                 RemoteTask.unseen(task_id),
                 policy.budget,
             ) from None
