@@ -92,8 +92,9 @@ def _single_check(hint: Any) -> Check | None:
         return None
     if hint in _CHECKS:
         return _CHECKS[hint]
-    is_class = inspect.isclass(hint) and hint is not Any
-    return partial(_instance, kind=hint) if is_class else None
+    if hint is Any or not isinstance(hint, type):
+        return None
+    return partial(_instance, kind=hint)
 
 
 def _bounds(extras: list[Any]) -> dict[str, Any]:

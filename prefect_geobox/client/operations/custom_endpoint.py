@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from json import dumps
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from typing_extensions import Unpack
 
@@ -76,6 +76,6 @@ def start_task(
         method=method,
         form=form,
         json=json,
-        params=[*params],
+        params=cast("Sequence[tuple[str, str]]", params),
         secrets=frozenset(name for name in named if _SECRET.search(str(name))),
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Final, Literal, Protocol, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from typing_extensions import TypedDict, Unpack
 
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations._inputs import FileLike, inputs
+from prefect_geobox.client.operations._inputs import FileLike, Input, inputs
 from prefect_geobox.client.operations._operation import (
     BoundOperation,
     Evidence,
@@ -59,22 +58,6 @@ class PublishOptions(TypedDict, total=False):
 
 class PublishFileOptions(PublishOptions, LayerOptions, total=False):
     """How a file is published, and how to wait for it."""
-
-
-class DescribedFile(Protocol):
-    """An uploaded file with its description by the API."""
-
-    @property
-    def uuid(self) -> str:
-        """Its uuid."""
-
-    @property
-    def name(self) -> str:
-        """Its name; may be empty."""
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """The raw object of the API."""
 
 
 @creates_asset(
@@ -188,7 +171,7 @@ def _task_names(publish_as: PublishAs | None) -> tuple[str, ...]:
     return tuple(name for names in _TASK_NAMES.values() for name in names)
 
 
-def suggested_publish_as(file: DescribedFile) -> PublishAs:
+def suggested_publish_as(file: Input | OutputAsset) -> PublishAs:
     """The kind that the format of an uploaded file suggests to publish it as.
 
     Args:
@@ -210,7 +193,7 @@ def suggested_publish_as(file: DescribedFile) -> PublishAs:
     return suggestion
 
 
-def _first_layer(file: DescribedFile) -> dict[str, Any]:
+def _first_layer(file: Input | OutputAsset) -> dict[str, Any]:
     listing = file.data.get("layers")
     layers = listing.get("layers") if isinstance(listing, dict) else None
     first = layers[0] if isinstance(layers, list) and layers else None

@@ -41,8 +41,8 @@ class HasName(Protocol):
     """A field of a layer, such as an object of the official SDK."""
 
     @property
-    def name(self) -> str:
-        """Its name."""
+    def name(self) -> Any:
+        """Its name, a text."""
 
 
 def field_name(field: str, value: Any) -> str:

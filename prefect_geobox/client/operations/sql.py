@@ -180,15 +180,15 @@ def _parameters(
     found: dict[str, tuple[str | None, Any]] = {}
     for name, kind, value in rows:
         field = f"params[{name!r}]"
-        text(field, name, "a name")
+        key = text(field, name, "a name")
         if kind == "Table":
-            found[name] = kind, to_input(field, value, Resource.TABLE)
+            found[key] = kind, to_input(field, value, Resource.TABLE)
         elif kind == "Layer":
-            found[name] = kind, to_input(field, value, *LAYERS)
+            found[key] = kind, to_input(field, value, *LAYERS)
         elif kind is None and (isinstance(value, ByName) or hasattr(value, "uuid")):
-            found[name] = kind, to_input(field, value, *LAYERS, Resource.TABLE)
+            found[key] = kind, to_input(field, value, *LAYERS, Resource.TABLE)
         elif value is None or isinstance(value, (str, int, float)):
-            found[name] = kind, value
+            found[key] = kind, value
         else:
             raise InvalidArgumentError(
                 f"{field} must be a text, a number or an asset; got {value!r}"
