@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from typing_extensions import Unpack
 
-from prefect_geobox.client.api.runner import OperationMethods, with_parameters_of
+from prefect_geobox.client.api.runner import OperationMethods
 from prefect_geobox.client.http.settings import CONNECTION_DEFAULTS, ConnectionOptions
 from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.options import flat_signature
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.operations._inputs import FileLike
+from prefect_geobox.client.operations._operation import with_parameters_of
 from prefect_geobox.client.operations.files import (
     PublishFileOptions,
     PublishOptions,

@@ -12,7 +12,6 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from typing_extensions import Self, Unpack
 
 from prefect_geobox.client.api.progress_bar import progress_listener
-from prefect_geobox.client.api.runner import with_parameters_of
 from prefect_geobox.client.api.task_filters import COUNT_DEFAULTS, LIST_DEFAULTS, TaskFilters
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
@@ -30,7 +29,11 @@ from prefect_geobox.client.model.options import flat_signature
 from prefect_geobox.client.model.tasks import RemoteTask, TaskProgress
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid, checked_uuids
 from prefect_geobox.client.operations._inputs import AssetLike, FileLike
-from prefect_geobox.client.operations._operation import BoundOperation, Operation
+from prefect_geobox.client.operations._operation import (
+    BoundOperation,
+    Operation,
+    with_parameters_of,
+)
 from prefect_geobox.client.operations.files import (
     PublishFileOptions,
     PublishOptions,

@@ -11,10 +11,10 @@ from prefect.cache_policies import NO_CACHE
 
 from prefect_geobox.client.api.run_mode import run_to_completion
 from prefect_geobox.client.model.assets import OutputAsset
+from prefect_geobox.client.model.options import option_parameters
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations import LayerOptions, Operation
 from prefect_geobox.client.operations._inputs import ByName
-from prefect_geobox.client.operations._operation import option_parameters
 from prefect_geobox.client.operations._signature_errors import argument_error, meanings
 from prefect_geobox.client.polling.policy import WaitOptions
 from prefect_geobox.credentials import GeoboxCredentials

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, cast, overload
@@ -38,7 +37,6 @@ from prefect_geobox.client.submission import Submission
 
 P = ParamSpec("P")
 R = TypeVar("R")
-M = TypeVar("M", bound=Callable[..., Any])
 
 logger = logging.getLogger(__name__)
 
@@ -379,24 +377,6 @@ class OperationMethods(TaskMethods, AssetMethods):
                 [task],
             )
         return asset
-
-
-def with_parameters_of(operation: Operation[..., Any]) -> Callable[[M], M]:
-    """Gives a method the signature of an operation, for `help()`, with its own keywords last.
-
-    Args:
-        operation: The operation that the method carries out.
-    """
-
-    def sign(method: M) -> M:
-        signature = inspect.signature(method)
-        first, *others = signature.parameters.values()
-        own = [each for each in others if each.kind is each.KEYWORD_ONLY]
-        parameters = [first, *operation.signature.parameters.values(), *own]
-        method.__dict__["__signature__"] = signature.replace(parameters=parameters)
-        return method
-
-    return sign
 
 
 def _is_called(asset: OutputAsset, name: str) -> bool:

@@ -29,19 +29,10 @@ def flat_signature(options: type, defaults: Mapping[str, object]) -> Callable[[T
         function: Any = inspect.getattr_static(target, "__init__") if is_class else target
         signature = inspect.signature(function)
         parameters = signature.parameters.values()
-        shown = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=default,
-                annotation=_annotation(options, name),
-            )
-            for name, default in defaults.items()
-        ]
         vars(function)["__signature__"] = signature.replace(
             parameters=[
                 *(each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD),
-                *shown,
+                *option_parameters(options, defaults),
                 *(each for each in parameters if each.kind is each.KEYWORD_ONLY),
             ]
         )
@@ -65,10 +56,24 @@ def complete_options(defaults: Mapping[str, object], given: Mapping[str, object]
     return {**defaults, **given}
 
 
-def _annotation(options: type, name: str) -> Any:
-    annotation = options.__annotations__[name]
-    # As written, like all other annotations of a module that does not evaluate them.
-    return getattr(annotation, "__forward_arg__", annotation)
+def option_parameters(options: type, defaults: Mapping[str, object]) -> list[inspect.Parameter]:
+    """Options as keyword-only parameters of a signature.
+
+    Args:
+        options: The `TypedDict`.
+        defaults: The names of the options, with their defaults.
+    """
+    annotations = options.__annotations__
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            # As written, like all other annotations of a module that does not evaluate them.
+            annotation=getattr(annotations[name], "__forward_arg__", annotations[name]),
+        )
+        for name, default in defaults.items()
+    ]
 
 
 def _with_options(doc: str | None, options: type) -> str | None:

@@ -10,16 +10,18 @@ from functools import cached_property
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar
 
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.options import option_parameters
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.operations._annotations import checks_of, plain_annotation
 from prefect_geobox.client.operations._request import Request
 from prefect_geobox.client.operations._signature_errors import argument_error
 from prefect_geobox.client.operations._validation import Check, flag
-from prefect_geobox.client.polling.policy import WaitOptions, WaitPolicy
+from prefect_geobox.client.polling.policy import WAIT_DEFAULTS, WaitOptions, WaitPolicy
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Next = TypeVar("Next")
+M = TypeVar("M", bound=Callable[..., Any])
 
 Output = Literal["asset", "task", "tasks"]
 
@@ -47,13 +49,8 @@ class LayerOptions(WaitOptions, total=False):
 
 #: The options of an operation where none are given.
 DEFAULTS: Final[Mapping[str, Any]] = {
-    "timeout": None,
-    "interval": 1.0,
-    "max_interval": 30.0,
-    "outage": 300.0,
-    "retry": None,
-    "progress_bar": True,
-    "on_cancel": "abort",
+    **WAIT_DEFAULTS,
+    # What an operation has started itself, it does not leave running.
     "on_timeout": "abort",
     "temporary": False,
 }
@@ -227,23 +224,22 @@ def wait_policy(options: Mapping[str, Any]) -> WaitPolicy:
     return WaitPolicy.of(**{name: options.get(name, DEFAULTS[name]) for name in _POLICY_OPTIONS})
 
 
-def option_parameters(kind: type, defaults: Mapping[str, Any]) -> list[inspect.Parameter]:
-    """Options of a `TypedDict` as keyword-only parameters of a signature.
+def with_parameters_of(operation: Operation[..., Any]) -> Callable[[M], M]:
+    """Gives a method the signature of an operation, for `help()`, with its own keywords last.
 
     Args:
-        kind: The `TypedDict`.
-        defaults: The names of the options, with their defaults.
+        operation: The operation that the method carries out.
     """
-    annotations = kind.__annotations__
-    return [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=default,
-            annotation=getattr(annotations[name], "__forward_arg__", annotations[name]),
-        )
-        for name, default in defaults.items()
-    ]
+
+    def sign(method: M) -> M:
+        signature = inspect.signature(method)
+        first, *others = signature.parameters.values()
+        own = [each for each in others if each.kind is each.KEYWORD_ONLY]
+        parameters = [first, *operation.signature.parameters.values(), *own]
+        method.__dict__["__signature__"] = signature.replace(parameters=parameters)
+        return method
+
+    return sign
 
 
 #: All operations by name, in the order in which they are defined.
