@@ -153,7 +153,7 @@ async def test_progress_is_not_read_for_a_crowd(
     server = Server(wire, waits, until=lambda _: bool(waits_at_reads) or waits > 100)
 
     def answer(_: httpx.Request) -> httpx.Response:
-        waits_at_reads.append(client.joined().poller.waits)
+        waits_at_reads.append(client.shared_session().poller.waits)
         return json_answer({"current": 1, "total": 9})
 
     for uuid in server.uuids:
