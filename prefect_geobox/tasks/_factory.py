@@ -24,10 +24,7 @@ from prefect_geobox.tasks._lifecycle import carry_out
 from prefect_geobox.tasks._step_options import taken_ownership
 
 P = ParamSpec("P")
-
 R = TypeVar("R")
-
-T = TypeVar("T")
 
 
 def make_tasks(
