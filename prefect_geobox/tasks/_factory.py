@@ -25,10 +25,7 @@ from prefect_geobox.tasks._lifecycle import run_operation
 from prefect_geobox.tasks._step_options import taken_ownership
 
 P = ParamSpec("P")
-
 R = TypeVar("R")
-
-T = TypeVar("T")
 
 
 def make_tasks(
