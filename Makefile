@@ -34,6 +34,7 @@ lint: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m tests.docs.operations
+	$(BIN)/python -m tests.typing.task_stubs
 	$(BIN)/pytest tests/docs
 
 bench: $(VENV)/.dev
