@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 FILE   ?= flows/data/countries.geojson
 
-.PHONY: cells chain demo test lint types docs bench coverage lowest wheel clean
+.PHONY: bench chain clean coverage demo docs lint lowest matrix test types unit wheel
 
 demo: $(VENV)/.demo
 	@$(BIN)/python flows/demo.py "$(FILE)"
@@ -12,20 +12,29 @@ demo: $(VENV)/.demo
 chain: $(VENV)/.demo
 	@$(BIN)/python flows/demo.py --chain "$(FILE)"
 
-# On both cores, where most of it waits, but apart from what leaves Prefect's connections behind;
-# what measures milliseconds runs alone. The cells of the table in docs/cancellation.md are tried side
-# by side anyway: a third of them, all of them with SLOW=1.
-QUICK    := $(if $(SLOW),, and not slow)
-PARALLEL := --dist worksteal -m "not alone$(QUICK)"
-test: $(VENV)/.dev
-	$(BIN)/pytest -n 4 $(PARALLEL) --ignore=tests/e2e --ignore=tests/docs --ignore=tests/unit/prefect
-	$(BIN)/pytest -n 2 $(PARALLEL) tests/docs tests/unit/prefect
-	$(BIN)/pytest tests/unit/emulator tests/resilience -m "alone$(QUICK)"
-	$(BIN)/pytest tests/e2e $(if $(SLOW),,-m "not slow")
+# Each stage is a run of pytest on both cores. What is `slow` runs with SLOW=1, what asserts seconds
+# only with `make bench`.
+MARKED   := not benchmark$(if $(SLOW),, and not slow)
+PARALLEL := --dist worksteal -m "$(MARKED)"
 
-# Every way of waiting against every ending, and the trials with killed processes: seven minutes.
-cells: $(VENV)/.dev
-	$(BIN)/pytest tests/e2e
+# The units that need no Prefect server, without those that start processes of their own.
+UNIT     := tests/unit/client tests/unit/emulator tests/test_architecture.py
+unit: $(VENV)/.dev
+	$(BIN)/pytest -n 4 --dist worksteal -m "not benchmark and not slow and not processes" $(UNIT)
+
+# Prefect leaves connections of its own behind, so what uses a Prefect server has processes of its
+# own. The tests of `tests/e2e` run side by side anyway, as most of each is waiting.
+PREFECT  := tests/docs tests/unit/prefect
+test: $(VENV)/.dev
+	$(BIN)/pytest -n 4 $(PARALLEL) $(foreach folder,tests/e2e $(PREFECT),--ignore=$(folder))
+	$(BIN)/pytest -n 2 $(PARALLEL) $(PREFECT)
+	$(BIN)/pytest -m "$(MARKED)" tests/e2e
+
+# Every way to wait against every ending, and the trials with killed processes, with the seconds
+# that they take written into docs/cancellation.md.
+matrix: $(VENV)/.dev
+	RECORD_MATRIX=1 $(BIN)/pytest tests/e2e
+	$(BIN)/python -m tests.e2e.matrix_table
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -37,7 +46,9 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m tests.typing.task_stubs
 	$(BIN)/pytest tests/docs
 
+# On a machine that does nothing else.
 bench: $(VENV)/.dev
+	$(BIN)/pytest -m benchmark tests/benchmarks
 	$(BIN)/python -m tests.benchmarks
 
 # Both type checkers; pyright also finds what an editor would show.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -30,3 +31,10 @@ def prefect_server() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=300):
         yield
+
+
+@pytest.fixture
+def _collected_connections() -> Iterator[None]:
+    """Has connections that were left open collected in the test that left them."""
+    yield
+    gc.collect()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,15 +57,18 @@ def _module_name(path: Path) -> str:
 MODULES = {_module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def _imported_names(path: Path) -> Iterator[str]:
+@cache
+def _imported_names(path: Path) -> tuple[str, ...]:
     """Each imported name with its module in front; imports for types count too."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.module is not None, f"{path}: no relative imports in the package"
             assert node.level == 0, f"{path}: no relative imports in the package"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(names)
 
 
 def _imports(module: str) -> set[str]:
@@ -177,6 +180,7 @@ def test_nothing_private_of_prefect_is_imported():
         assert not any(name.startswith("prefect._") for name in _imported_names(path)), module
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
@@ -194,6 +198,7 @@ def test_an_import_loads_only_what_it_needs(module, absent):
     assert not set(absent) & set(loaded)
 
 
+@pytest.mark.processes
 def test_every_public_name_can_be_imported():
     """Each public name is there, and nothing else pretends to be."""
     import prefect_geobox

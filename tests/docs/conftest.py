@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
+from tests.kit.prefect_connections import allow_open_connections
 
 from .documents import ROOT
 
@@ -49,15 +49,5 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Prefect leaves connections of its own open; ours are checked by the tests of the client."""
-    examples = Path(__file__).with_name("test_examples.py")
-    for item in items:
-        if item.path == examples:
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
-            item.add_marker(pytest.mark.usefixtures("_no_sockets_left"))
-
-
-@pytest.fixture
-def _no_sockets_left() -> Iterator[None]:
-    yield
-    gc.collect()
+    """Prefect leaves connections of its own open."""
+    allow_open_connections(items, Path(__file__).with_name("test_examples.py"))

@@ -14,6 +14,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from tests.kit.prefect_connections import allow_open_connections
+
 from .interruption_matrix import Case, Outcome, record, run_case
 from .prefect_server import serving_prefect
 from .testbed import HERE, Testbed
@@ -165,8 +167,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Prefect leaves connections of its own open; ours are checked by the tests of the client."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+    """Prefect leaves connections of its own open."""
+    allow_open_connections(items, Path(__file__).parent)

@@ -1,33 +1,17 @@
-"""A running emulator, clients on real and fake clocks, and the profiles of Hypothesis."""
+"""A running emulator, and clients on real and fake clocks."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from prefect_geobox.client import AsyncGeoboxClient
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK
 from prefect_geobox.emulator import GeoboxEmulator
 from tests.kit.clients import close_now
 from tests.kit.fake_clock import FakeClock
-
-#: Ten verbs take as many examples each. The profiles name the numbers for one verb.
-_COMMON: dict[str, Any] = {
-    "deadline": None,
-    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-}
-settings.register_profile("geobox-default", max_examples=30, **_COMMON)
-settings.register_profile("ci", max_examples=1_050, **_COMMON)
-
-
-def profile() -> str:
-    """The profile that the environment asks for."""
-    named = os.environ.get("HYPOTHESIS_PROFILE")
-    return named or ("ci" if os.environ.get("CI") == "true" else "geobox-default")
 
 
 @pytest.fixture(scope="module")

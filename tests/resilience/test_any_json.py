@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from prefect_geobox.client import (
     GeoboxClient,
@@ -21,10 +21,9 @@ from prefect_geobox.client import (
     TaskProgress,
 )
 from tests.kit.clients import close_now
+from tests.kit.examples import examples
 from tests.kit.fake_clock import FakeClock
 from tests.kit.payloads import ASSET, HOST, TASK, secret, task
-
-from .conftest import profile
 
 #: Stand in for numbers that JSON can spell and Python cannot write.
 _SPELT = {'"<huge float>"': "1e999", '"<long int>"': "9" * 5000, '"<minus huge>"': "-1e999"}
@@ -229,7 +228,7 @@ def test_any_json_gives_a_value_or_an_error(
     """A verb that is answered with any JSON returns what it promises or raises `GeoboxError`."""
     call, near, kind = VERBS[verb]
 
-    @settings(settings.get_profile(profile()))
+    @examples(30, many=1_050)
     @given(near | _JSON)
     def example(drawn: Any) -> None:
         is_pair = isinstance(drawn, tuple)

@@ -20,6 +20,7 @@ from tests.kit.until import HANGING
 from tests.kit.wire import Wire, json_answer
 
 
+@pytest.mark.processes
 def test_import_brings_in_no_prefect() -> None:
     """The client alone imports nothing of Prefect, and starts no thread."""
     done = run_python(
@@ -88,6 +89,7 @@ print("done")
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("way", ["open", "closed", "async", "waiting"])
 def test_exit_is_clean(geobox_emulator: GeoboxEmulator, way: str) -> None:
     """A program ends at once and without a warning, whether or not it closed its clients."""
@@ -121,6 +123,7 @@ print(os.waitstatus_to_exitcode(status), client.get_task(uuid).uuid == first)
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_clients_survive_a_fork(geobox_emulator: GeoboxEmulator) -> None:
     """After a fork both processes go on, with old and new clients."""
@@ -206,6 +209,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.processes
 def test_a_second_ctrl_c_does_not_wait_for_last_acts() -> None:
     """The first Ctrl-C has them begin; the second ends the program though they take an hour."""
     done = run_python(TWO_CTRL_C)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from prefect_geobox.client import (
     AssetKind,
@@ -18,6 +18,7 @@ from prefect_geobox.client import (
     TaskProgress,
     TaskState,
 )
+from tests.kit.examples import examples
 from tests.kit.payloads import ASSET, TASK, task
 
 JSON = st.recursive(
@@ -269,7 +270,7 @@ def test_asset_key_names_host_kind_and_uuid() -> None:
 
 
 @given(JSON | TASKS)
-@settings(max_examples=400, deadline=None)
+@examples(80, many=400)
 def test_any_json_is_a_task_or_an_invalid_response(payload: Any) -> None:
     """Any JSON is a remote task whose every property works and that survives JSON, or refused."""
     try:
@@ -284,7 +285,7 @@ def test_any_json_is_a_task_or_an_invalid_response(payload: Any) -> None:
 
 
 @given(JSON | st.fixed_dictionaries({"current": JSON, "total": JSON}))
-@settings(max_examples=300, deadline=None)
+@examples(60, many=300)
 def test_any_json_is_a_progress_or_an_invalid_response(payload: Any) -> None:
     """Any JSON is a progress with a sane percent, or refused."""
     try:

@@ -116,6 +116,7 @@ print(json.dumps([file.uuid, (after - before) / 1024]))
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the resource module")
 def test_large_upload_takes_little_memory(tmp_path: Path) -> None:
     """300 MB are streamed from disk: the peak memory of the process grows by less than 60 MB."""

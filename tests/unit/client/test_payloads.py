@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from prefect_geobox.client import AssetKind, InvalidResponseError, OutputAsset
 from prefect_geobox.client.model.payloads import (
@@ -19,6 +19,7 @@ from prefect_geobox.client.model.payloads import (
     parse_starts,
     parse_tasks,
 )
+from tests.kit.examples import examples
 from tests.kit.payloads import ASSET, OTHER, TASK, task
 
 from .test_models import JSON
@@ -130,7 +131,7 @@ NEAR_MISSES = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("name", PARSERS)
 @given(payload=JSON | NEAR_MISSES | st.lists(NEAR_MISSES, max_size=3))
-@settings(max_examples=150, deadline=None)
+@examples(30, many=150)
 def test_any_json_is_a_value_or_an_invalid_response(name: str, payload: Any) -> None:
     """Any JSON parses to a value of the right type or raises InvalidResponseError."""
     kinds = {"asset": OutputAsset, "count": int, "features": dict, "description": dict}

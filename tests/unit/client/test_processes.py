@@ -22,6 +22,8 @@ from tests.kit.until import HANGING
 
 from .test_errors import EXAMPLES
 
+pytestmark = pytest.mark.processes
+
 #: A program that waits in a thread and on an event loop, and in mid-wait starts children that wait
 #: with what they were handed. It prints how all of that ended.
 PROGRAM = '''

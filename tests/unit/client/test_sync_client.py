@@ -101,6 +101,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_real_ctrl_c_aborts_and_confirms(geobox_emulator: GeoboxEmulator) -> None:
     """A SIGINT during a wait without a callback aborts the remote task and sees it aborted."""

@@ -136,6 +136,7 @@ def test_port_in_use_is_an_error() -> None:
         assert ask(geobox) == 200
 
 
+@pytest.mark.processes
 def test_import_is_cheap() -> None:
     """The plugin, which every pytest run loads, imports neither web server nor Prefect."""
     code = (
@@ -149,6 +150,7 @@ def test_import_is_cheap() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.processes
 def test_fixture_is_a_running_emulator(pytester: pytest.Pytester) -> None:
     """`geobox_emulator` gives a test an emulator of its own with quick tasks."""
     pytester.makepyfile(
@@ -170,6 +172,7 @@ def test_fixture_is_a_running_emulator(pytester: pytest.Pytester) -> None:
     pytester.runpytest_inprocess(*options).assert_outcomes(passed=1)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_command_line_runs_until_a_signal(number: signal.Signals) -> None:
     """The command prints where it is and what opens it, serves, and ends cleanly."""
@@ -223,6 +226,7 @@ def test_command_line_refuses_nonsense(arguments: list[str], reason: str) -> Non
     assert stopped.value.code == 1
 
 
+@pytest.mark.processes
 def test_command_line_says_that_a_port_is_in_use() -> None:
     """A port in use ends the command with one clear line and exit code 1."""
     with GeoboxEmulator() as geobox:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,10 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import Artifact
 
-from prefect_geobox import GeoboxCredentials
+from prefect_geobox import GeoboxCredentials, OutputAsset
 from prefect_geobox.emulator import GeoboxEmulator
+from tests.kit.prefect_connections import allow_open_connections
+from tests.kit.sample_data import CITIES, ROOT
 from tests.kit.until import until
 
 
@@ -27,6 +28,24 @@ from tests.kit.until import until
 def credentials(geobox_emulator: GeoboxEmulator, prefect_server: None) -> GeoboxCredentials:
     """Credentials for the running emulator."""
     return GeoboxCredentials(host=geobox_emulator.url, apikey=geobox_emulator.apikey)
+
+
+@pytest.fixture
+def layer(credentials: GeoboxCredentials) -> OutputAsset:
+    """A published layer."""
+    with credentials.get_client() as client:
+        file = client.upload_file(CITIES)
+        return client.publish_file(file, "cities", interval=0.02, max_interval=0.05)
+
+
+@pytest.fixture
+def flow_environment(
+    monkeypatch: pytest.MonkeyPatch, geobox_emulator: GeoboxEmulator, prefect_server: None
+) -> None:
+    """Has the modules of `flows` imported by name, and their environment name the emulator."""
+    monkeypatch.syspath_prepend(str(ROOT / "flows"))
+    monkeypatch.setenv("GEOBOX_HOST", geobox_emulator.url)
+    monkeypatch.setenv("GEOBOX_APIKEY", geobox_emulator.apikey)
 
 
 class RunRecords:
@@ -95,15 +114,5 @@ def records_of(prefect_server: None) -> Iterator[Callable[[Any], RunRecords]]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Prefect leaves connections of its own open; ours are checked by the tests of the client."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
-            item.add_marker(pytest.mark.usefixtures("_collect_sockets"))
-
-
-@pytest.fixture
-def _collect_sockets() -> Iterator[None]:
-    yield
-    gc.collect()
+    """Prefect leaves connections of its own open."""
+    allow_open_connections(items, Path(__file__).parent)

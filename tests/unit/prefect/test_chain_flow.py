@@ -16,11 +16,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def command_line(monkeypatch, geobox_emulator, prefect_server):
+def command_line(flow_environment):
     """The flow's `main`, with the environment pointing at the emulator."""
-    monkeypatch.syspath_prepend(str(ROOT / "flows"))
-    monkeypatch.setenv("GEOBOX_HOST", geobox_emulator.url)
-    monkeypatch.setenv("GEOBOX_APIKEY", geobox_emulator.apikey)
     from buffer_and_export import main
 
     return main

@@ -36,13 +36,6 @@ from geobox.enums import FileOutputFormat
 FAST = {"interval": 0.02, "max_interval": 0.05}
 
 
-@pytest.fixture
-def layer(credentials):
-    """A published layer."""
-    with credentials.get_client() as client:
-        return client.publish_file(client.upload_file(CITIES), "cities", **FAST)
-
-
 @sdk_step(**FAST)
 def export(client, layer_uuid, name):
     """Exports a layer with the SDK."""

@@ -31,13 +31,6 @@ pytest.importorskip("rasterio")
 FAST = {"interval": 0.02, "max_interval": 0.05}
 
 
-@pytest.fixture
-def layer(credentials):
-    """A published layer."""
-    with credentials.get_client() as client:
-        return client.publish_file(client.upload_file(CITIES), "cities", **FAST)
-
-
 def starts(geobox_emulator):
     """The paths of the requests that started something, below the version."""
     ends = ("/export/", "/saveAsLayer/", "/polygonize/", "/publish/", "/seed/")

@@ -15,11 +15,8 @@ from tests.kit.until import HANGING, until
 
 
 @pytest.fixture
-def command_line(monkeypatch, geobox_emulator, prefect_server):
+def command_line(flow_environment):
     """The flow's `main`, with the environment pointing at the emulator."""
-    monkeypatch.syspath_prepend(str(ROOT / "flows"))
-    monkeypatch.setenv("GEOBOX_HOST", geobox_emulator.url)
-    monkeypatch.setenv("GEOBOX_APIKEY", geobox_emulator.apikey)
     from publish_layer import main
 
     return main
