@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.geodata import geometry
+from prefect_geobox.emulator.geodata.columns import datatypes
 from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.features import Row, VectorSource
 from prefect_geobox.emulator.geodata.reprojection import OutsideError, epsg, to_web_mercator
-from prefect_geobox.emulator.geodata.table_files import read_rows
-from prefect_geobox.emulator.geodata.vector_files import (
-    Row,
-    VectorSource,
-    datatypes,
-    read_vector,
-)
+from prefect_geobox.emulator.geodata.vector_files import read_rows, read_vector
 from prefect_geobox.emulator.http.parameters import boolean, integer
 from prefect_geobox.emulator.state.layers import BASE_SRID
 from prefect_geobox.emulator.state.new_assets import (
@@ -80,7 +76,7 @@ class PublishOptions:
         geometry_type: The type of geometry, such as `POINT`; that of the first feature if None.
         srid: The EPSG code of a file that names no reference system. A guess: clients send 3857
             with any file, so the file's own reference system takes precedence.
-        encoding: The encoding of a text file.
+        encoding: The encoding of texts that name none themselves.
         report_errors: Whether the result reports the features that were left out.
     """
 
@@ -196,8 +192,11 @@ def _layer_type(source: VectorSource, options: PublishOptions) -> str:
             raise JobError(f"unknown geometry type {wanted!r}", "geobox.InvalidGeometryTypeError")
         return kind
     valid = (row.geometry for row in source.rows if geometry.problem(row.geometry) is None)
-    first = next(valid, None)
-    return geometry.layer_type(first) if first else "Point"
+    types = [geometry.layer_type(shape) for shape in valid]
+    # Points are at home in a layer of multi-points too, but not the other way round.
+    if types and types[0] == "Point" and "MultiPoint" in types:
+        return "MultiPoint"
+    return types[0] if types else "Point"
 
 
 def valid_features(
@@ -217,7 +216,7 @@ def valid_features(
     features: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for number, row in enumerate(source.rows, start=1):
-        reason = geometry.problem(row.geometry) or _type_mismatch(row, layer_type)
+        reason = row.problem or geometry.problem(row.geometry) or _type_mismatch(row, layer_type)
         if reason is not None:
             errors.append(_feature_error(number, reason, "geobox.InvalidGeometryError"))
             continue
@@ -236,7 +235,10 @@ def _type_mismatch(row: Row, layer_type: str) -> str | None:
     # Points are the only geometries that a layer of another type can hold.
     if own == layer_type or (own, layer_type) == ("Point", "MultiPoint"):
         return None
-    return f"the geometry is a {row.geometry['type']} and the layer's type is {layer_type}"
+    return (
+        f"the geometry is a {row.geometry['type']} and the layer's type is {layer_type}; "
+        "input_geom_type chooses another"
+    )
 
 
 def _feature_error(number: int, reason: str, kind: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from prefect_geobox.client.model.assets import AssetKind
-from prefect_geobox.emulator.geodata.table_files import read_rows
+from prefect_geobox.emulator.geodata.vector_files import read_rows
 from prefect_geobox.emulator.http.errors import invalid_parameter
 from prefect_geobox.emulator.http.parameters import boolean, required
 from prefect_geobox.emulator.http.request_body import body_of

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.geodata import geometry
-from prefect_geobox.emulator.geodata.vector_files import datatypes
+from prefect_geobox.emulator.geodata.columns import datatypes
 from prefect_geobox.emulator.state.remote_tasks import Outcome
 from prefect_geobox.emulator.state.store import Asset, Field, Kind
 
