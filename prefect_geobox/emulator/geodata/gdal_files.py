@@ -14,7 +14,7 @@ from prefect_geobox.emulator.geodata.datasets import STEM
 from prefect_geobox.emulator.geodata.errors import unreadable
 from prefect_geobox.emulator.geodata.features import Row, VectorSource, as_geojson
 from prefect_geobox.emulator.geodata.optional_libraries import library
-from prefect_geobox.emulator.geodata.texts import check_encoding, is_utf8, transcoded, undecodable
+from prefect_geobox.emulator.geodata.texts import check_encoding, is_utf8, undecodable, xml_in_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +55,14 @@ def list_gdal_layers(dataset: Dataset) -> list[GdalLayer]:
         JobError: It cannot be read.
     """
     pyogrio = library("pyogrio", f"reading {dataset.label}")
-    with _opened(dataset, dataset.read()) as path:
+    with _opened(dataset, _files(dataset)) as path:
         found = []
         for row in pyogrio.list_layers(path):
-            info = pyogrio.read_info(path, layer=str(row[0]), force_feature_count=True)
+            info = pyogrio.read_info(
+                path,
+                layer=str(row[0]),
+                force_feature_count=True,
+            )
             count = max(int(info["features"]), 0)
             found.append(GdalLayer(_shown(str(row[0]), dataset), row[1] is not None, count))
     return sorted(found, key=lambda layer: (not layer.has_geometry, not layer.count))
@@ -80,17 +84,20 @@ def read_gdal_layer(dataset: Dataset, layer: str, encoding: str) -> VectorSource
     purpose = f"reading {dataset.label}"
     pyogrio, shapely = library("pyogrio", purpose), library("shapely", purpose)
     check_encoding(dataset.label, encoding)
-    files = dataset.read()
+    files = _files(dataset)
     own_encoding: str | None = None
     if dataset.file_type == "Shapefile":
         own_encoding = _shapefile_encoding(files, encoding)
-    elif dataset.file_type in {"KML", "GPX"}:
-        files = {n: transcoded(dataset.label, text, encoding) for n, text in files.items()}
     with _opened(dataset, files) as path:
         known = {_shown(str(row[0]), dataset): str(row[0]) for row in pyogrio.list_layers(path)}
         own_name = known.get(layer, layer)
         # As text, times keep their offsets.
-        read = partial(pyogrio.raw.read, path, layer=own_name, datetime_as_string=True)
+        read = partial(
+            pyogrio.raw.read,
+            path,
+            layer=own_name,
+            datetime_as_string=True,
+        )
         try:
             meta, _, geometries, columns = read(encoding=own_encoding)
         except UnicodeDecodeError:
@@ -116,6 +123,13 @@ def read_gdal_layer(dataset: Dataset, layer: str, encoding: str) -> VectorSource
     ]
     datatypes = {n: _datatype(dtype) for n, dtype in zip(names, dtypes, strict=True)}
     return VectorSource(meta["crs"], rows, datatypes)
+
+
+def _files(dataset: Dataset) -> dict[str, bytes]:
+    files = dataset.read()
+    if dataset.file_type in {"KML", "GPX"}:
+        return {name: xml_in_utf8(dataset.label, text) for name, text in files.items()}
+    return files
 
 
 @contextmanager

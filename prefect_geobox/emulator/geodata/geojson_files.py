@@ -107,7 +107,7 @@ def _features(name: str, documents: list[Any]) -> list[Any]:
             kind = document.get("type") if isinstance(document, dict) else document
             reason = "it is not a GeoJSON FeatureCollection, Feature or geometry"
             place = f" (object {number})" if len(documents) > 1 else ""
-            raise unreadable(name, f"{reason}, but {str(kind)[:40]!r}{place}")
+            raise unreadable(name, f"{reason}: its type is {str(kind)[:40]!r}{place}")
     return documents
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import io
+import re
 
 from prefect_geobox.emulator.geodata.errors import JobError
 
@@ -14,6 +16,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_XML_DECLARATION = re.compile(rb"""\s*<\?xml[^>]*\bencoding\s*=\s*["']([\w.:-]+)["'][^>]*\?>""")
 
 
 def is_utf8(encoding: str) -> bool:
@@ -32,7 +35,8 @@ def check_encoding(name: str, encoding: str) -> None:
         JobError: There is no such encoding of texts.
     """
     try:
-        b"".decode(encoding)
+        # A codec that is not one of texts, such as `hex`, is refused too.
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     except (LookupError, ValueError):
         reason = f"{name} cannot be read: there is no encoding {encoding!r}, as in file_encoding"
         raise JobError(reason, "geobox.InvalidFileError") from None
@@ -67,18 +71,17 @@ def undecodable(name: str, encoding: str, error: object) -> JobError:
     return JobError(reason, "geobox.InvalidFileError")
 
 
-def transcoded(name: str, content: bytes, encoding: str) -> bytes:
-    """An XML document in UTF-8, if it is in an encoding that only the request names.
+def xml_in_utf8(name: str, content: bytes) -> bytes:
+    """An XML document in UTF-8, because the parser of GDAL knows few of the declared encodings.
 
     Args:
         name: The file's name, for the error.
         content: Its bytes.
-        encoding: The encoding that the request names.
 
     Raises:
-        JobError: It is not in this encoding.
+        JobError: It is not in the encoding that it declares.
     """
-    declared = b"encoding" in content[: content.find(b"?>")] if b"?>" in content[:200] else False
-    if declared or is_utf8(encoding):
+    declaration = _XML_DECLARATION.match(content)
+    if declaration is None or is_utf8(declaration[1].decode("ascii")):
         return content
-    return decoded(name, content, encoding).encode()
+    return decoded(name, content[declaration.end() :], declaration[1].decode("ascii")).encode()

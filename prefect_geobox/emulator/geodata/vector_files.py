@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from prefect_geobox.emulator.geodata.columns import unique_names
 from prefect_geobox.emulator.geodata.csv_files import csv_count, read_csv, read_csv_features
 from prefect_geobox.emulator.geodata.datasets import Archive, Dataset, single_file
 from prefect_geobox.emulator.geodata.errors import JobError
@@ -115,14 +116,31 @@ def read_rows(
     Raises:
         JobError: It cannot be read, or there is no such table.
     """
-    tables = [d for d in _datasets(name, content) if d.file_type in _TABLES]
+    datasets = _datasets(name, content)
+    tables = [d for d in datasets if d.file_type in _TABLES]
     entry = _selected(name, tables, dataset, layer)
-    if entry is None:
+    if entry is None and len(datasets) == 1 and not datasets[0].archive:
         raise _not_supported(name, "table, only CSV and XLSX")
+    if entry is None:
+        held = ", ".join(d.name for d in datasets)
+        reason = f"{name} holds no table, which is a CSV or XLSX; it has: {held}"
+        raise JobError(reason, "geobox.InvalidFileError")
     found = entry.dataset
     if found.file_type == "CSV":
         return read_csv(found.label, _content(found), encoding, delimiter=delimiter, names=names)
-    return [row.properties for row in read_gdal_layer(found, entry.layer, "UTF-8").rows]
+    return _with_header([r.properties for r in read_gdal_layer(found, entry.layer, "UTF-8").rows])
+
+
+def _with_header(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a sheet, of which GDAL takes the first for data where all cells are texts."""
+    names = list(rows[0]) if rows else []
+    if not names or names != [f"Field{at}" for at in range(1, len(names) + 1)]:
+        return rows
+    given = [str(value).strip() for value in rows[0].values() if value is not None]
+    if len(given) < len(names):
+        return rows
+    header = unique_names(given)
+    return [dict(zip(header, row.values(), strict=True)) for row in rows[1:]]
 
 
 def _datasets(name: str, content: bytes) -> list[Dataset]:

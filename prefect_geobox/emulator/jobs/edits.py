@@ -22,6 +22,7 @@ from prefect_geobox.emulator.jobs.publishing import (
 )
 from prefect_geobox.emulator.sql.database import evaluate
 from prefect_geobox.emulator.state.layers import fields_of, layer_of, record, rows_of
+from prefect_geobox.emulator.state.new_assets import with_own_ids
 from prefect_geobox.emulator.state.remote_tasks import Outcome
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def append_rows(table: Asset, rows: Rows) -> Outcome:
     Raises:
         JobError: The table has none of the columns.
     """
+    rows = with_own_ids(rows)
     names = {field.name for field in table.fields}
     found = dict.fromkeys(name for row in rows[:1] for name in row)
     if found and not names & found.keys():

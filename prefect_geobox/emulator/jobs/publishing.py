@@ -20,6 +20,7 @@ from prefect_geobox.emulator.state.new_assets import (
     make_content,
     make_layer,
     make_table,
+    with_own_ids,
 )
 from prefect_geobox.emulator.state.remote_tasks import Outcome
 from prefect_geobox.emulator.state.store import Asset, Field
@@ -181,7 +182,7 @@ def _publish_table(file: Asset, options: PublishOptions) -> Outcome:
     )
     if not rows:
         raise _empty(file)
-    return asset_outcome(make_table(options.name, rows))
+    return asset_outcome(make_table(options.name, with_own_ids(rows)))
 
 
 def _layer_type(source: VectorSource, options: PublishOptions) -> str:
