@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.geodata import geometry
 from prefect_geobox.emulator.geodata.columns import datatypes
+from prefect_geobox.emulator.geodata.datasets import Archive
 from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.features import Row, VectorSource
 from prefect_geobox.emulator.geodata.reprojection import OutsideError, epsg, to_web_mercator
@@ -135,6 +136,8 @@ def publish(file: Asset, options: PublishOptions) -> Outcome:
         raise JobError(reason, "geobox.InvalidFileError")
     if not file.content.startswith(_MAGIC[options.kind]):
         raise JobError(f"{file.name} cannot be read", "geobox.InvalidFileError")
+    if options.kind is AssetKind.TILES3D and not Archive(file.name, file.content).is_tileset():
+        raise JobError(f"{file.name} holds no tileset.json", "geobox.InvalidFileError")
     return asset_outcome(make_content(options.kind, options.name, file.content))
 
 

@@ -6,7 +6,7 @@ import io
 import tempfile
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import pyogrio
@@ -18,7 +18,8 @@ def zip_of(members: dict[str, bytes], compression: int = ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
     with ZipFile(buffer, "w", compression) as archive:
         for name, content in members.items():
-            archive.writestr(name, content)
+            # Without the time of now, so that the bytes are always the same.
+            archive.writestr(ZipInfo(name), content, compression)
     return buffer.getvalue()
 
 

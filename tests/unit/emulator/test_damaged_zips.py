@@ -68,6 +68,17 @@ def test_damaged_table_in_a_zip_is_a_failure_with_a_reason(api: Api) -> None:
     assert "a.csv is damaged" in message
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(ZIP, "holds no tileset.json"), (ZIP[:60], "not a zip")],
+    ids=["other", "truncated"],
+)
+def test_zip_without_a_tileset_is_no_tiles(api: Api, content: bytes, reason: str) -> None:
+    """A zip that is damaged or holds other data is not published as 3D tiles."""
+    _, message = failure(api.publish("a.zip", content, publish_as="tiles3d"))
+    assert reason in message
+
+
 def test_damaged_member_spares_the_others(api: Api) -> None:
     """A zip with one damaged member serves the others, and still lists the damaged one."""
     content = zip_of({"bad.geojson": GEOJSON, "good.geojson": GEOJSON})

@@ -45,6 +45,18 @@ def shapefile(encoding: str, *, named: bool = True) -> bytes:
         ("a.zip", shapefile("cp1251", named=False), {"file_encoding": "cp1251"}),
         ("a.zip", shapefile("UTF-8", named=False), {"file_encoding": "UTF-8"}),
     ],
+    ids=[
+        "geojson",
+        "geojson-utf16",
+        "geojson-mark",
+        "geojson-zip",
+        "csv",
+        "csv-utf16",
+        "csv-mark",
+        "shapefile",
+        "shapefile-unnamed",
+        "shapefile-unnamed-utf8",
+    ],
 )
 def test_text_is_read_in_its_encoding(
     api: Api, name: str, content: bytes, form: dict[str, str]
@@ -90,6 +102,7 @@ def test_shapefile_without_encoding_falls_back_to_latin_1(api: Api) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [("a.geojson", GEOJSON.encode("cp1251")), ("a.csv", CSV.encode("cp1251"))],
+    ids=["geojson", "csv"],
 )
 @pytest.mark.parametrize(
     ("encoding", "reason"),

@@ -85,6 +85,7 @@ def test_layer_name_that_several_datasets_have_is_refused(api: Api) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "dataset"),
     [("a.kml", KML, "a.kml"), ("a.zip", zip_of({"doc.kml": KML}), "doc.kml")],
+    ids=["kml", "zip"],
 )
 def test_every_folder_of_a_kml_is_a_layer(
     api: Api, name: str, content: bytes, dataset: str
