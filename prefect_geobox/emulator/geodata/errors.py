@@ -14,3 +14,13 @@ class JobError(Exception):
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+def unreadable(name: str, why: object) -> JobError:
+    """The error for a file that cannot be read.
+
+    Args:
+        name: The file's name.
+        why: The reason.
+    """
+    return JobError(f"{name} cannot be read: {why}", "geobox.InvalidFileError")

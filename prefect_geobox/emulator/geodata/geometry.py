@@ -27,6 +27,9 @@ _LAYER_TYPES = {
     "Polygon": "Polygon",
     "MultiPolygon": "Polygon",
 }
+# Types of geometry that files have and layers do not. A collection of one type is not among them:
+# `unified` makes a multi-geometry of it.
+_UNSUPPORTED_TYPES = ("GeometryCollection", "PolyhedralSurface", "TIN", "Triangle")
 
 
 def problem(geometry: Any) -> str | None:
@@ -36,20 +39,38 @@ def problem(geometry: Any) -> str | None:
     """
     if geometry is None:
         return "the geometry is missing"
-    if not isinstance(geometry, dict) or geometry.get("type") not in _DEPTHS:
+    kind: Any = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind in _UNSUPPORTED_TYPES:
+        return f"the geometry is a {kind}, which no layer can hold"
+    if not isinstance(kind, str) or kind not in _DEPTHS:
         return "the geometry has no known type"
-    kind: str = geometry["type"]
     coordinates: Any = geometry.get("coordinates")
     if not _is_nested(coordinates, _DEPTHS[kind]):
-        return f"the coordinates are not those of a {kind}"
-    if kind.endswith("Polygon"):
-        parts = [coordinates] if kind == "Polygon" else coordinates
-        return _ring_problem([ring for part in parts for ring in part])
-    if kind.endswith("LineString"):
-        lines = [coordinates] if kind == "LineString" else coordinates
-        if any(len(line) < 2 for line in lines):
-            return "a line has fewer than two positions"
-    return None
+        return _coordinates_problem(kind, coordinates)
+    return _parts_problem(kind, coordinates)
+
+
+def unified(geometry: Any) -> Any:
+    """A collection of geometries of one type as the multi-geometry that a layer can hold.
+
+    Anything else stays, and so does a collection of several types.
+    """
+    if not isinstance(geometry, dict) or geometry.get("type") != "GeometryCollection":
+        return geometry
+    parts = geometry.get("geometries")
+    if not isinstance(parts, list) or not parts:
+        return geometry
+    parts = [unified(part) for part in parts]
+    if any(problem(part) is not None for part in parts):
+        return geometry
+    single = {part["type"].removeprefix("Multi") for part in parts}
+    if len(single) > 1:
+        return geometry
+    coordinates: list[Any] = []
+    for part in parts:
+        is_multi = part["type"].startswith("Multi")
+        coordinates += part["coordinates"] if is_multi else [part["coordinates"]]
+    return {"type": f"Multi{single.pop()}", "coordinates": coordinates}
 
 
 def layer_type(geometry: dict[str, Any]) -> str:
@@ -84,6 +105,26 @@ def extent(geometries: Iterable[dict[str, Any]]) -> list[float] | None:
     return [min(xs), min(ys), max(xs), max(ys)]
 
 
+def _coordinates_problem(kind: str, coordinates: Any) -> str:
+    if coordinates == []:
+        return f"the geometry is empty: the coordinates are not those of a {kind}"
+    wrong = [number for number in _floats(coordinates) if not math.isfinite(number)]
+    if wrong:
+        return f"a coordinate is {wrong[0]}, which is not a finite number"
+    return f"the coordinates are not those of a {kind}"
+
+
+def _parts_problem(kind: str, coordinates: Any) -> str | None:
+    if kind.endswith("Polygon"):
+        parts = [coordinates] if kind == "Polygon" else coordinates
+        return _ring_problem([ring for part in parts for ring in part])
+    if kind.endswith("LineString"):
+        lines = [coordinates] if kind == "LineString" else coordinates
+        if any(len(line) < 2 for line in lines):
+            return "a line has fewer than two positions"
+    return None
+
+
 def _ring_problem(rings: list[Any]) -> str | None:
     if any(len(ring) < 4 for ring in rings):
         return "a ring has fewer than four positions"
@@ -97,6 +138,14 @@ def _positions(node: Any) -> Iterator[Any]:
         for child in node:
             yield from _positions(child)
     else:
+        yield node
+
+
+def _floats(node: Any) -> Iterator[float]:
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from _floats(child)
+    elif isinstance(node, float):
         yield node
 
 

@@ -22,13 +22,18 @@ _HALF_WORLD = math.pi * _RADIUS
 # are moved here instead of refused, because otherwise no map of the world could be published.
 _LAST_LATITUDE = 85.0511287798066
 _TOLERANCE = 1e-6
-# The codes that EPSG assigns.
+# The codes that EPSG assigns, and those that ESRI does.
 _EPSG_CODES = range(1024, 32768)
+_ESRI_CODES = range(37001, 105000)
+# Other codes of Web Mercator: of ESRI, of Google, and one that EPSG has withdrawn.
+_WEB_MERCATOR_CODES = frozenset({102100, 102113, 900913, 3785})
 _NAME = re.compile(
-    r"(?:urn:ogc:def:crs:|https?://www\.opengis\.net/def/crs/)?"
-    r"(?P<authority>EPSG|OGC)(?:[:/][\d.]*)?[:/](?P<code>\w+)",
+    r"(?:urn:(?:x-)?ogc:def:crs:|https?://www\.opengis\.net/(?:def/crs/|gml/srs/))?"
+    r"(?P<authority>EPSG|ESRI|OGC)(?:\.xml#|(?:[:/][\d.]*)?[:/])(?P<code>\w+)",
     re.IGNORECASE,
 )
+# What Web Mercator makes of the pole, in floating-point numbers: 2.4e8 metres.
+_POLE = 2.5e8
 
 
 class OutsideError(JobError):
@@ -41,13 +46,17 @@ class OutsideError(JobError):
 
 
 def epsg(code: int) -> str:
-    """The reference system of an EPSG code.
+    """The reference system of a code of EPSG or ESRI.
 
     Raises:
         JobError: There is no such code.
     """
+    if code in _WEB_MERCATOR_CODES:
+        return WEB_MERCATOR
     if code in _EPSG_CODES:
         return f"EPSG:{code}"
+    if code in _ESRI_CODES:
+        return f"ESRI:{code}"
     raise JobError(f"{code} is not the code of a reference system", "geobox.InvalidSRIDError")
 
 
@@ -62,8 +71,11 @@ def named(name: str) -> str:
         code = match["code"].upper()
         if match["authority"].upper() == "OGC" and code in {"CRS84", "CRS84H"}:
             return WGS84
-        if match["authority"].upper() == "EPSG" and code.isdigit():
+        # A guess, as by GDAL: a code of ESRI may be written as one of EPSG.
+        if match["authority"].upper() in {"EPSG", "ESRI"} and code.isdecimal():
             return epsg(int(code))
+    if name.strip().upper().replace(" ", "") in {"WGS84", "CRS84", "CRS:84"}:
+        return WGS84
     raise JobError(f"the reference system {name!r} is unknown", "geobox.InvalidSRIDError")
 
 
@@ -71,7 +83,7 @@ def to_web_mercator(crs: str) -> Transform:
     """The transformation of positions from a reference system to Web Mercator.
 
     Args:
-        crs: `EPSG:…` or WKT. The first coordinate is always the easting or longitude.
+        crs: `EPSG:…`, `ESRI:…` or WKT. The first coordinate is always the easting or longitude.
 
     Returns:
         A function that raises `OutsideError` for a position outside the reference system.
@@ -83,11 +95,13 @@ def to_web_mercator(crs: str) -> Transform:
         return _from_wgs84
     if crs == WEB_MERCATOR:
         return _within_web_mercator
-    return _checked(transformer(crs, WEB_MERCATOR))
+    # By way of degrees, so that the limit of Web Mercator holds for every reference system.
+    to_degrees = _checked(transformer(crs, WGS84))
+    return lambda x, y: _from_wgs84(*to_degrees(x, y))
 
 
 def from_web_mercator(code: int) -> Transform:
-    """The transformation of positions from Web Mercator to the reference system of an EPSG code.
+    """The transformation of positions from Web Mercator to the reference system of a code.
 
     Raises:
         JobError: As `to_web_mercator`.
@@ -114,9 +128,9 @@ def _to_wgs84(x: float, y: float) -> Position:
 
 
 def _within_web_mercator(x: float, y: float) -> Position:
-    if max(abs(x), abs(y)) > _HALF_WORLD * (1 + _TOLERANCE):
+    if abs(x) > _HALF_WORLD * (1 + _TOLERANCE) or abs(y) > _POLE:
         raise OutsideError
-    return x, y
+    return x, max(-_HALF_WORLD, min(_HALF_WORLD, y))
 
 
 def _checked(unchecked: Callable[[float, float], Any]) -> Transform:
@@ -147,4 +161,4 @@ def transformer(source: str, target: str) -> Callable[[float, float], Any]:
 
 def _short(source: str, target: str) -> str:
     crs = target if source == WEB_MERCATOR else source
-    return crs if crs.startswith("EPSG:") else "of the file"
+    return crs if crs.startswith(("EPSG:", "ESRI:")) else "of the file"

@@ -1,50 +1,68 @@
-"""Reads vector files: GeoJSON and CSV directly, Shapefile and GPKG through pyogrio."""
+"""Vector files and tables: their layers, and the features or rows of one layer."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
-import tempfile
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from zipfile import ZipFile
 
+from prefect_geobox.emulator.geodata.columns import unique_names
+from prefect_geobox.emulator.geodata.csv_files import csv_count, read_csv, read_csv_features
+from prefect_geobox.emulator.geodata.datasets import Archive, Dataset, single_file
 from prefect_geobox.emulator.geodata.errors import JobError
-from prefect_geobox.emulator.geodata.optional_libraries import library
-from prefect_geobox.emulator.geodata.reprojection import WGS84, named
+from prefect_geobox.emulator.geodata.gdal_files import (
+    GdalLayer,
+    list_gdal_layers,
+    read_gdal_layer,
+)
+from prefect_geobox.emulator.geodata.geojson_files import (
+    geojson_count,
+    is_geojson,
+    read_geojson,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
-# The columns of a CSV that hold positions, and whether they are degrees.
-_POSITIONS = (("longitude", "latitude"), ("lon", "lat"), ("lng", "lat"), ("x", "y"))
+    from prefect_geobox.emulator.geodata.features import VectorSource
 
-
-@dataclass(frozen=True)
-class Row:
-    """A feature of a file: its geometry, which may be invalid, and its properties."""
-
-    geometry: Any
-    properties: dict[str, Any]
+_TABLES = ("CSV", "XLSX")
 
 
 @dataclass(frozen=True)
-class VectorSource:
-    """The features of a file.
+class LayerEntry:
+    """A layer or table that a file holds.
 
     Attributes:
-        crs: The reference system that the file names, or None.
-        rows: Its features.
-        datatypes: The types of columns, if the file declares them.
+        layer: Its name.
+        dataset: What holds it.
+        count: How many features or rows it has; 0 if that is not known.
     """
 
-    crs: str | None
-    rows: list[Row]
-    datatypes: dict[str, str] = field(default_factory=dict)
+    layer: str
+    dataset: Dataset
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.layer!r} of {self.dataset.name}"
+
+
+def list_layers(name: str, content: bytes) -> list[LayerEntry]:
+    """The layers and tables of a file, as far as it can be read.
+
+    A dataset that cannot be read is listed by its name; publishing it tells the reason.
+
+    Args:
+        name: The file's name.
+        content: Its bytes.
+
+    Raises:
+        JobError: It is a zip that is damaged or holds none, or no file that could hold one.
+    """
+    entries: list[LayerEntry] = []
+    for dataset in _datasets(name, content):
+        entries += _layers_or_name(dataset)
+    return entries
 
 
 def read_vector(
@@ -55,284 +73,163 @@ def read_vector(
     Args:
         name: The file's name; its suffix determines the format.
         content: Its bytes.
-        dataset: The file within a zip; the first that can be read if None.
+        dataset: The file within a zip; the first that has the layer if None.
         layer: The layer; the first if None.
-        encoding: The encoding of a text.
+        encoding: The encoding of texts that name none themselves.
 
     Raises:
-        JobError: It cannot be read.
+        JobError: It cannot be read, or there is no such layer.
     """
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix == ".zip":
-        with open_zip(name, content) as archive:
-            dataset = dataset if dataset in archive.namelist() else dataset_in(archive)
-            if dataset is None:
-                reason = f"{name} holds no file that the emulator can publish"
-                raise JobError(reason, "geobox.InvalidFileError")
-            if PurePosixPath(dataset).suffix.lower() != ".shp":
-                inner = archive.read(dataset)
-                return read_vector(dataset, inner, dataset=None, layer=layer, encoding=encoding)
-        return read_through_pyogrio(name, content, f"/{dataset}", layer)
-    if suffix in {".geojson", ".json"}:
-        return _read_geojson(name, content)
-    if suffix == ".csv":
-        return _read_csv(name, content, encoding)
-    if suffix in {".gpkg", ".kml", ".gpx", ".dxf"}:
-        return read_through_pyogrio(name, content, "", layer)
-    reason = (
-        f"{name} cannot be published as a layer: "
-        f"the format {suffix or 'without a suffix'} is not supported"
-    )
-    raise JobError(reason, "geobox.InvalidFileError")
+    datasets = _datasets(name, content)
+    entry = _selected(name, [d for d in datasets if d.file_type != "XLSX"], dataset, layer)
+    if entry is None:
+        raise _not_supported(name, "layer")
+    found = entry.dataset
+    if found.file_type == "GeoJSON":
+        return read_geojson(found.label, _content(found), encoding)
+    if found.file_type == "CSV":
+        return read_csv_features(found.label, _content(found), encoding)
+    return read_gdal_layer(found, entry.layer, encoding)
 
 
-def dataset_in(archive: ZipFile) -> str | None:
-    """The first file within a zip that can be read as a layer, or None."""
-    for suffix in (".shp", ".geojson", ".gpkg", ".csv"):
-        for member in sorted(archive.namelist()):
-            if member.lower().endswith(suffix) and not member.startswith("__MACOSX"):
-                return member
-    return None
-
-
-def read_csv(
+def read_rows(
     name: str,
     content: bytes,
     encoding: str,
     *,
-    delimiter: str = ",",
+    dataset: str | None = None,
+    layer: str | None = None,
+    delimiter: str | None = None,
     names: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Reads a table of separated values; numbers are recognized.
+    """Reads the rows of a table, or of one within a zip.
 
     Args:
-        name: The file's name.
+        name: The file's name; its suffix determines the format.
         content: Its bytes.
-        encoding: Its encoding.
-        delimiter: What separates the values.
-        names: The columns of a file without a header.
+        encoding: The encoding of a CSV.
+        dataset: The file within a zip; the first table if None.
+        layer: The sheet of an XLSX; the first if None.
+        delimiter: What separates the values of a CSV; found out if None.
+        names: The columns of a CSV without a header.
 
     Raises:
-        JobError: It cannot be read.
+        JobError: It cannot be read, or there is no such table.
     """
-    try:
-        # A BOM must not become part of the first column's name.
-        is_utf8 = encoding.lower() in {"utf-8", "utf8"}
-        text = io.StringIO(content.decode("utf-8-sig" if is_utf8 else encoding), newline="")
-        rows = list(csv.DictReader(text, names, restkey="more", delimiter=delimiter))
-    except (LookupError, UnicodeDecodeError, csv.Error) as error:
-        raise _unreadable(name, error) from None
-    return [{key: _value(value) for key, value in row.items()} for row in rows]
-
-
-@contextmanager
-def on_disk(name: str, content: bytes) -> Iterator[Path]:
-    """A temporary file with this content and suffix, deleted when the context ends."""
-    with tempfile.TemporaryDirectory(prefix="geobox-emulator-") as folder:
-        path = Path(folder) / f"upload{PurePosixPath(name).suffix.lower()}"
-        path.write_bytes(content)
-        yield path
-
-
-def open_zip(name: str, content: bytes) -> ZipFile:
-    """Opens a zip.
-
-    Raises:
-        JobError: It is broken.
-    """
-    try:
-        return ZipFile(io.BytesIO(content))
-    except Exception as error:  # noqa: BLE001
-        # zipfile raises several unrelated classes for invalid bytes.
-        raise _unreadable(name, error) from None
-
-
-def _read_geojson(name: str, content: bytes) -> VectorSource:
-    try:
-        document = json.loads(content, parse_constant=_finite, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(name, error) from None
-    if not isinstance(document, dict):
-        raise _unreadable(name, "it is not a GeoJSON object")
-    features = document.get("features")
-    if document.get("type") == "Feature":
-        features = [document]
-    elif document.get("type") != "FeatureCollection" or not isinstance(features, list):
-        raise _unreadable(name, "it is not a GeoJSON FeatureCollection")
-    rows = []
-    for feature in features:
-        known = feature if isinstance(feature, dict) else {}
-        properties = known.get("properties")
-        rows.append(Row(known.get("geometry"), properties if isinstance(properties, dict) else {}))
-    return VectorSource(_geojson_crs(name, document), rows)
-
-
-def _finite(text: str) -> float:
-    # Python reads `NaN` and `1e999`, but JSON with such values cannot be sent.
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is not a finite number")
-    return number
-
-
-def _geojson_crs(name: str, document: dict[str, Any]) -> str | None:
-    # RFC 7946 allows only WGS 84. Its predecessor had `crs`, with null for an unknown one.
-    if "crs" not in document:
-        return WGS84
-    crs = document["crs"]
-    if crs is None:
-        return None
-    properties = crs.get("properties") if isinstance(crs, dict) else None
-    crs_name = properties.get("name") if isinstance(properties, dict) else None
-    if not isinstance(crs_name, str):
-        raise _unreadable(name, "its `crs` names no reference system")
-    return named(crs_name)
-
-
-def _read_csv(name: str, content: bytes, encoding: str) -> VectorSource:
-    rows = read_csv(name, content, encoding)
-    columns = {str(column).lower(): column for column in (rows[0] if rows else {})}
-    pair = next((pair for pair in _POSITIONS if set(pair) <= columns.keys()), None)
-    if pair is None and "wkt" in columns:
-        return VectorSource(None, _rows_of_wkt(rows, columns["wkt"]))
-    if rows and pair is None:
-        reason = f"{name} has no columns longitude and latitude, x and y, or wkt"
+    datasets = _datasets(name, content)
+    tables = [d for d in datasets if d.file_type in _TABLES]
+    entry = _selected(name, tables, dataset, layer)
+    if entry is None and len(datasets) == 1 and not datasets[0].archive:
+        raise _not_supported(name, "table, only CSV and XLSX")
+    if entry is None:
+        held = ", ".join(d.name for d in datasets)
+        reason = f"{name} holds no table, which is a CSV or XLSX; it has: {held}"
         raise JobError(reason, "geobox.InvalidFileError")
-    if pair is None:
-        return VectorSource(None, [])
-    east, north = (columns[column] for column in pair)
-    features = [Row({"type": "Point", "coordinates": [row[east], row[north]]}, row) for row in rows]
-    # These names mean degrees; `x` and `y` do not, so `input_srid` applies.
-    return VectorSource(None if pair == ("x", "y") else WGS84, features)
+    found = entry.dataset
+    if found.file_type == "CSV":
+        return read_csv(found.label, _content(found), encoding, delimiter=delimiter, names=names)
+    return _with_header([r.properties for r in read_gdal_layer(found, entry.layer, "UTF-8").rows])
 
 
-def _rows_of_wkt(rows: list[dict[str, Any]], column: str) -> list[Row]:
-    shapely = library("shapely", "reading WKT")
-    shapes = shapely.from_wkt([row[column] for row in rows], on_invalid="ignore")
-    return [
-        Row(
-            None if shape is None else plain(shapely.geometry.mapping(shape)),
-            {key: value for key, value in row.items() if key != column},
-        )
-        for row, shape in zip(rows, shapes, strict=True)
-    ]
+def _with_header(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a sheet, of which GDAL takes the first for data where all cells are texts."""
+    names = list(rows[0]) if rows else []
+    if not names or names != [f"Field{at}" for at in range(1, len(names) + 1)]:
+        return rows
+    given = [str(value).strip() for value in rows[0].values() if value is not None]
+    if len(given) < len(names):
+        return rows
+    header = unique_names(given)
+    return [dict(zip(header, row.values(), strict=True)) for row in rows[1:]]
 
 
-def read_through_pyogrio(name: str, content: bytes, within: str, layer: str | None) -> VectorSource:
-    """Reads a layer of any file that GDAL knows, with or without geometries.
+def _datasets(name: str, content: bytes) -> list[Dataset]:
+    if PurePosixPath(name).suffix.lower() == ".zip":
+        found = Archive(name, content).datasets()
+        # Most JSON in a zip is no GeoJSON but tells something about the other files.
+        return [d for d in found if not d.name.lower().endswith(".json") or _is_geojson(d)]
+    single = single_file(name, content)
+    if single is None:
+        raise _not_supported(name, "layer")
+    return [single]
 
-    Args:
-        name: The file's name.
-        content: Its bytes.
-        within: The path within a zip, with a leading slash; empty for another file.
-        layer: The layer; the first if None.
+
+def _is_geojson(dataset: Dataset) -> bool:
+    try:
+        return is_geojson(dataset.name, _content(dataset))
+    except JobError:
+        return False
+
+
+def _layers(dataset: Dataset) -> list[LayerEntry]:
+    if dataset.file_type == "GeoJSON":
+        layers = [GdalLayer(dataset.stem, True, geojson_count(dataset.name, _content(dataset)))]
+    elif dataset.file_type == "CSV":
+        layers = [GdalLayer(dataset.stem, True, csv_count(_content(dataset)))]
+    else:
+        layers = list_gdal_layers(dataset)
+    return [LayerEntry(layer.name, dataset, layer.count) for layer in layers]
+
+
+def _content(dataset: Dataset) -> bytes:
+    (content,) = dataset.read().values()
+    return content
+
+
+def _selected(
+    name: str, datasets: list[Dataset], dataset: str | None, layer: str | None
+) -> LayerEntry | None:
+    """The layer that a request names; None if there are no layers.
 
     Raises:
-        JobError: It cannot be read.
+        JobError: It names one that does not exist, or several have the name.
     """
-    purpose = f"reading {name}"
-    pyogrio, shapely = library("pyogrio", purpose), library("shapely", purpose)
-    with on_disk(name, content) as path:
-        source = f"/vsizip/{path}{within}" if within else str(path)
-        try:
-            layers = [str(row[0]) for row in pyogrio.list_layers(source)]
-            if layer not in layers:
-                # For formats other than GPKG the upload does not report real names.
-                if layer is not None and name.lower().endswith(".gpkg"):
-                    reason = f"{name} has no layer {layer!r}"
-                    raise JobError(reason, "geobox.InvalidFileError")
-                layer = next(iter(layers), None)
-            meta, _, geometries, columns = pyogrio.raw.read(source, layer=layer)
-        except (RuntimeError, ValueError) as error:
-            # GDAL's message has the temporary path, which the user does not know.
-            text = str(error).replace(source, name).replace(str(path), name)
-            raise _unreadable(name, text) from None
-    names = [str(column) for column in meta["fields"]]
-    values = [_column(column) for column in columns]
-    # Geometries that shapely cannot read become None and are left out, like missing ones.
-    count = len(values[0]) if values else 0
-    shapes = (
-        [None] * count if geometries is None else shapely.from_wkb(geometries, on_invalid="ignore")
-    )
-    rows = [
-        Row(
-            None if shape is None else plain(shapely.geometry.mapping(shape)),
-            {key: column[index] for key, column in zip(names, values, strict=True)},
+    if not datasets:
+        return None
+    wanted = dataset and dataset.replace("\\", "/")
+    chosen = [d for d in datasets if not wanted or d.name.replace("\\", "/") == wanted]
+    if not chosen:
+        held = ", ".join(d.name for d in datasets)
+        reason = f"{name} has no {dataset!r}, as in input_dataset; it has: {held}"
+        raise JobError(reason, "geobox.InvalidFileError")
+    if not layer:
+        entries = _layers(chosen[0])
+        if not entries:
+            raise JobError(f"{chosen[0].label} has no layers", "geobox.NoFeaturesError")
+        return entries[0]
+    # Only what the request does not name may be unreadable.
+    layers_of = _layers if len(chosen) == 1 else _layers_or_name
+    entries = [entry for one in chosen for entry in layers_of(one)]
+    found = [entry for entry in entries if entry.layer == layer]
+    if not found:
+        within = f"{dataset} in {name}" if dataset and dataset != name else name
+        held = ", ".join(
+            str(entry) if len(datasets) > 1 else repr(entry.layer) for entry in entries
         )
-        for index, shape in enumerate(shapes)
-    ]
-    datatypes = {n: _datatype(str(d)) for n, d in zip(names, meta["dtypes"], strict=True)}
-    return VectorSource(meta["crs"], rows, datatypes)
+        reason = f"{within} has no layer {layer!r}, as in input_layer; it has: {held}"
+        raise JobError(reason, "geobox.InvalidFileError")
+    if len(found) > 1:
+        held = ", ".join(entry.dataset.name for entry in found)
+        reason = f"{name} has several layers {layer!r}; name one in input_dataset: {held}"
+        raise JobError(reason, "geobox.InvalidFileError")
+    return found[0]
 
 
-def _column(column: Any) -> list[Any]:
-    return [_plain_value(value) for value in column.tolist()]
+def _layer_name(entry: LayerEntry) -> str:
+    return repr(entry.layer)
 
 
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+def _layers_or_name(dataset: Dataset) -> list[LayerEntry]:
+    try:
+        return _layers(dataset)
+    except JobError:
+        return [LayerEntry(dataset.stem, dataset, 0)]
 
 
-def plain(node: Any) -> Any:
-    """A mapping of shapely as JSON: with lists instead of tuples."""
-    if isinstance(node, dict):
-        return {key: plain(value) for key, value in node.items()}
-    return [plain(child) for child in node] if isinstance(node, tuple) else node
-
-
-def _datatype(dtype: str) -> str:
-    if dtype.startswith(("int64", "uint32", "uint64")):
-        return "Long"
-    if dtype.startswith(("int", "uint", "bool")):
-        return "Integer"
-    if dtype.startswith("float"):
-        return "Float"
-    if dtype.startswith("datetime64"):
-        return "Date" if dtype == "datetime64[D]" else "DateTime"
-    return "String"
-
-
-def datatypes(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """The types of columns, derived from their values."""
-    found: dict[str, str] = {}
-    for row in rows:
-        for name, value in row.items():
-            if value is None:
-                found.setdefault(name, "")
-                continue
-            kind = _kind(value)
-            before = found.get(name) or kind
-            numbers = {"Integer": 0, "Long": 1, "Float": 2}
-            if before in numbers and kind in numbers:
-                kind = max(before, kind, key=lambda number: numbers[number])
-            found[name] = kind if before in numbers or before == kind else "String"
-    return {name: kind or "String" for name, kind in found.items()}
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, float):
-        return "Float"
-    if isinstance(value, int):
-        return "Integer" if abs(value) < 2**31 else "Long"
-    return "String"
-
-
-def _value(text: Any) -> Any:
-    if text is None or text == "":
-        return None
-    for number in (int, float):
-        try:
-            value = number(text)
-        except (TypeError, ValueError):
-            continue
-        # JSON cannot represent NaN and infinity, and `nan` may be a country's code.
-        return value if math.isfinite(value) else text
-    return text
-
-
-def _unreadable(name: str, why: object) -> JobError:
-    return JobError(f"{name} cannot be read: {why}", "geobox.InvalidFileError")
+def _not_supported(name: str, what: str) -> JobError:
+    suffix = PurePosixPath(name).suffix.lower()
+    reason = (
+        f"{name} cannot be published as a {what}: "
+        f"the format {suffix or 'without a suffix'} is not supported"
+    )
+    return JobError(reason, "geobox.InvalidFileError")

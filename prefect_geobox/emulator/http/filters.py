@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     r"""\s*(?:
         (?P<text>'(?:[^']|'')*')
       | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-      | (?P<name>[A-Za-z_][A-Za-z0-9_.]*|"[^"]+")
+      | (?P<name>(?:[A-Za-z_]|[^\x00-\x7f\s])(?:[A-Za-z0-9_.]|[^\x00-\x7f\s])*|"(?:[^"]|"")+")
       | (?P<sign><>|!=|<=|>=|=|<|>|\(|\)|,)
     )""",
     re.VERBOSE,
@@ -163,7 +163,9 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         value = match.group(kind)
         if kind == "name" and value.upper() in _WORDS:
             kind, value = "word", value.upper()
-        tokens.append((kind, value.strip('"') if kind == "name" else value))
+        if kind == "name" and value.startswith('"'):
+            value = value[1:-1].replace('""', '"')
+        tokens.append((kind, value))
         at = match.end()
     return tokens
 

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.emulator.geodata import geometry
+from prefect_geobox.emulator.geodata.columns import fitted
+from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.features import VectorSource
 from prefect_geobox.emulator.geodata.reprojection import epsg
-from prefect_geobox.emulator.geodata.vector_files import VectorSource, read_vector
+from prefect_geobox.emulator.geodata.vector_files import read_vector
 from prefect_geobox.emulator.jobs.publishing import (
     PublishOptions,
     no_valid_features_error,
@@ -19,10 +22,11 @@ from prefect_geobox.emulator.jobs.publishing import (
 )
 from prefect_geobox.emulator.sql.database import evaluate
 from prefect_geobox.emulator.state.layers import fields_of, layer_of, record, rows_of
+from prefect_geobox.emulator.state.new_assets import with_own_ids
 from prefect_geobox.emulator.state.remote_tasks import Outcome
 
 if TYPE_CHECKING:
-    from prefect_geobox.emulator.state.store import Asset
+    from prefect_geobox.emulator.state.store import Asset, Field
 
 Rows = list[dict[str, Any]]
 
@@ -132,7 +136,10 @@ def update(asset: Asset, source: Rows, options: UpdateOptions) -> Outcome:
     layer, key = layer_of(asset), options.common_field
     known = {field.name for field in fields_of(asset)} - {key}
     names = set(options.fields) or known
-    by_key = {record(row).get(key): row for row in source if record(row).get(key) is not None}
+    types = {field.name: field.datatype for field in fields_of(asset)}
+    # The key of a feature of the source, as a value of this layer's column.
+    keys = [fitted(record(row).get(key), types[key]) for row in source]
+    by_key = {value: row for value, row in zip(keys, source, strict=True) if value is not None}
     shown = rows_of(asset)
     present = {record(row).get(key) for row in shown}
     ids = {row["id"] for row in shown}
@@ -144,7 +151,8 @@ def update(asset: Asset, source: Rows, options: UpdateOptions) -> Outcome:
 
     def updated(row: dict[str, Any]) -> dict[str, Any]:
         other = matched[row["id"]]
-        changes = {k: v for k, v in other["properties"].items() if k in names & known}
+        values = other["properties"]
+        changes = {k: fitted(v, types[k]) for k, v in values.items() if k in names & known}
         changed = _with_values(row, changes)
         return {**changed, "geometry": other["geometry"]} if options.update_geometry else changed
 
@@ -163,17 +171,33 @@ def update(asset: Asset, source: Rows, options: UpdateOptions) -> Outcome:
 
 
 def append_rows(table: Asset, rows: Rows) -> Outcome:
-    """Adds rows to a table. Columns that it lacks are left out; a guess."""
-    names = [field.name for field in table.fields]
+    """Adds rows to a table. Columns that it lacks are left out; a guess.
+
+    Raises:
+        JobError: The table has none of the columns.
+    """
+    rows = with_own_ids(rows)
+    names = {field.name for field in table.fields}
+    found = dict.fromkeys(name for row in rows[:1] for name in row)
+    if found and not names & found.keys():
+        reason = (
+            f"no column of the file is in the table; the file has: {', '.join(found)}; "
+            f"the table has: {', '.join(sorted(names))}"
+        )
+        raise JobError(reason, "geobox.InvalidFileError")
 
     def apply() -> None:
         last = max((row["id"] for row in table.rows), default=0)
         table.rows = table.rows + [
-            {"id": number, **{name: row.get(name) for name in names}}
+            {"id": number, **_fitted(row, table.fields)}
             for number, row in enumerate(rows, start=last + 1)
         ]
 
     return Outcome({"imported": len(rows)}, apply=apply)
+
+
+def _fitted(values: dict[str, Any], fields: list[Field]) -> dict[str, Any]:
+    return {field.name: fitted(values.get(field.name), field.datatype) for field in fields}
 
 
 def _with_values(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -183,10 +207,9 @@ def _with_values(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]
 
 
 def _numbered(layer: Asset, features: Rows) -> Rows:
-    names = [field.name for field in layer.fields]
     last = max((row["id"] for row in layer.rows), default=0)
     return [
-        {**row, "id": number, "properties": {name: row["properties"].get(name) for name in names}}
+        {**row, "id": number, "properties": _fitted(row["properties"], layer.fields)}
         for number, row in enumerate(features, start=last + 1)
     ]
 

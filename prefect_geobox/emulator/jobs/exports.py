@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.columns import text_of, unique_names
+from prefect_geobox.emulator.geodata.gdal_writing import WrittenLayer, write_layer
 from prefect_geobox.emulator.geodata.optional_libraries import library
-from prefect_geobox.emulator.geodata.reprojection import from_web_mercator
+from prefect_geobox.emulator.geodata.reprojection import epsg, from_web_mercator
 from prefect_geobox.emulator.state.features import collection, reproject_feature
 from prefect_geobox.emulator.state.layers import record
 from prefect_geobox.emulator.state.new_assets import asset_outcome
@@ -42,7 +43,8 @@ _GDAL_TYPES = {
     "Polyline": "MultiLineString",
     "Polygon": "MultiPolygon",
 }
-_NUMPY_TYPES = {"Integer": "int64", "Long": "int64", "Float": "float64"}
+# The longest name of a file that every system takes, without its suffix.
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -96,21 +98,31 @@ def export_layers(
         )
         for p in layers
     ]
+    single = len(layers) == 1
+    names = unique_names([stem] if single else [layer.name for layer in layers])
+    errors: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="geobox-emulator-") as folder:
-        names = [stem] if len(layers) == 1 else [layer.name for layer in layers]
         for name, layer in zip(names, layers, strict=True):
-            target = stem if out_format == "GPKG" else name
+            target = stem if out_format == "GPKG" else _file_name(name)
             path = Path(folder) / f"{target}{suffix}"
             if out_format == "GeoJSON":
-                path.write_text(_geojson(layer, srid))
+                path.write_text(_geojson(layer, srid), encoding="utf-8")
             elif out_format == "CSV":
                 path.write_bytes(_csv_of_features(layer))
             else:
-                _write_through_pyogrio(layer, path, driver, srid, name)
-        written = sorted(Path(folder).iterdir())
-        if len(written) == 1 and not zipped:
-            return _file(written[0].name, written[0].read_bytes())
-        return _file(f"{stem}.zip", _zip({path.name: path.read_bytes() for path in written}))
+                # A DXF has no columns.
+                fields = [] if driver == "DXF" else layer.fields
+                written = _written(layer, name, fields, epsg(srid))
+                errors += [
+                    # That a result has `errors` is known; the shape of an entry is a guess.
+                    {"layer": layer.name, "msg": message, "type": "geobox.ExportWarning"}
+                    for message in write_layer(written, path, driver)
+                ]
+        files = sorted(Path(folder).iterdir())
+        if len(files) == 1 and not zipped:
+            return _file(files[0].name, files[0].read_bytes(), errors)
+        content = _zip({path.name: path.read_bytes() for path in files})
+        return _file(f"{stem}.zip", content, errors)
 
 
 def export_table(
@@ -118,20 +130,27 @@ def export_table(
 ) -> Outcome:
     """Does the work of a task that exports rows of a table as CSV."""
     stem = _stem(filename, ".csv")
-    content = _csv([field.name for field in fields], rows)
+    names = [field.name for field in fields]
+    content = _csv(names, [[row.get(name) for name in names] for row in rows])
     if zipped:
         return _file(f"{stem}.zip", _zip({f"{stem}.csv": content}))
     return _file(f"{stem}.csv", content)
 
 
-def _file(name: str, content: bytes) -> Outcome:
-    return asset_outcome(make_file(name, content, scan_archive=True))
+def _file(name: str, content: bytes, errors: list[dict[str, Any]] | None = None) -> Outcome:
+    return asset_outcome(make_file(name, content, scan_archive=True), errors)
 
 
 def _stem(filename: str, suffix: str) -> str:
     # Without folders, so that the file cannot be written elsewhere.
     name = PurePosixPath(filename.replace("\\", "/")).name
-    return name.removesuffix(".zip").removesuffix(suffix) or "export"
+    return _file_name(name.removesuffix(".zip").removesuffix(suffix)) or "export"
+
+
+def _file_name(name: str) -> str:
+    """A name as that of a file: without separators and control characters, and not too long."""
+    kept = "".join("_" if char in "/\\" or ord(char) < 32 else char for char in name)
+    return kept.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore").strip(". ")
 
 
 def _zip(members: dict[str, bytes]) -> bytes:
@@ -158,56 +177,29 @@ def _csv_of_features(layer: ExportedLayer) -> bytes:
     shapely = library("shapely", "writing geometries into a CSV")
     names = [field.name for field in layer.fields]
     rows = [
-        {**_properties(row, names), "wkt": shapely.geometry.shape(row["geometry"]).wkt}
+        [*_properties(row, names).values(), shapely.geometry.shape(row["geometry"]).wkt]
         for row in layer.rows
     ]
-    return _csv([*names, "wkt"], rows)
+    return _csv([*unique_names(names, reserved=["wkt"]), "wkt"], rows)
 
 
-def _csv(names: list[str], rows: Iterable[dict[str, Any]]) -> bytes:
+def _csv(names: list[str], rows: Iterable[Iterable[Any]]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text)
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow(["" if value is None else text_of(value) for value in row])
     return text.getvalue().encode()
 
 
-def _write_through_pyogrio(
-    layer: ExportedLayer, path: Path, driver: str, srid: int, layer_name: str
-) -> None:
-    purpose = f"writing {path.suffix.removeprefix('.').upper()}"
-    pyogrio, shapely = library("pyogrio", purpose), library("shapely", purpose)
-    numpy = library("numpy", purpose)
-    shapes = [shapely.geometry.shape(row["geometry"]) for row in layer.rows]
-    # A DXF has no columns.
-    fields = [] if driver == "DXF" else layer.fields
-    columns, masks = [], []
-    for field in fields:
-        values = [record(row).get(field.name) for row in layer.rows]
-        missing = numpy.array([value is None for value in values], dtype=bool)
-        dtype = _NUMPY_TYPES.get(field.datatype, "object")
-        if dtype == "object":
-            values = [None if value is None else str(value) for value in values]
-        else:
-            values = [0 if value is None else value for value in values]
-        columns.append(numpy.array(values, dtype=dtype))
-        masks.append(missing)
+def _written(layer: ExportedLayer, name: str, fields: list[Field], crs: str) -> WrittenLayer:
     kind = _GDAL_TYPES[layer.layer_type]
-    try:
-        pyogrio.raw.write(
-            path,
-            numpy.array(shapely.to_wkb(shapes), dtype=object),
-            columns,
-            [field.name for field in fields],
-            field_mask=masks,
-            layer=layer_name,
-            driver=driver,
-            geometry_type=f"{kind} Z" if layer.has_z else kind,
-            crs=f"EPSG:{srid}",
-            promote_to_multi=kind.startswith("Multi"),
-            append=path.exists(),
-            encoding="utf-8",
-        )
-    except (RuntimeError, ValueError) as error:
-        text = str(error).replace(str(path), path.name)
-        raise JobError(f"{path.name} cannot be written: {text}", "geobox.ExportError") from None
+    names = [field.name for field in fields]
+    return WrittenLayer(
+        name,
+        f"{kind} Z" if layer.has_z else kind,
+        crs,
+        {field.name: field.datatype for field in fields},
+        [row["geometry"] for row in layer.rows],
+        [_properties(row, names) for row in layer.rows],
+    )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from prefect_geobox.emulator.geodata.vector_files import VectorSource
+    from prefect_geobox.emulator.geodata.features import VectorSource
     from prefect_geobox.emulator.state.remote_tasks import Outcome
 
 

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.geodata import geometry
+from prefect_geobox.emulator.geodata.columns import datatypes
+from prefect_geobox.emulator.geodata.datasets import Archive
 from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.features import Row, VectorSource
 from prefect_geobox.emulator.geodata.reprojection import OutsideError, epsg, to_web_mercator
-from prefect_geobox.emulator.geodata.table_files import read_rows
-from prefect_geobox.emulator.geodata.vector_files import (
-    Row,
-    VectorSource,
-    datatypes,
-    read_vector,
-)
+from prefect_geobox.emulator.geodata.vector_files import read_rows, read_vector
 from prefect_geobox.emulator.http.parameters import boolean, integer
 from prefect_geobox.emulator.state.layers import BASE_SRID
 from prefect_geobox.emulator.state.new_assets import (
@@ -24,6 +21,7 @@ from prefect_geobox.emulator.state.new_assets import (
     make_content,
     make_layer,
     make_table,
+    with_own_ids,
 )
 from prefect_geobox.emulator.state.remote_tasks import Outcome
 from prefect_geobox.emulator.state.store import Asset, Field
@@ -80,7 +78,7 @@ class PublishOptions:
         geometry_type: The type of geometry, such as `POINT`; that of the first feature if None.
         srid: The EPSG code of a file that names no reference system. A guess: clients send 3857
             with any file, so the file's own reference system takes precedence.
-        encoding: The encoding of a text file.
+        encoding: The encoding of texts that name none themselves.
         report_errors: Whether the result reports the features that were left out.
     """
 
@@ -138,6 +136,8 @@ def publish(file: Asset, options: PublishOptions) -> Outcome:
         raise JobError(reason, "geobox.InvalidFileError")
     if not file.content.startswith(_MAGIC[options.kind]):
         raise JobError(f"{file.name} cannot be read", "geobox.InvalidFileError")
+    if options.kind is AssetKind.TILES3D and not Archive(file.name, file.content).is_tileset():
+        raise JobError(f"{file.name} holds no tileset.json", "geobox.InvalidFileError")
     return asset_outcome(make_content(options.kind, options.name, file.content))
 
 
@@ -185,7 +185,7 @@ def _publish_table(file: Asset, options: PublishOptions) -> Outcome:
     )
     if not rows:
         raise _empty(file)
-    return asset_outcome(make_table(options.name, rows))
+    return asset_outcome(make_table(options.name, with_own_ids(rows)))
 
 
 def _layer_type(source: VectorSource, options: PublishOptions) -> str:
@@ -196,8 +196,11 @@ def _layer_type(source: VectorSource, options: PublishOptions) -> str:
             raise JobError(f"unknown geometry type {wanted!r}", "geobox.InvalidGeometryTypeError")
         return kind
     valid = (row.geometry for row in source.rows if geometry.problem(row.geometry) is None)
-    first = next(valid, None)
-    return geometry.layer_type(first) if first else "Point"
+    types = [geometry.layer_type(shape) for shape in valid]
+    # Points are at home in a layer of multi-points too, but not the other way round.
+    if types and types[0] == "Point" and "MultiPoint" in types:
+        return "MultiPoint"
+    return types[0] if types else "Point"
 
 
 def valid_features(
@@ -217,7 +220,7 @@ def valid_features(
     features: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for number, row in enumerate(source.rows, start=1):
-        reason = geometry.problem(row.geometry) or _type_mismatch(row, layer_type)
+        reason = row.problem or geometry.problem(row.geometry) or _type_mismatch(row, layer_type)
         if reason is not None:
             errors.append(_feature_error(number, reason, "geobox.InvalidGeometryError"))
             continue
@@ -236,7 +239,10 @@ def _type_mismatch(row: Row, layer_type: str) -> str | None:
     # Points are the only geometries that a layer of another type can hold.
     if own == layer_type or (own, layer_type) == ("Point", "MultiPoint"):
         return None
-    return f"the geometry is a {row.geometry['type']} and the layer's type is {layer_type}"
+    return (
+        f"the geometry is a {row.geometry['type']} and the layer's type is {layer_type}; "
+        "input_geom_type chooses another"
+    )
 
 
 def _feature_error(number: int, reason: str, kind: str) -> dict[str, Any]:

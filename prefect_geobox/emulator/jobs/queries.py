@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.geodata import geometry
+from prefect_geobox.emulator.geodata.columns import datatypes
 from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.features import plain
 from prefect_geobox.emulator.geodata.optional_libraries import library
-from prefect_geobox.emulator.geodata.vector_files import datatypes, plain
 from prefect_geobox.emulator.sql.database import select
 from prefect_geobox.emulator.state.layers import fields_of
 from prefect_geobox.emulator.state.new_assets import asset_outcome, make_layer, make_table

@@ -23,7 +23,7 @@ from prefect_geobox.emulator.jobs.publishing import (
 )
 from prefect_geobox.emulator.state.emulator_state import state_of
 from prefect_geobox.emulator.state.lookup import requested_asset
-from prefect_geobox.emulator.state.uploaded_files import is_accepted, make_file
+from prefect_geobox.emulator.state.uploaded_files import ACCEPTED_SUFFIXES, is_accepted, make_file
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -40,7 +40,10 @@ async def upload_file(request: Request) -> Response:
     if file is None:
         raise missing_parameter("body", "file")
     if not is_accepted(file.filename):
-        message = f"files such as {file.filename!r} are not accepted"
+        message = (
+            f"files such as {file.filename!r} are not accepted; "
+            f"these are: {', '.join(ACCEPTED_SUFFIXES)}"
+        )
         raise invalid_parameter("body", "file", message)
     scan = boolean(body.text("scan_archive"), default=True)
     state = state_of(request)

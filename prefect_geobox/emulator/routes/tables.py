@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from prefect_geobox.client.model.assets import AssetKind
-from prefect_geobox.emulator.geodata.table_files import read_rows
+from prefect_geobox.emulator.geodata.vector_files import read_rows
 from prefect_geobox.emulator.http.errors import invalid_parameter
 from prefect_geobox.emulator.http.parameters import boolean, required
 from prefect_geobox.emulator.http.request_body import body_of
@@ -47,8 +47,8 @@ async def import_rows(request: Request) -> Response:
     """`POST tables/{uuid}/import-csv/`."""
     table, body = requested_asset(request, AssetKind.TABLE), body_of(request)
     file = requested_file(request)
-    delimiter = body.text("delimiter") or ","
-    if len(delimiter) != 1:
+    delimiter = body.text("delimiter") or None
+    if delimiter is not None and len(delimiter) != 1:
         raise invalid_parameter("body", "delimiter", f"{delimiter!r} is not one character")
     has_header = boolean(body.text("has_header"), default=True)
     # Without a header the columns are those of the table, in its order; a guess.

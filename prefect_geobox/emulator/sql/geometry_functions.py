@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefect_geobox.emulator.geodata.errors import JobError
 from prefect_geobox.emulator.geodata.optional_libraries import library
-from prefect_geobox.emulator.geodata.reprojection import WEB_MERCATOR, transformer
+from prefect_geobox.emulator.geodata.reprojection import WEB_MERCATOR, epsg, transformer
 
 if TYPE_CHECKING:
     import sqlite3
@@ -146,7 +146,7 @@ def transformed(shapely: Any, shape: Any, srid: int, *, inverse: bool = False) -
     Raises:
         JobError: The reference system is unknown, or pyproj is missing.
     """
-    crs = f"EPSG:{srid}"
+    crs = epsg(int(srid))
     transform = transformer(crs, WEB_MERCATOR) if inverse else transformer(WEB_MERCATOR, crs)
     return shapely.transform(shape, transform, interleaved=False)
 

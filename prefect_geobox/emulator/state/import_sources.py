@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefect_geobox.emulator.geodata.datasets import STEM, Dataset
 from prefect_geobox.emulator.geodata.errors import JobError
+from prefect_geobox.emulator.geodata.gdal_files import read_gdal_layer
 from prefect_geobox.emulator.geodata.optional_libraries import library
 from prefect_geobox.emulator.geodata.reprojection import epsg
-from prefect_geobox.emulator.geodata.vector_files import read_through_pyogrio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from prefect_geobox.emulator.geodata.vector_files import VectorSource
+    from prefect_geobox.emulator.geodata.features import VectorSource
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,10 @@ class Source:
         """
         if table not in [known["name"] for known in self.tables()]:
             raise JobError(f"{self.address} has no {table!r}", "geobox.NotFoundError")
-        found = read_through_pyogrio(self.path.name, self.path.read_bytes(), "", table)
+        suffix = self.path.suffix.lower()
+        files = {f"{STEM}{suffix}": self.path.read_bytes()}
+        dataset = Dataset(self.path.name, "", lambda: files)
+        found = read_gdal_layer(dataset, table, "UTF-8")
         return found if srid is None else replace(found, crs=epsg(srid))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_geobox.emulator.geodata import geometry
 from prefect_geobox.emulator.geodata.errors import JobError
-from prefect_geobox.emulator.geodata.reprojection import to_web_mercator
+from prefect_geobox.emulator.geodata.reprojection import epsg, to_web_mercator
 from prefect_geobox.emulator.http.errors import ApiError, invalid_parameter
 from prefect_geobox.emulator.http.filters import FilterError, parse_filter
 from prefect_geobox.emulator.http.list_query import ListQuery
@@ -141,7 +141,7 @@ def box_of(values: list[str], srid: str | None) -> Box | None:
     crs = integer(srid, "query", "bbox_srid", BASE_SRID)
     try:
         west, south, east, north = (float(number) for number in numbers)
-        transform = to_web_mercator(f"EPSG:{crs}")
+        transform = to_web_mercator(epsg(crs))
         return (*transform(west, south), *transform(east, north))
     except (ValueError, JobError):
         raise invalid_parameter("query", "bbox", "is not west,south,east,north") from None

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.emulator.geodata import geometry
-from prefect_geobox.emulator.geodata.vector_files import datatypes
+from prefect_geobox.emulator.geodata.columns import datatypes, unique_names
 from prefect_geobox.emulator.state.remote_tasks import Outcome
 from prefect_geobox.emulator.state.store import Asset, Field, Kind
 
@@ -57,6 +57,17 @@ def make_content(kind: AssetKind, name: str, content: bytes) -> Asset:
     """A raster, a model or 3D tiles."""
     details = {"display_name": name, "description": None, "size": len(content)}
     return Asset(kind, name, {**details, "temporary": False}, content)
+
+
+def with_own_ids(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a file for a table, whose own `id` numbers them.
+
+    How the API calls a column `id` of the file is not known; a guess: as any second column of a
+    name, `id2`.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    new = dict(zip(names, unique_names(names, reserved=["id"]), strict=True))
+    return [{new[name]: value for name, value in row.items()} for row in rows]
 
 
 def make_table(name: str, rows: list[dict[str, Any]]) -> Asset:
