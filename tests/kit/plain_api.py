@@ -84,3 +84,11 @@ def geojson(*geometries: Any, crs: Any = ..., properties: dict[str, Any] | None 
 def point(east: float, north: float) -> dict[str, Any]:
     """A point."""
     return {"type": "Point", "coordinates": [east, north]}
+
+
+def failure(task: dict[str, Any]) -> tuple[str, str]:
+    """Type and reason of a task that failed, in the API's own shape."""
+    assert task["state"] == "FAILURE", task
+    assert set(task["result"]) == {"detail"}
+    assert set(task["result"]["detail"]) == {"msg", "type"}
+    return task["result"]["detail"]["type"], task["result"]["detail"]["msg"]

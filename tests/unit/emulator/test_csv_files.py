@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from .plain_api import Api, new_name
-from .test_publishing import failure
+from tests.kit.plain_api import Api, failure, new_name
 
 np = pytest.importorskip("numpy")
 shapely = pytest.importorskip("shapely")

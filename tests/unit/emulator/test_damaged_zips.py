@@ -6,9 +6,8 @@ import zipfile
 
 import pytest
 
-from .files import vector_file, zip_of
-from .plain_api import Api, geojson, point
-from .test_publishing import failure
+from tests.kit.geodata_files import vector_file, zip_of
+from tests.kit.plain_api import Api, failure, geojson, point
 
 GEOJSON = geojson(point(1, 2))
 ZIP = zip_of({"a.geojson": GEOJSON})

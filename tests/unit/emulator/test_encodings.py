@@ -8,9 +8,8 @@ import pytest
 
 pytest.importorskip("pyogrio")
 
-from .files import vector_file, zip_of, zipped_shapefile
-from .plain_api import Api, geojson, point
-from .test_publishing import failure
+from tests.kit.geodata_files import vector_file, zip_of, zipped_shapefile
+from tests.kit.plain_api import Api, failure, geojson, point
 
 CITY = "Москва"
 GEOJSON = (

@@ -8,9 +8,8 @@ import pytest
 
 pytest.importorskip("pyogrio")
 
-from .files import vector_file, zip_of
-from .plain_api import Api, geojson, new_name, point
-from .test_publishing import failure
+from tests.kit.geodata_files import vector_file, zip_of
+from tests.kit.plain_api import Api, failure, geojson, new_name, point
 
 KML = b"""<kml xmlns="http://www.opengis.net/kml/2.2"><Document>
 <Folder><name>Wells</name><Placemark><name>w</name>

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from .files import vector_file
-from .plain_api import Api, geojson, point
-from .test_publishing import failure
+from tests.kit.geodata_files import vector_file
+from tests.kit.plain_api import Api, failure, geojson, point
 
 LINE = {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}
 FEATURE = {"type": "Feature", "properties": {"n": 1}, "geometry": point(1, 2)}

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
-from tests.kit.plain_api import Api, geojson, new_name, point
+from tests.kit.plain_api import Api, failure, geojson, new_name, point
 
 np = pytest.importorskip("numpy")
 pyogrio = pytest.importorskip("pyogrio")
@@ -49,14 +49,6 @@ def zipped(*paths: Path, inner: str = "") -> bytes:
         for path in paths:
             archive.write(path, f"{inner}{path.name}")
     return buffer.getvalue()
-
-
-def failure(task: dict[str, Any]) -> tuple[str, str]:
-    """Type and reason of a task that failed, in the API's own shape."""
-    assert task["state"] == "FAILURE", task
-    assert set(task["result"]) == {"detail"}
-    assert set(task["result"]["detail"]) == {"msg", "type"}
-    return task["result"]["detail"]["type"], task["result"]["detail"]["msg"]
 
 
 def test_geojson_becomes_a_layer_in_web_mercator(api: Api, cities: bytes) -> None:

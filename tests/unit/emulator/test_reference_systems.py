@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from .files import vector_file
-from .plain_api import Api, geojson, point
-from .test_publishing import failure
+from tests.kit.geodata_files import vector_file
+from tests.kit.plain_api import Api, failure, geojson, point
 
 pyproj = pytest.importorskip("pyproj")
 shapely = pytest.importorskip("shapely")

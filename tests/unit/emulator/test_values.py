@@ -11,8 +11,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from .files import vector_file
-from .plain_api import Api, geojson, new_name, point
+from tests.kit.geodata_files import vector_file
+from tests.kit.plain_api import Api, geojson, new_name, point
 
 pyogrio = pytest.importorskip("pyogrio")
 

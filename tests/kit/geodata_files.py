@@ -1,4 +1,4 @@
-"""Zips, Shapefiles and other files, made in a few lines for tests of what the emulator reads."""
+"""Zips, Shapefiles and other files, made in a few lines."""
 
 from __future__ import annotations
 
