@@ -63,7 +63,7 @@ def test_a_retry_says_already_finished(testbed, paths):
 @pytest.mark.slow
 @side_by_side
 def test_a_retry_says_found_after_a_crash(testbed, paths):
-    """Only the intent was recorded, and the remote task is there: it is taken over."""
+    """Only the intent was recorded, and the remote task is there: it is adopted."""
     with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
         ended(trial.first(kill=("sent", "publish-file")))
         process = trial.rerun()
@@ -75,7 +75,7 @@ def test_a_retry_says_found_after_a_crash(testbed, paths):
 @pytest.mark.slow
 @side_by_side
 def test_a_retry_fails_where_its_remote_task_is_gone(testbed, paths):
-    """The remote task is no longer there: by default that is an error, and nothing is started."""
+    """A remote task that is gone is an error by default, and nothing is started."""
     with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
         trial.killed_while_waiting()
         trial.geobox.remove(trial.geobox.uuids()[0])

@@ -384,6 +384,6 @@ def test_a_failure_is_the_servers(world: Any) -> None:
 
 
 def test_a_name_of_another_kind_is_told(world: Any) -> None:
-    """A name that only a raster has is no layer, and the message says what it is."""
+    """A name that only a raster has is refused as a layer, with a message that names the kind."""
     with pytest.raises(NameLookupError, match=r"no vector layer.*, but a raster of that name"):
         kept(world, operations.export_features, by_name("heights"), "x.gpkg")

@@ -52,7 +52,7 @@ async def test_one_login_for_all_waits_that_meet_an_expired_token(
 async def test_tokens_that_expire_again_and_again(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock
 ) -> None:
-    """Each token that expires costs one login and no look."""
+    """Each token that expires costs one login and no further poll."""
     client = by_password(geobox, make, clock=clock)
     uuid = geobox.add_task(states=["PROGRESS"] * 10 + ["SUCCESS"])
     task = await client.wait_for_task(
@@ -154,7 +154,7 @@ async def test_revoked_token_ends_a_wait_at_once(
 async def test_new_token_that_is_refused_too_ends_the_wait(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock
 ) -> None:
-    """A server that refuses every token is asked with a new one once, not for ever."""
+    """A server that refuses every token is asked with a new one once only."""
     client = by_password(geobox, make, clock=clock)
     uuid = geobox.add_task(seconds=3600)
     geobox.faults = on(first(99, status(401)), path="tasks/*")

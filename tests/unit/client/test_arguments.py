@@ -49,7 +49,7 @@ BAD_UUIDS: list[Any] = [
 
 @pytest.mark.parametrize("bad", BAD_UUIDS, ids=repr)
 async def test_bad_uuid_is_refused(call: Caller, wire: Wire, bad: Any) -> None:
-    """What is no uuid is refused by every verb that takes one, and nothing is sent."""
+    """An invalid uuid is refused by every verb that takes one, and no request is sent."""
     for verb, arguments in (
         ("get_task", (bad,)),
         ("get_progress", (bad,)),
@@ -94,7 +94,7 @@ BAD_OPTIONS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("field", "value"), BAD_OPTIONS)
 async def test_bad_wait_option_is_refused(call: Caller, wire: Wire, field: str, value: Any) -> None:
-    """A wait option that makes no sense is refused by name in each verb that waits."""
+    """An invalid wait option is refused by name in each verb that waits."""
     for verb, arguments in (
         ("wait_for_task", (TASK,)),
         ("wait_for_tasks", ([TASK],)),
@@ -121,7 +121,7 @@ BAD_FILTERS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("field", "value"), BAD_FILTERS)
 async def test_bad_filter_is_refused(call: Caller, wire: Wire, field: str, value: Any) -> None:
-    """A filter that makes no sense is refused by name, in the list and the count."""
+    """An invalid filter is refused by name, in the list and the count."""
     for verb in ("list_tasks", "count_tasks"):
         with pytest.raises(InvalidArgumentError, match=f"^{field} must be"):
             await call(verb, **{field: value})
@@ -152,7 +152,7 @@ BAD_PUBLISHING: list[tuple[Any, dict[str, Any], str]] = [
 async def test_bad_publishing_is_refused(
     call: Caller, wire: Wire, name: Any, options: dict[str, Any], message: str
 ) -> None:
-    """A publish that makes no sense is refused before any request, the file's own read included."""
+    """An invalid publish is refused before any request, the read of the file included."""
     wire.on("GET", f"files/{ASSET}/info/", {"uuid": ASSET, "name": "x", "file_type": "GeoJSON"})
     for verb in ("start_publish", "publish_file"):
         with pytest.raises(InvalidArgumentError, match=f"^{message}"):

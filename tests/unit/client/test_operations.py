@@ -63,7 +63,7 @@ HUGE = 10**400
 def test_what_makes_no_sense_names_itself(
     name: str, args: tuple[Any, ...], options: dict[str, Any], told: str
 ) -> None:
-    """Each mistake is told by the argument's name, with what it may be."""
+    """The message names the invalid argument and what it may be."""
     operation = operations.OPERATIONS[name]
     with pytest.raises(InvalidArgumentError, match=re.escape(told)):
         operation.request(operation.bind(args, options))

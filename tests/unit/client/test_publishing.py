@@ -123,7 +123,7 @@ def test_format_suggests_what_to_make(file_type: str, layers: Any, made: str) ->
 async def test_format_that_says_nothing_asks_for_publish_as(
     call: Caller, wire: Wire, file_type: Any, layers: Any
 ) -> None:
-    """A file whose format does not say what to make of it asks for `publish_as` by name."""
+    """A file whose format does not determine its kind asks for `publish_as` by name."""
     with pytest.raises(InvalidArgumentError, match="publish_as must be given"):
         await call("start_publish", described(file_type, layers), "x")
     assert wire.seen == []

@@ -33,7 +33,7 @@ def log_in(geobox: GeoboxEmulator, http: httpx.Client) -> str:
 
 
 def test_password_gives_a_token_like_a_jwt(geobox: GeoboxEmulator, http: httpx.Client) -> None:
-    """The token opens, tells when it expires, and holds neither password nor key."""
+    """The token is accepted, contains its expiry, and holds neither password nor key."""
     token = log_in(geobox, http)
     assert http.get("tasks/", headers={"Authorization": f"Bearer {token}"}).status_code == 200
     header, claims, _ = token.split(".")

@@ -226,7 +226,7 @@ def test_changes_of_a_list(geobox: GeoboxEmulator, http: httpx.Client) -> None:
 def test_a_change_leaves_errors_and_other_shapes_alone(
     geobox: GeoboxEmulator, http: httpx.Client
 ) -> None:
-    """What is no 200, or not of the shape that is changed, comes as it is."""
+    """An answer that is not a 200, or of another shape, is left as it is."""
     geobox.faults = sequence(state("X"), state("X"), repeated())
     assert http.get("tasks/nobody/").status_code == 404
     assert http.get("tasks/").json() == []

@@ -121,7 +121,7 @@ def test_duration_can_be_changed() -> None:
     ],
 )
 def test_nonsense_is_refused(arguments: dict[str, Any]) -> None:
-    """An argument that makes no sense raises ValueError and says what would."""
+    """An invalid argument raises a ValueError that says what is valid."""
     with pytest.raises(ValueError, match="must"):
         GeoboxEmulator(**arguments)
 

@@ -16,7 +16,7 @@ class TimeIsUp(BaseException):
 
 
 def test_threads_that_are_ended_in_the_queue_leave_the_others_their_turn(monkeypatch):
-    """Time limits that end threads which queue to write an artifact keep nobody else from it."""
+    """A time limit that ends threads waiting for a write slot leaves the slots to the others."""
     goes_on, begun, written, ended = threading.Event(), [], [], []
     monkeypatch.setattr(
         execution,
