@@ -14,7 +14,7 @@ from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.faults import first, on, sequence, status
 from tests.kit.emulator_requests import count, outcome
 from tests.kit.fake_clock import FakeClock
-from tests.kit.until import until_async as until
+from tests.kit.until import HANGING, until_async as until
 
 from .fault_table import FAULTS
 
@@ -136,7 +136,7 @@ async def test_revoked_token_ends_a_wait_at_once(
 ) -> None:
     """A token that was handed in cannot be renewed: the error names it."""
     login = {"username": geobox.username, "password": geobox.password}
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=HANGING) as http:
         answer = await http.post(f"{geobox.url}/v1/auth/token/", data=login)
     token = answer.json()["access_token"]
     geobox.clear_requests()

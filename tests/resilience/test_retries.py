@@ -1,4 +1,4 @@
-"""One layer of retries: n failures cost n + 1 requests, and Retry-After is followed within reason."""
+"""One layer of retries: n failures cost n + 1 requests, and a sane Retry-After is followed."""
 
 from __future__ import annotations
 

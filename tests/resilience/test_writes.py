@@ -38,6 +38,7 @@ from prefect_geobox.emulator.http.connection import Connection
 from tests.kit.emulator_requests import Reads, count, outcome, seen
 from tests.kit.fake_clock import FakeClock
 from tests.kit.raw_server import cutting_proxy
+from tests.kit.until import HANGING
 
 from .fault_table import SHORT
 
@@ -98,7 +99,7 @@ def layer_names(geobox: GeoboxEmulator, uuid: str) -> list[str]:
     task = geobox._state.tasks.find(uuid)
     assert task is not None
     assert task.work is not None
-    asset = task.work.result(5).asset
+    asset = task.work.result(HANGING).asset
     return [asset.name] if asset else []
 
 

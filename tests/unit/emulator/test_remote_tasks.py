@@ -14,7 +14,7 @@ import pytest
 from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.state import remote_tasks
 from tests.kit.fake_clock import ShiftedClock
-from tests.kit.plain_api import Api, geojson, new_name, point
+from tests.kit.plain_api import Api, geojson, http_client, new_name, point
 from tests.kit.until import HANGING
 
 
@@ -311,4 +311,4 @@ def test_server_answers_while_it_works(countries: bytes, monkeypatch: pytest.Mon
 
 
 def _http(geobox: GeoboxEmulator) -> httpx.Client:
-    return httpx.Client(base_url=f"{geobox.url}/v1/", params={"apikey": geobox.apikey})
+    return http_client(geobox.url, params={"apikey": geobox.apikey})
