@@ -20,6 +20,9 @@ os.environ |= {
     "PREFECT_HOME": _HOME.name,
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_LEVEL": "INFO",
+    # A busy machine may take its time.
+    "PREFECT_API_REQUEST_TIMEOUT": "300",
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "120",
     "DO_NOT_TRACK": "1",
 }
 
@@ -27,9 +30,12 @@ os.environ |= {
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """An ephemeral Prefect server with a database of its own, one for the whole session."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=300):
+    # The end of a sync flow run waits for its heartbeat, for up to a second.
+    quick_ends = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with prefect_test_harness(server_startup_timeout=300), quick_ends:
         yield
 
 

@@ -27,17 +27,13 @@ def geobox(monkeypatch: pytest.MonkeyPatch) -> Iterator[GeoboxEmulator]:
 
 
 @pytest.fixture
-def block(prefect_server: None, geobox: GeoboxEmulator) -> Iterator[str]:
+def block(prefect_server: None, geobox: GeoboxEmulator) -> str:
     """The block `my-geobox` for that emulator, saved on the Prefect server."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
     from prefect_geobox import GeoboxCredentials
 
     credentials = GeoboxCredentials(host=geobox.url, apikey=geobox.apikey)
     credentials.save("my-geobox", overwrite=True)
-    # The end of a sync flow run waits a second for its heartbeat.
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield "my-geobox"
+    return "my-geobox"
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def test_verbs_table_names_each_public_verb() -> None:
 
 
 def test_operations_are_written_from_the_register() -> None:
-    """The document of operations is what the register of operations says at present."""
+    """The document of operations is what is written from the register of operations."""
     written = operations.PATH.read_text(encoding="utf-8")
     assert written == operations.text(), "run `make docs`"
 
@@ -186,7 +186,7 @@ def test_artifacts_table_names_each_step() -> None:
 
 
 def test_statuses_that_pass_are_those_of_the_client() -> None:
-    """The document lists the statuses that a read bears."""
+    """The document lists the statuses after which a read is repeated."""
     from prefect_geobox.client.model.errors import TRANSIENT_STATUS_CODES
 
     text = ", ".join(str(code) for code in sorted(TRANSIENT_STATUS_CODES))

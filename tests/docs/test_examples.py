@@ -46,7 +46,7 @@ def test_live_checklist_runs_as_one_session(geobox: GeoboxEmulator, folder: Path
 
 @pytest.mark.parametrize("example", NOT_RUN, ids=str)
 def test_example_that_is_not_run_compiles(example: Block) -> None:
-    """What cannot run alone, such as a flow that is served for ever, is at least Python."""
+    """An example that cannot run alone, such as a flow that is served, at least compiles."""
     compile(example.code, str(example), "exec")
 
 

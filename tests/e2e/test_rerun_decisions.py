@@ -75,7 +75,7 @@ def test_a_retry_says_found_after_a_crash(testbed, paths):
 @pytest.mark.slow
 @side_by_side
 def test_a_retry_fails_where_its_remote_task_is_gone(testbed, paths):
-    """The remote task is no longer there: by default that is an error, and nothing is started."""
+    """A remote task that is gone is an error by default, and nothing is started."""
     with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
         trial.killed_while_waiting()
         trial.geobox.remove(trial.geobox.uuids()[0])

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
-from tests.kit.plain_api import Api
 
+from .plain_api import Api, http_client
 from .sample_data import CITIES, COUNTRIES
 
 
@@ -49,5 +48,5 @@ async def client(request: pytest.FixtureRequest, geobox: GeoboxEmulator) -> Asyn
 @pytest.fixture(scope="module")
 def api(geobox: GeoboxEmulator) -> Iterator[Api]:
     """A client of the API over plain HTTP, with the emulator's key."""
-    with httpx.Client(base_url=f"{geobox.url}/v1/", params={"apikey": geobox.apikey}) as http:
+    with http_client(geobox.url, params={"apikey": geobox.apikey}) as http:
         yield Api(http)

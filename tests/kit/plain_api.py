@@ -9,9 +9,23 @@ from typing import Any
 
 import httpx
 
-from .until import until
+from .until import HANGING, until
 
 _numbers = count(1)
+
+# A server closes a connection that was idle for 5 s, at times just as the next request is sent.
+_LIMITS = httpx.Limits(keepalive_expiry=1)
+
+
+def http_client(host: str, *, timeout: float = HANGING, **options: Any) -> httpx.Client:
+    """A plain HTTP client of the API.
+
+    Args:
+        host: The server's URL.
+        timeout: Seconds for one request.
+        options: As of `httpx.Client`.
+    """
+    return httpx.Client(base_url=f"{host}/v1/", timeout=timeout, limits=_LIMITS, **options)
 
 
 @dataclass

@@ -254,7 +254,7 @@ def test_any_json_gives_a_value_or_an_error(
 def test_any_text_gives_a_value_or_an_error(
     verb: str, text: str, client: GeoboxClient, answers: Answers
 ) -> None:
-    """A verb that is answered with what is no JSON, or hardly any, raises `GeoboxError`."""
+    """A verb whose answer is not JSON, or hardly any, raises `GeoboxError`."""
     answers.first = answers.second = text
     with pytest.raises(GeoboxError):
         VERBS[verb][0](client)

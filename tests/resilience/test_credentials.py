@@ -14,7 +14,7 @@ from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.faults import first, on, sequence, status
 from tests.kit.emulator_requests import count, outcome
 from tests.kit.fake_clock import FakeClock
-from tests.kit.until import until_async as until
+from tests.kit.until import HANGING, until_async as until
 
 from .fault_table import FAULTS
 
@@ -52,7 +52,7 @@ async def test_one_login_for_all_waits_that_meet_an_expired_token(
 async def test_tokens_that_expire_again_and_again(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock
 ) -> None:
-    """Each token that expires costs one login and no look."""
+    """Each token that expires costs one login and no further poll."""
     client = by_password(geobox, make, clock=clock)
     uuid = geobox.add_task(states=["PROGRESS"] * 10 + ["SUCCESS"])
     task = await client.wait_for_task(
@@ -136,7 +136,7 @@ async def test_revoked_token_ends_a_wait_at_once(
 ) -> None:
     """A token that was handed in cannot be renewed: the error names it."""
     login = {"username": geobox.username, "password": geobox.password}
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=HANGING) as http:
         answer = await http.post(f"{geobox.url}/v1/auth/token/", data=login)
     token = answer.json()["access_token"]
     geobox.clear_requests()
@@ -154,7 +154,7 @@ async def test_revoked_token_ends_a_wait_at_once(
 async def test_new_token_that_is_refused_too_ends_the_wait(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock
 ) -> None:
-    """A server that refuses every token is asked with a new one once, not for ever."""
+    """A server that refuses every token is asked with a new one once only."""
     client = by_password(geobox, make, clock=clock)
     uuid = geobox.add_task(seconds=3600)
     geobox.faults = on(first(99, status(401)), path="tasks/*")

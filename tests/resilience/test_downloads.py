@@ -33,6 +33,7 @@ from prefect_geobox.emulator.faults import (
     status,
 )
 from tests.kit.raw_server import raw_server
+from tests.kit.until import in_time, until_async
 
 CONTENT = random.Random(7).randbytes(3_000_000)
 
@@ -172,15 +173,11 @@ async def test_a_cancelled_download_leaves_nothing(
                 file, tmp_path / "x", on_bytes=lambda *_: loop.call_soon_threadsafe(begun.set)
             )
         )
-        await asyncio.wait_for(begun.wait(), 10)
+        await in_time(begun.wait())
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
-    for _ in range(100):
-        if not left_over(tmp_path):
-            break
-        await asyncio.sleep(0.02)
-    assert left_over(tmp_path) == []
+    await until_async(lambda: left_over(tmp_path) == [])
 
 
 def test_a_deletion_whose_answer_is_lost_has_succeeded(

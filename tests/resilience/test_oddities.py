@@ -61,7 +61,7 @@ RESULTS: list[Any] = [
 async def test_unknown_state_is_waited_through(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock
 ) -> None:
-    """A state that nobody has heard of is not the end, and its name is kept."""
+    """An unknown state is not final, and its name is kept."""
     uuid = geobox.add_task(states=["PENDING", "QUEUED AGAIN", "", "success", "SUCCESS"])
     texts: list[str] = []
     task = await make(clock=clock).wait_for_task(
@@ -75,7 +75,7 @@ async def test_unknown_state_is_waited_through(
 async def test_state_that_jumps_back_is_waited_through(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock
 ) -> None:
-    """A remote task that seems to begin anew is waited for to its end."""
+    """A remote task whose state goes back is waited for to its end."""
     uuid = geobox.add_task(seconds=0, state="FAILURE")
     jumps = ["PENDING", "PROGRESS", "PENDING", "PROGRESS", "WHAT", "PENDING"]
     geobox.faults = sequence(*map(state, jumps))
@@ -113,7 +113,7 @@ async def test_progress_without_sense_is_harmless(
     current: Any,
     total: Any,
 ) -> None:
-    """Progress of any kind neither fails a wait nor makes it look without pause."""
+    """Invalid progress neither fails a wait nor makes it poll without pause."""
     uuid = geobox.add_task(states=["PROGRESS"] * 6 + ["SUCCESS"])
     geobox.faults = on(always(progress(current, total)), path="tasks/*/status")
     updates: list[WaitUpdate] = []
@@ -141,7 +141,7 @@ async def test_progress_that_runs_back_is_harmless(
 async def test_results_of_every_type(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, value: Any, end: str
 ) -> None:
-    """Whatever a result is, the verdict stands and the output is an asset, None or an error."""
+    """A result of any type leaves the state; the output is an asset, None or an error."""
     client = make(clock=clock)
     uuid = geobox.add_task(seconds=0, state=end)
     geobox.faults = on(always(result(value)), path="tasks/*")

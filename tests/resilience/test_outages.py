@@ -22,7 +22,7 @@ MAKERS = {"reset", "close", "half_body", "hang", "drip", "delay", "status", "bod
 
 
 def test_the_table_has_every_fault_of_the_kit() -> None:
-    """No fault of the kit that can fail a look is missing from the table."""
+    """Each fault of the emulator that can fail a poll is in the table."""
     changes = {"changed", "state", "result", "progress", "repeated", "without"}
     plans = {"Fault", "Plan", "always", "either", "first", "on", "sequence", "share"}
     assert set(kit_module.__all__) - changes - plans == MAKERS
@@ -42,7 +42,7 @@ def test_the_document_lists_every_fault() -> None:
 async def test_outage_within_the_budget_is_survived(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, name: str
 ) -> None:
-    """A wait bears a row of this fault and then sees how its remote task ended."""
+    """A wait tolerates a series of this fault and then reads the final state."""
     uuid = geobox.add_task(seconds=0)
     failures = 2 if name in SLOW_FAULTS else 5
     geobox.faults = first(failures, FAULTS[name])
@@ -77,7 +77,7 @@ async def test_outage_beyond_the_budget_loses_contact(
 async def test_refused_connections_are_survived(
     geobox: GeoboxEmulator, make: Callable[..., Any]
 ) -> None:
-    """A wait bears a server that is not there and sees the end once it is back."""
+    """A wait tolerates refused connections and reads the final state once the server is back."""
     uuid = geobox.add_task(states=["PROGRESS", "SUCCESS"])
     geobox.stop()
     client = make(clock=HookClock(lambda number: number == 6 and geobox.start()))
@@ -95,14 +95,14 @@ async def test_refused_connections_lose_contact(
     client = make(clock=clock)
     left = []
 
-    def leave_after_a_look(update: WaitUpdate) -> None:
+    def leave_after_a_poll(update: WaitUpdate) -> None:
         if not left:
             left.append(update)
             geobox.stop()
 
     with pytest.raises(LostContactError, match=f"{uuid}.*PROGRESS") as caught:
         await client.wait_for_task(
-            uuid, progress_bar=False, outage=20, on_update=leave_after_a_look
+            uuid, progress_bar=False, outage=20, on_update=leave_after_a_poll
         )
     assert 20 - ROUNDING <= caught.value.seconds <= 20.5
     geobox.start()
@@ -191,7 +191,7 @@ async def test_attempts_in_place_of_a_budget(
 async def test_trouble_with_progress_never_harms_a_wait(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock
 ) -> None:
-    """Whatever befalls the reads of progress, the looks decide."""
+    """A failed read of progress never changes how a wait ends."""
     uuid = geobox.add_task(states=["PROGRESS"] * 80 + ["SUCCESS"])
     faults = itertools.cycle(FAULTS.values())
     plan = geobox.faults = on(Plan(lambda _: next(faults)), path="tasks/*/status")

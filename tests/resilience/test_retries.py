@@ -1,4 +1,4 @@
-"""One layer of retries: n failures cost n + 1 requests, and Retry-After is heeded within reason."""
+"""One layer of retries: n failures cost n + 1 requests, and a sane Retry-After is followed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .fault_table import ABSURD, FAULTS, ROUNDING, SLOW_FAULTS, timeout_for
 async def test_failures_cost_one_request_each(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, name: str
 ) -> None:
-    """So many failures of any fault cost so many requests and one more, read or look of a wait."""
+    """N failures of any fault cost N + 1 requests, for a read and for a poll."""
     uuid = geobox.add_task(seconds=0)
     client = make(clock=clock, timeout=timeout_for(name))
     n = 1 if name in SLOW_FAULTS else 3
@@ -63,7 +63,7 @@ async def test_failed_logins_cost_one_request_each(
 async def test_refused_connections_cost_one_attempt_each(
     geobox: GeoboxEmulator, make: Callable[..., Any]
 ) -> None:
-    """Attempts that reach nobody are counted and repeated like others."""
+    """Refused connections are counted and repeated like other failures."""
     uuid = geobox.add_task(seconds=0)
     geobox.stop()
     client = make(clock=HookClock(lambda number: number == 4 and geobox.start()))
@@ -118,7 +118,7 @@ async def test_a_read_gives_up_when_its_budget_ends(
     [(7, 7, 7.001), (90, 90, 90.001), (timedelta(seconds=40), 38.5, 45), (0.01, 0.1, 0.26)],
     ids=["seconds", "many seconds", "date", "less than the backoff"],
 )
-async def test_retry_after_is_heeded(
+async def test_retry_after_is_followed(
     geobox: GeoboxEmulator,
     make: Callable[..., Any],
     clock: FakeClock,
@@ -126,7 +126,7 @@ async def test_retry_after_is_heeded(
     least: float,
     most: float,
 ) -> None:
-    """The next look comes when the server asked for it, and never sooner than the backoff."""
+    """The next poll comes when the server asked for it, and never sooner than the backoff."""
     uuid = geobox.add_task(seconds=0)
     geobox.faults = first(1, status(503, retry_after=said))
     await make(clock=clock).wait_for_task(uuid, progress_bar=False)
@@ -138,7 +138,7 @@ async def test_retry_after_is_heeded(
 async def test_absurd_retry_after_is_harmless(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, name: str
 ) -> None:
-    """A Retry-After without sense leaves the backoff as it is."""
+    """An invalid Retry-After leaves the backoff as it is."""
     uuid = geobox.add_task(seconds=0)
     geobox.faults = first(6, status(429, retry_after=ABSURD[name]))
     await make(clock=clock).wait_for_task(uuid, progress_bar=False)
@@ -150,7 +150,7 @@ async def test_absurd_retry_after_is_harmless(
 async def test_retry_after_never_outlives_the_deadline(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, said: Any
 ) -> None:
-    """A deadline that comes before Retry-After is met, with a last look."""
+    """A deadline that comes before Retry-After is met, with a last poll."""
     uuid = geobox.add_task(seconds=3600)
     geobox.faults = always(status(503, retry_after=said))
     began = clock.now

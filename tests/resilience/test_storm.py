@@ -33,7 +33,7 @@ async def test_waits_in_a_storm(
     seconds: tuple[float, float],
     interval: float,
 ) -> None:
-    """Each of many waits ends in the right verdict, for fewer requests than there are waits."""
+    """Each of many waits ends in the right state, for fewer requests than there are waits."""
     calm = await storm(server, waits, 0.0, seconds, interval)
     rough = await storm(server, waits, 0.3, seconds, interval)
     faults = sum(rough.report["faults"].values())

@@ -38,6 +38,7 @@ from prefect_geobox.emulator.http.connection import Connection
 from tests.kit.emulator_requests import Reads, count, outcome, seen
 from tests.kit.fake_clock import FakeClock
 from tests.kit.raw_server import cutting_proxy
+from tests.kit.until import HANGING
 
 from .fault_table import SHORT
 
@@ -98,7 +99,7 @@ def layer_names(geobox: GeoboxEmulator, uuid: str) -> list[str]:
     task = geobox._state.tasks.find(uuid)
     assert task is not None
     assert task.work is not None
-    asset = task.work.result(5).asset
+    asset = task.work.result(HANGING).asset
     return [asset.name] if asset else []
 
 
@@ -111,7 +112,7 @@ async def test_start_whose_answer_is_lost_is_adopted(
     caplog: pytest.LogCaptureFixture,
     name: str,
 ) -> None:
-    """A start that was carried out is found again, taken over and named in the log."""
+    """A start that was carried out is found again, adopted and named in the log."""
     client = make(clock=clock, timeout=SHORT * 3)
     file = await upload(client, tmp_path, f"lost {name}")
     before = remote_tasks(geobox)
@@ -134,7 +135,7 @@ async def test_start_that_never_arrived_is_sent_again(
     caplog: pytest.LogCaptureFixture,
     name: str,
 ) -> None:
-    """Where a bounded look finds nothing, the start is sent again, and the log says so."""
+    """Where a bounded search finds nothing, the start is sent again, and the log says so."""
     client = make(clock=clock, timeout=SHORT * 3)
     file = await upload(client, tmp_path, f"undone {name}")
     before = remote_tasks(geobox)
@@ -150,7 +151,7 @@ async def test_start_that_never_arrived_is_sent_again(
 async def test_start_that_was_refused_for_a_while_is_sent_again(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path, name: str
 ) -> None:
-    """An answer that proves that nothing was done is no reason to look anything up."""
+    """An answer that proves that nothing was done leads to no look-up."""
     client = make(clock=clock)
     file = await upload(client, tmp_path, f"refused {name}")
     before = remote_tasks(geobox)
@@ -166,7 +167,7 @@ async def test_start_that_was_refused_for_a_while_is_sent_again(
 async def test_start_that_the_server_itself_failed_is_not_sent_again(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path, fault: Fault
 ) -> None:
-    """After a 500, or a 200 that makes no sense, nothing new is no leave to start again."""
+    """After a 500 or an invalid 200 a start is not sent again, even if nothing new is found."""
     client = make(clock=clock)
     file = await upload(client, tmp_path, "server")
     before = remote_tasks(geobox)
@@ -181,7 +182,7 @@ async def test_start_that_the_server_itself_failed_is_not_sent_again(
 async def test_start_that_never_arrives_ends(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path
 ) -> None:
-    """A start that is lost each time is given up after a few, with nothing started."""
+    """A start that is lost each time is abandoned after three attempts, with nothing started."""
     client = make(clock=clock)
     file = await upload(client, tmp_path, "never")
     before = remote_tasks(geobox)
@@ -196,7 +197,7 @@ async def test_start_that_never_arrives_ends(
 async def test_two_candidates_are_ambiguous(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path, fault: Fault
 ) -> None:
-    """Two remote tasks that it could be are listed, and none of them is taken over."""
+    """Two candidates are named in the error, and neither is adopted."""
     client = make(clock=clock)
     file = await upload(client, tmp_path, "several")
     before = remote_tasks(geobox)
@@ -248,7 +249,7 @@ async def test_server_that_is_gone_in_the_look_up_is_ambiguous(
 async def test_lists_that_failed_before_the_start_make_a_loss_ambiguous(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path
 ) -> None:
-    """Without a list from before nothing that is there now can be told apart."""
+    """Without a list from before the start, a lost answer is ambiguous."""
     client = make(clock=clock)
     file = await upload(client, tmp_path, "blind")
     geobox.faults = either(
@@ -364,7 +365,7 @@ async def test_upload_cut_in_the_middle_leaves_no_file(
 async def test_upload_that_is_cut_for_good_leaves_no_file(
     geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path
 ) -> None:
-    """An upload that breaks and cannot be looked up leaves nothing under its name."""
+    """An upload that breaks and cannot be looked up leaves no file under its name."""
     path = tmp_path / "cut for good.csv"
     path.write_bytes(b"x,y\n" + b"1,2\n" * 200_000)
     with cutting_proxy(geobox.url, after=300_000) as url:

@@ -41,7 +41,7 @@ async def test_get_asset(call: Caller, wire: Wire, kind: str) -> None:
 
 @pytest.mark.parametrize("name", [None, 5, {}, ["x"]])
 async def test_asset_without_a_name_has_an_empty_one(call: Caller, wire: Wire, name: Any) -> None:
-    """An asset whose name is no text has an empty one."""
+    """An asset whose name is not a text has an empty one."""
     wire.on("GET", PATHS["vector"], {"uuid": ASSET, "name": name})
     assert (await call("get_asset", "vector", ASSET)).name == ""
 
@@ -80,7 +80,7 @@ async def test_get_features(call: Caller, wire: Wire) -> None:
 
 
 async def test_features_must_be_a_collection(call: Caller, wire: Wire) -> None:
-    """What is no feature collection raises InvalidResponseError."""
+    """An answer that is not a feature collection raises InvalidResponseError."""
     wire.on("GET", f"vectorLayers/{ASSET}/features/", {"features": None})
     with pytest.raises(InvalidResponseError, match="feature collection"):
         await call("get_features", ASSET)

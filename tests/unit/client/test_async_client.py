@@ -229,7 +229,7 @@ async def test_get_output_asset(call: Caller, wire: Wire, key: str, kind: str, p
 
 
 async def test_no_output_asset(call: Caller, wire: Wire) -> None:
-    """A result that names nothing is no asset; a final remote task is not read again."""
+    """A result that names no output gives None, and a final remote task is not read again."""
     wire.on("GET", f"tasks/{TASK}/", task("SUCCESS", result={"view_uuid": ASSET}))
     assert await call("get_output_asset", TASK) is None
     assert await call("get_output_asset", RemoteTask.from_payload(task())) is None

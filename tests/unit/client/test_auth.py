@@ -90,7 +90,7 @@ async def test_key_goes_along_with_every_method(make: Make, wire: Wire) -> None:
 
 
 async def test_precedence_on_the_wire(make: Make, wire: Wire) -> None:
-    """Of token, key and password only the first is sent, and nobody logs in."""
+    """Of token, key and password only the first is sent, without a login."""
     wire.on("GET", f"tasks/{TASK}/", task())
     others = {"apikey": "k", "username": "u", "password": "p"}
     await make(access_token=secret("token"), **others).get_task(TASK)

@@ -228,7 +228,7 @@ async def test_refused_filter_is_replaced_by_pages(
     answer: Any,
     said: str,
 ) -> None:
-    """Where the server does not take the filter, pages of the list are read; said once."""
+    """Where the server refuses the filter, pages of the list are read, which is logged once."""
     server = Server(wire, 100, until=lambda server: bool(server.asked("order_by", "accepted_at D")))
     server.list_answer = lambda params: answer(None) if "q" in params else None
     with caplog.at_level(logging.INFO, "prefect_geobox"):
@@ -241,7 +241,7 @@ async def test_refused_filter_is_replaced_by_pages(
 async def test_ignored_filter_is_replaced_by_pages(
     client: AsyncGeoboxClient, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A list with rows that nobody asked for has its filter no longer trusted."""
+    """Where a list has rows that were not asked for, its filter is not used any more."""
     server = Server(wire, 100, until=lambda server: any("q" not in each for each in server.lists))
 
     def answer(params: dict[str, str]) -> httpx.Response | None:
@@ -255,7 +255,7 @@ async def test_ignored_filter_is_replaced_by_pages(
     assert len(server.lists) + len(server.singles) < 80
 
 
-async def test_smaller_page_limit_is_lived_with(client: AsyncGeoboxClient, wire: Wire) -> None:
+async def test_smaller_page_limit_is_followed(client: AsyncGeoboxClient, wire: Wire) -> None:
     """A server that gives fewer rows than asked for is asked for as many as it gives."""
     server = Server(wire, 200, seconds=0.8, until=lambda server: len(server.lists) > 8)
     server.list_answer = lambda params: json_answer(server.filtered(params)[:40])
@@ -312,17 +312,15 @@ async def test_useless_list_is_replaced_by_single_reads(
     "body",
     [{"tasks": []}, [1, None, "x"], [{"uuid": 5}], [{"state": "SUCCESS"}], {"detail": "error"}, 7],
 )
-async def test_list_without_sense_harms_nobody(
-    client: AsyncGeoboxClient, wire: Wire, body: Any
-) -> None:
-    """Whatever a list says, the waits end as single reads say."""
+async def test_invalid_list_harms_no_wait(client: AsyncGeoboxClient, wire: Wire, body: Any) -> None:
+    """After an invalid list the waits end as single reads say."""
     server = Server(wire, 12, seconds=0.2)
     server.list_answer = lambda _: json_answer(body)
     assert succeeded(await ended(client, server.uuids, outage=20)) == 12
 
 
 async def test_missing_row_is_confirmed(client: AsyncGeoboxClient, wire: Wire) -> None:
-    """A remote task that lists do not name is read by itself before anything is said of it."""
+    """A remote task that a list does not contain is read by itself."""
     server = Server(wire, 50)
     hidden, gone = server.uuids[3], server.uuids[7]
     server.gone.add(gone)
@@ -411,8 +409,8 @@ def test_the_cap_is_never_passed() -> None:
     assert limiter.next_at(now, is_urgent=True) <= limiter.next_at(now)
 
 
-async def test_failures_are_told_from_each_other(client: AsyncGeoboxClient, wire: Wire) -> None:
-    """Waits that share requests end each in the verdict of its own remote task."""
+async def test_failures_are_kept_apart(client: AsyncGeoboxClient, wire: Wire) -> None:
+    """Waits that share requests end each with the state of its own remote task."""
     server = Server(wire, 30)
     plain_row = server.row
 

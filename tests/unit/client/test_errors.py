@@ -111,7 +111,7 @@ def test_every_error_class_has_an_example_here() -> None:
     ],
 )
 def test_each_status_has_its_class(status: int, kind: type[ApiRequestError]) -> None:
-    """A status has one class, and its message says method, path, status and reason."""
+    """Each status has one error class, whose message has method, path, status and reason."""
     error = error_for_status(status, "the reason", "GET", "tasks/x/")
     assert type(error) is kind
     assert str(error).startswith(f"GET tasks/x/ was answered {status}: the reason")

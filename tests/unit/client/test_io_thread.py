@@ -51,7 +51,7 @@ def test_all_requests_run_on_the_one_thread(blocking: GeoboxClient, wire: Wire) 
 
 
 def test_blocking_call_on_the_thread_itself_is_refused(blocking: GeoboxClient) -> None:
-    """A blocking call on the I/O thread raises instead of waiting for itself for ever."""
+    """A blocking call on the I/O thread raises instead of waiting for itself."""
 
     async def misuse() -> None:
         blocking.get_task(TASK)
@@ -133,7 +133,7 @@ def test_clients_survive_a_fork(geobox_emulator: GeoboxEmulator) -> None:
 
 
 async def test_last_acts_outlast_every_cancellation() -> None:
-    """Work that is under way ends, however often its caller is cancelled, and then says so."""
+    """Work that is under way ends and returns its result, however often its caller is cancelled."""
     begun, done = asyncio.Event(), []
 
     async def act() -> str:

@@ -164,7 +164,7 @@ TIMES: list[tuple[Any, datetime | None]] = [
 
 @pytest.mark.parametrize(("text", "when"), TIMES)
 def test_times_are_read_in_every_form_of_the_api(text: Any, when: datetime | None) -> None:
-    """All three moments take times with and without fraction and zone; nonsense is None."""
+    """All three moments take times with and without fraction and zone; an invalid time is None."""
     seen = read(accepted_at=text, started_at=text, finished_at=text)
     assert (seen.accepted_at, seen.started_at, seen.finished_at) == (when, when, when)
 
@@ -180,7 +180,7 @@ def test_duration_needs_two_comparable_times() -> None:
 
 @pytest.mark.parametrize("payload", [None, [], "text", 5, True, {}, {"uuid": TASK}])
 def test_payload_that_is_no_task_is_refused(payload: Any) -> None:
-    """What is no remote task raises InvalidResponseError."""
+    """A payload that is not a remote task raises InvalidResponseError."""
     with pytest.raises(InvalidResponseError, match="remote task"):
         RemoteTask.from_payload(payload)
 
@@ -224,7 +224,7 @@ def test_percent(current: Any, total: Any, percent: int | None) -> None:
 
 
 def test_progress_without_keys_is_unknown_and_no_object_is_refused() -> None:
-    """An empty progress is unknown; a progress that is no object raises."""
+    """An empty progress is unknown; a progress that is not an object raises."""
     assert TaskProgress.from_payload({}).percent is None
     for payload in (None, [], "x", 3):
         with pytest.raises(InvalidResponseError, match="progress"):

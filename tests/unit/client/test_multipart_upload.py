@@ -79,7 +79,7 @@ async def test_upload_that_was_not_taken_is_sent_again_whole(
 async def test_upload_that_may_have_been_taken_is_not_sent_again(
     call: Caller, wire: Wire, tmp_path: Path, failure: Any
 ) -> None:
-    """Where the server cannot tell whether it took an upload, it is sent exactly once."""
+    """An upload that the server may have taken is sent exactly once."""
     path = tmp_path / "x.csv"
     path.write_bytes(b"a")
     wire.on("GET", "files/", reply(403))

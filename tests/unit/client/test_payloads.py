@@ -38,7 +38,7 @@ def test_count_is_a_number_or_an_object(payload: Any, count: int) -> None:
 
 @pytest.mark.parametrize("payload", [None, -1, True, 1.5, "42", [], {}, {"count": "7"}, [42]])
 def test_other_counts_are_refused(payload: Any) -> None:
-    """A count that is no whole number raises InvalidResponseError."""
+    """A count that is not a whole number raises InvalidResponseError."""
     with pytest.raises(InvalidResponseError, match="whole number"):
         parse_count(payload)
 
@@ -78,7 +78,7 @@ def test_start_without_a_usable_task_id_is_refused(payload: Any) -> None:
 
 
 def test_list_keeps_the_order_and_null_is_empty() -> None:
-    """The task list keeps its order; null and an empty list are no tasks."""
+    """The task list keeps its order; null and an empty list give no tasks."""
     seen = parse_tasks([task("PENDING"), task("SUCCESS", OTHER)])
     assert [(found.uuid, found.state) for found in seen] == [
         (TASK, "PENDING"),
@@ -89,7 +89,7 @@ def test_list_keeps_the_order_and_null_is_empty() -> None:
 
 @pytest.mark.parametrize("payload", [{}, "x", 5, [None], [[]], [{"uuid": TASK}]])
 def test_other_lists_are_refused(payload: Any) -> None:
-    """What is no list of remote tasks raises InvalidResponseError."""
+    """A payload that is not a list of remote tasks raises InvalidResponseError."""
     with pytest.raises(InvalidResponseError):
         parse_tasks(payload)
 

@@ -25,13 +25,13 @@ def test_pause_is_a_tenth_of_the_time_waited(waited: float, pause: float) -> Non
     ("remaining", "pause"), [(None, 20), (50, 20), (15, 15), (3, 3), (0.2, 1), (0, 1)]
 )
 def test_known_end_pulls_the_look_in(remaining: float | None, pause: float) -> None:
-    """An end that comes sooner than the next look pulls it in, not below the interval."""
+    """An expected end before the next poll brings it forward, not below the interval."""
     assert PollPolicy(jitter=0).delay(200, remaining=remaining) == pytest.approx(pause)
 
 
 @given(st.floats(2, 19), st.floats(0, 1))
 def test_jitter_never_puts_a_look_behind_the_expected_end(remaining: float, roll: float) -> None:
-    """Where the end is known, the jitter only draws the look nearer, and not below the interval."""
+    """Where the end is known, the jitter only brings the poll forward, not below the interval."""
     assert 1 <= PollPolicy().delay(200, remaining=remaining, roll=roll) <= remaining
 
 
@@ -147,12 +147,12 @@ BAD_OPTIONS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("field", "value"), BAD_OPTIONS)
 def test_bad_option_is_refused_by_name(field: str, value: Any) -> None:
-    """An option that makes no sense raises a ValueError that names it and the value."""
+    """An invalid option raises a ValueError that names it and the value."""
     with pytest.raises(InvalidArgumentError, match=rf"\b{field}\b.*{value!r}"):
         WaitPolicy.of(**{field: value})
 
 
 @pytest.mark.parametrize("timeout", [None, 0, 0.5, 10, math.inf])
 def test_good_timeouts(timeout: float | None) -> None:
-    """No limit, a single look, and any number of seconds are timeouts."""
+    """No limit, a single poll, and any number of seconds are timeouts."""
     assert WaitPolicy.of(timeout=timeout).timeout == timeout

@@ -1,4 +1,4 @@
-"""One wait: its looks, its deadline, its outages and its progress."""
+"""One wait: its polls, its deadline, its outages and its progress."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def by_time(clock: FakeClock, *states: tuple[float, Any]) -> Callable[[Any], htt
 def look_times(
     clock: FakeClock, wire: Wire, answer: Callable[[Any], httpx.Response]
 ) -> list[float]:
-    """Serves reads with `answer`; returns the list that will hold the moments of the looks."""
+    """Serves reads with `answer`; returns the list that will hold the times of the polls."""
     began = clock.now
     times: list[float] = []
 
@@ -65,7 +65,7 @@ async def test_final_task_costs_one_request(call: Caller, wire: Wire, clock: Fak
 
 
 async def test_states_on_the_way(call: Caller, wire: Wire) -> None:
-    """Each look tells its state and what the wait has cost so far."""
+    """Each poll reports its state and the cost of the wait so far."""
     wire.on("GET", PATH, task("PENDING"), task("QUEUED"), task("PROGRESS"), task())
     told: list[WaitUpdate] = []
     await call("wait_for_task", TASK, progress_bar=False, on_update=told.append)
@@ -104,7 +104,7 @@ async def test_interval_and_maximum(
 
 
 async def test_known_progress_pulls_the_look_in(call: Caller, wire: Wire, clock: FakeClock) -> None:
-    """A remote task that tells its progress is looked at soon after its end."""
+    """A remote task with known progress is polled soon after its end."""
     began = clock.now
     wire.on("GET", PATH, by_time(clock, (0, "PROGRESS"), (250, "SUCCESS")))
     wire.on(
@@ -142,7 +142,7 @@ async def test_progress_never_fails_a_wait(call: Caller, wire: Wire, trouble: An
 async def test_progress_is_read_every_two_seconds_at_most(
     call: Caller, wire: Wire, clock: FakeClock
 ) -> None:
-    """The progress is told with the looks and read far less often than the state."""
+    """The progress is reported with the polls and read far less often than the state."""
     wire.on("GET", PATH, by_time(clock, (0, "PROGRESS"), (10, "SUCCESS")))
     wire.on("GET", f"{PATH}status/", {"current": 29, "total": 100})
     told: list[WaitUpdate] = []
@@ -159,8 +159,8 @@ async def test_no_progress_is_read_without_a_bar(call: Caller, wire: Wire) -> No
     assert set(wire.lines) == {READ}
 
 
-async def test_timeout_of_zero_is_one_look(call: Caller, wire: Wire) -> None:
-    """A timeout of 0 looks once: an end is returned, anything else is a timeout."""
+async def test_timeout_of_zero_is_one_poll(call: Caller, wire: Wire) -> None:
+    """A timeout of 0 polls once: a final state is returned, any other is a timeout."""
     wire.on("GET", PATH, task("PROGRESS"), task(), reply(503))
     with pytest.raises(TaskTimeoutError) as caught:
         await call("wait_for_task", TASK, timeout=0)
@@ -172,8 +172,8 @@ async def test_timeout_of_zero_is_one_look(call: Caller, wire: Wire) -> None:
     assert len(wire.seen) == 3
 
 
-async def test_timeout_ends_with_a_last_look(call: Caller, wire: Wire, clock: FakeClock) -> None:
-    """A timeout is raised at the deadline, right after a last look, and names what to do."""
+async def test_timeout_ends_with_a_last_poll(call: Caller, wire: Wire, clock: FakeClock) -> None:
+    """A timeout is raised at the deadline, after a last poll, and its message says what to do."""
     times = look_times(clock, wire, by_time(clock, (0, "PENDING")))
     with pytest.raises(TaskTimeoutError, match=f"import .{TASK}. was PENDING.*7 s ended") as caught:
         await call("wait_for_task", TASK, timeout=7, progress_bar=False)
@@ -202,7 +202,7 @@ async def test_end_seen_in_the_last_look_wins(call: Caller, wire: Wire, clock: F
 async def test_slow_look_across_the_deadline_is_followed_by_a_last_one(
     call: Caller, wire: Wire, clock: FakeClock
 ) -> None:
-    """A look that began before the deadline and came back after it may be told of the past."""
+    """A poll that is answered after the deadline is followed by a last one."""
 
     def slow(_: Any) -> httpx.Response:
         clock.now += 0.5
@@ -213,8 +213,8 @@ async def test_slow_look_across_the_deadline_is_followed_by_a_last_one(
     assert len(wire.seen) == 2
 
 
-async def test_short_outage_is_borne(call: Caller, wire: Wire, clock: FakeClock) -> None:
-    """An outage shorter than the budget is told of, survived and counted."""
+async def test_short_outage_is_tolerated(call: Caller, wire: Wire, clock: FakeClock) -> None:
+    """An outage shorter than the budget is reported, tolerated and counted."""
     down = (20, httpx.ConnectError("refused"))
     wire.on("GET", PATH, by_time(clock, (0, "PROGRESS"), down, (310, "PROGRESS"), (400, "SUCCESS")))
     told: list[WaitUpdate] = []
@@ -239,7 +239,7 @@ async def test_long_outage_loses_contact(call: Caller, wire: Wire, clock: FakeCl
 
 
 async def test_success_resets_the_budget(call: Caller, wire: Wire) -> None:
-    """Any number of single failures between good looks never ends a wait."""
+    """Any number of single failures between successful polls never ends a wait."""
     blips = [reply(503), task("PROGRESS"), httpx.ReadError("reset"), task("PROGRESS")] * 40
     wire.on("GET", PATH, *blips, task())
     assert (await call("wait_for_task", TASK, retry=2, progress_bar=False)).succeeded
@@ -293,7 +293,7 @@ async def test_hanging_login_does_not_hold_up_the_timeout() -> None:
 
 
 async def test_hanging_server_does_not_hold_up_an_abort() -> None:
-    """An abort that nobody answers ends when its confirmation is overdue."""
+    """An abort without an answer ends when its confirmation is overdue."""
     with raw_server(hang) as url:
         client = AsyncGeoboxClient(url, apikey=secret(), timeout=FOREVER)
         with pytest.raises(TaskTimeoutError, match=TASK):

@@ -31,7 +31,7 @@ import asyncio, gc, logging, multiprocessing, os, sys, threading, time, warnings
 from prefect_geobox.client import AsyncGeoboxClient, GeoboxClient
 
 logging.getLogger("asyncio").setLevel(logging.ERROR)
-OPTIONS = {"interval": 0.05, "max_interval": 0.05, "progress_bar": False, "timeout": 20}
+OPTIONS = {"interval": 0.05, "max_interval": 0.05, "progress_bar": False, "timeout": 150}
 
 
 def child(blocking, awaiting, uuids, answers):
@@ -71,7 +71,7 @@ async def main(way, url, key, mine, theirs):
             process.start()
     ended += await asyncio.gather(*waits)
     await asyncio.to_thread(thread.join)
-    found = [await asyncio.to_thread(answers.get, True, 20) for _ in children]
+    found = [await asyncio.to_thread(answers.get, True, 150) for _ in children]
     for process in children:
         await asyncio.to_thread(process.join)
     pids = {pid for pid, _ in found}
@@ -120,7 +120,7 @@ from prefect_geobox.client import GeoboxClient
 warnings.simplefilter("ignore", DeprecationWarning)
 url, key, *uuids = sys.argv[1:]
 client = GeoboxClient(url, apikey=key)
-options = {"interval": 0.02, "progress_bar": False, "timeout": 20}
+options = {"interval": 0.02, "progress_bar": False, "timeout": 150}
 
 def listener(update):
     # A fork out of a wait, in its own thread, while the I/O thread reads.

@@ -35,7 +35,7 @@ UPDATES = [update("PENDING"), update("PROGRESS", 29, "down"), update("SUCCESS", 
 
 
 def test_bar_is_drawn_and_the_listener_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a terminal a bar shows name and state, and a listener is told all the same."""
+    """In a terminal a bar shows name and state, and `on_update` is called too."""
     monkeypatch.setattr(sys, "stderr", Screen(terminal=True))
     monkeypatch.setenv("TERM", "xterm")
     told: list[WaitUpdate] = []

@@ -69,7 +69,7 @@ async def test_lasting_failures_cost_one_request(
 
 
 async def test_read_gives_up_after_its_budget(call: Caller, wire: Wire, clock: FakeClock) -> None:
-    """A read gives up when it has failed for 30 seconds, and raises the last failure."""
+    """A read that has failed for 30 seconds raises the last failure."""
     wire.on("GET", f"tasks/{TASK}/", reply(500), reply(503, json={"detail": "still down"}))
     began = clock.now
     with pytest.raises(ApiRequestError, match="still down"):
@@ -150,7 +150,7 @@ async def test_abort_is_safe_to_repeat(call: Caller, wire: Wire, failure: Any) -
 
 
 async def test_refused_connection_proves_that_nothing_was_reached(make: Any) -> None:
-    """A connection that is refused says so, with the host and what to check."""
+    """The error of a refused connection names the host and what to check."""
     with raw_server(hang) as url:
         pass
     with pytest.raises(GeoboxConnectionError, match=r"was not reached.*Check the host") as caught:

@@ -1,4 +1,4 @@
-"""The order in which waits are due, and what a look leaves in memory."""
+"""The order in which waits are due, and what a poll leaves in memory."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ def running(uuid: str) -> dict[str, Any]:
     return {**task("PROGRESS", uuid), "result": {}, "params": {"layer": {"uuid": uuid}}}
 
 
-def test_looks_that_tell_nothing_new_leave_no_new_objects() -> None:
-    """However often a crowd is looked at, the garbage collector gets nothing more to look through.
-
-    It goes through all objects of a process where a quarter as many new ones have come and stayed.
-    """
+def test_polls_that_read_nothing_new_leave_no_new_objects() -> None:
+    """Polls that read nothing new leave no new objects to the garbage collector."""
+    # It scans all objects of a process once a quarter as many new ones have come and stayed.
     queue, now = PollSchedule(), 0.0
     subscriptions = [
         Subscription(str(UUID(int=number)), WaitPolicy(), 0.0, now, lambda *_: None)
@@ -58,7 +56,7 @@ def test_looks_that_tell_nothing_new_leave_no_new_objects() -> None:
 
 
 def test_a_changed_row_replaces_what_was_seen() -> None:
-    """What a remote task was last seen as is what the newest row says, not the first one."""
+    """The last known state of a remote task is that of the newest row."""
     subscription = Subscription(str(UUID(int=1)), WaitPolicy(), 0.0, 0.0, lambda *_: None)
     for name in ("first", "second"):
         subscription.record_state({**running(subscription.uuid), "name": name}, 0.0)

@@ -20,6 +20,7 @@ from tests.kit.clients import Caller
 from tests.kit.fake_clock import FakeClock
 from tests.kit.payloads import TASK, secret, task
 from tests.kit.raw_server import raw_server, reset
+from tests.kit.until import HANGING
 from tests.kit.wire import Wire, reply
 
 TOKEN = "tok-Hd83kPlainlyHidden.bought.with.a.password"
@@ -180,7 +181,7 @@ async def test_good_requests_log_no_credential(
     if kind != "apikey":
         options = {"username": geobox_emulator.username, "password": geobox_emulator.password}
     if kind == "access_token":
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=HANGING) as http:
             login = await http.post(f"{geobox_emulator.url}/v1/auth/token/", data=options)
         options = {"access_token": login.json()["access_token"]}
         logs.clear()

@@ -103,7 +103,7 @@ async def test_right_password_after_a_wrong_one(
 
 
 async def test_client_survives_pickle(call: Caller, wire: Wire, clock: FakeClock) -> None:
-    """A client that has been used survives pickle and connects anew where it is needed."""
+    """A client that has been used survives pickle and connects again where it is needed."""
     wire.on("GET", f"tasks/{TASK}/", task())
     await call("get_task", TASK)
     back = Caller(pickle.loads(pickle.dumps(call.client)))

@@ -88,7 +88,7 @@ def test_version_that_breaks_the_url_is_refused_by_name(version: str) -> None:
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), None, "30", True])
 def test_request_timeout_must_be_positive(timeout: Any) -> None:
-    """A request timeout that is no number of seconds above 0 is refused by its field."""
+    """A request timeout that is not a number above 0 is refused by its field."""
     with pytest.raises(ValueError, match="timeout"):
         GeoboxClient(apikey="k", timeout=timeout)
 
@@ -144,7 +144,7 @@ def test_missing_credentials_name_fields_and_variables() -> None:
 
 @pytest.mark.parametrize(("given", "missing"), [("username", "password"), ("password", "username")])
 def test_half_a_login_says_what_is_missing(given: str, missing: str) -> None:
-    """A user without password, or the reverse, is told which half is missing."""
+    """A user without password, or the reverse, is an error that names the missing half."""
     with pytest.raises(ConfigurationError, match=f"Only {given} is set; {missing} is missing"):
         GeoboxClient(**{given: "some-text"})
 

@@ -99,7 +99,7 @@ async def test_task_that_is_newly_there_is_taken_over(
 
 
 async def test_several_new_tasks_are_ambiguous(call: Caller, wire: Wire) -> None:
-    """Where several remote tasks are newly there, all are named and none is taken over."""
+    """Where several remote tasks are new, all are named and none is adopted."""
     new = [task("PENDING"), task("PENDING", THIRD)]
     wire.on("GET", "tasks/", [], new)
     wire.on("POST", "x/", reply(502))
@@ -120,7 +120,7 @@ async def test_look_up_that_fails_is_ambiguous(call: Caller, wire: Wire) -> None
 
 @pytest.mark.parametrize("failure", UNCLEAR)
 async def test_no_start_is_repeated_blindly(call: Caller, wire: Wire, failure: Any) -> None:
-    """Between two sends of the same start the list is looked into again and again."""
+    """Between two sends of the same start the list is read several times."""
     wire.lists()
     wire.on("POST", "x/", failure)
     with pytest.raises(GeoboxError):
@@ -167,7 +167,7 @@ async def test_started_task_that_cannot_be_read_is_not_lost(call: Caller, wire: 
 async def test_concurrent_starts_do_not_take_each_others_tasks(
     client: AsyncGeoboxClient, wire: Wire
 ) -> None:
-    """What one start was answered for is never taken over by another that failed."""
+    """The remote task of one start is never adopted by another start that failed."""
     import asyncio
 
     wire.on("GET", "tasks/", [], [], [task("PENDING", OTHER)])
@@ -203,7 +203,7 @@ async def test_start_over_a_broken_connection_is_posted_once(
 async def test_start_that_reaches_nobody_is_a_connection_error(
     call: Caller, wire: Wire, clock: FakeClock
 ) -> None:
-    """A start that provably reached nobody ends as what it is, within its budget."""
+    """A start that provably reached no server raises a connection error within its budget."""
     wire.lists()
     wire.on("POST", "x/", httpx.ConnectError("refused"))
     began = clock.now

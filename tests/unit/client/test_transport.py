@@ -83,7 +83,7 @@ async def test_error_by_status_and_body(
 
 
 async def test_null_is_no_reason(client: AsyncGeoboxClient, wire: Wire) -> None:
-    """An error whose body is null says that there is no reason, in words for people."""
+    """An error whose body is null has a message that no reason was given."""
     wire.lists()
     wire.on("POST", "x/", reply(409, content=b"null"))
     with pytest.raises(ConflictError, match="no reason given"):
@@ -133,7 +133,7 @@ async def test_deeply_nested_error_is_still_an_api_error(
 async def test_redirects_are_not_followed(
     call: Caller, wire: Wire, status: int, target: str
 ) -> None:
-    """A redirect is an error that tells where it points to, and is not followed."""
+    """A redirect is an error that names its target, and is not followed."""
     wire.on("GET", f"tasks/{TASK}/", reply(status, headers={"Location": target}))
     with pytest.raises(ApiRequestError, match="redirect") as caught:
         await call("get_task", TASK)
@@ -173,7 +173,7 @@ async def test_answer_that_is_not_the_expected_json(
 async def test_error_with_an_odd_charset_keeps_its_status(
     client: AsyncGeoboxClient, wire: Wire, charset: str
 ) -> None:
-    """An error whose charset is no text encoding keeps its status instead of crashing."""
+    """An error with an unknown charset keeps its status."""
     headers = {"Content-Type": f"application/json; charset={charset}"}
     wire.on("GET", f"tasks/{TASK}/", reply(404, content=b'{"detail": "none"}', headers=headers))
     with pytest.raises(NotFoundError):
@@ -196,7 +196,7 @@ async def test_json_counts_under_any_content_type(
 async def test_certificate_that_is_not_accepted_is_not_tried_again(
     client: AsyncGeoboxClient, wire: Wire
 ) -> None:
-    """A refused TLS certificate is no passing failure; the error says what to set."""
+    """A refused TLS certificate is not retried, and the error names the option to set."""
     failure = httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
     wire.on("GET", f"tasks/{TASK}/", failure)
     with pytest.raises(GeoboxConnectionError, match="Set verify"):

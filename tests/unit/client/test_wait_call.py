@@ -126,7 +126,7 @@ async def test_lasting_error_waits_for_the_others(call: Caller, wire: Wire) -> N
 
 
 async def test_timeout_leaves_the_task_by_default(call: Caller, wire: Wire) -> None:
-    """A wait that runs out of time leaves the remote task alone unless told otherwise."""
+    """A wait that times out leaves the remote task alone by default."""
     aborts(wire)
     with pytest.raises(TaskTimeoutError):
         await call("wait_for_task", TASK, timeout=2, progress_bar=False)
@@ -289,11 +289,11 @@ async def test_listener_may_be_a_coroutine_function(client: AsyncGeoboxClient, w
     """A coroutine function is awaited for each update, on the caller's own event loop."""
     loops: list[Any] = []
 
-    # A listener that is slower than the looks is told of the newest one only.
-    def until_told(_: Any) -> httpx.Response:
+    # A listener that is slower than the polls gets the newest update only.
+    def until_called(_: Any) -> httpx.Response:
         return json_answer(task() if loops else task("PENDING"))
 
-    wire.on("GET", f"tasks/{TASK}/", until_told)
+    wire.on("GET", f"tasks/{TASK}/", until_called)
 
     async def listen(update: WaitUpdate) -> None:
         await asyncio.sleep(0)

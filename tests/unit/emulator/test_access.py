@@ -13,14 +13,15 @@ import httpx
 import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
-from tests.kit.plain_api import Api, geojson, point
+from tests.kit.plain_api import Api, geojson, http_client, point
+from tests.kit.until import HANGING
 
 
 @pytest.fixture
 def http(geobox: GeoboxEmulator) -> Iterator[httpx.Client]:
     """A client without credentials."""
     geobox.clear_requests()
-    with httpx.Client(base_url=f"{geobox.url}/v1/") as client:
+    with http_client(geobox.url) as client:
         yield client
 
 
@@ -33,7 +34,7 @@ def log_in(geobox: GeoboxEmulator, http: httpx.Client) -> str:
 
 
 def test_password_gives_a_token_like_a_jwt(geobox: GeoboxEmulator, http: httpx.Client) -> None:
-    """The token opens, tells when it expires, and holds neither password nor key."""
+    """The token is accepted, contains its expiry, and holds neither password nor key."""
     token = log_in(geobox, http)
     assert http.get("tasks/", headers={"Authorization": f"Bearer {token}"}).status_code == 200
     header, claims, _ = token.split(".")
@@ -162,7 +163,7 @@ def test_unknown_endpoint_is_an_error_in_json(
 @pytest.mark.parametrize("path", ["tasks", "tasks/", "/tasks//"])
 def test_slashes_make_no_difference(geobox: GeoboxEmulator, path: str) -> None:
     """No variant of a path is redirected."""
-    answer = httpx.get(f"{geobox.url}/v1/{path}", params={"apikey": geobox.apikey})
+    answer = httpx.get(f"{geobox.url}/v1/{path}", timeout=HANGING, params={"apikey": geobox.apikey})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
 
@@ -208,6 +209,8 @@ def test_defects_are_500_in_json(
 
     with caplog.at_level(logging.CRITICAL, logger="uvicorn.error"), monkeypatch.context() as patch:
         patch.setattr(RemoteTasks, "find", broken)
-        answer = httpx.get(f"{geobox.url}/v1/tasks/x/", params={"apikey": geobox.apikey})
+        answer = httpx.get(
+            f"{geobox.url}/v1/tasks/x/", params={"apikey": geobox.apikey}, timeout=HANGING
+        )
     assert answer.status_code == 500
     assert answer.json() == {"detail": "defect of the emulator: RuntimeError"}

@@ -263,7 +263,7 @@ def test_centroid_is_that_of_shapely(api: Api, countries: bytes) -> None:
 def test_vector_tool_without_sense_is_a_failure(
     api: Api, layer: dict[str, Any], values: dict[str, Any], reason: str
 ) -> None:
-    """A tool with a missing or senseless parameter ends in FAILURE and says which."""
+    """A tool with a missing or invalid parameter ends in FAILURE and names it."""
     pytest.importorskip("shapely")
     task = run_tool(api, "$buffer", **{"layer": layer["uuid"], **values})
     assert task["state"] == "FAILURE"

@@ -48,6 +48,7 @@ from prefect_geobox.emulator.faults import (
     status,
     without,
 )
+from tests.kit.plain_api import http_client
 from tests.kit.sample_data import ROOT
 from tests.kit.until import HANGING, until
 
@@ -64,9 +65,7 @@ def geobox() -> Iterator[GeoboxEmulator]:
 @pytest.fixture
 def http(geobox: GeoboxEmulator) -> Iterator[httpx.Client]:
     """A client with the emulator's key."""
-    with httpx.Client(
-        base_url=f"{geobox.url}/v1/", params={"apikey": geobox.apikey}, timeout=30.0
-    ) as client:
+    with http_client(geobox.url, params={"apikey": geobox.apikey}) as client:
         yield client
 
 
@@ -226,7 +225,7 @@ def test_changes_of_a_list(geobox: GeoboxEmulator, http: httpx.Client) -> None:
 def test_a_change_leaves_errors_and_other_shapes_alone(
     geobox: GeoboxEmulator, http: httpx.Client
 ) -> None:
-    """What is no 200, or not of the shape that is changed, comes as it is."""
+    """An answer that is not a 200, or of another shape, is left as it is."""
     geobox.faults = sequence(state("X"), state("X"), repeated())
     assert http.get("tasks/nobody/").status_code == 404
     assert http.get("tasks/").json() == []
@@ -240,7 +239,7 @@ def test_instead_and_after(geobox: GeoboxEmulator, http: httpx.Client, fault: Fa
 
     def ask() -> None:
         with contextlib.suppress(httpx.TransportError):
-            http.post(f"tasks/{uuid}/abort/", timeout=1.0 if "hang" in fault.name else 30.0)
+            http.post(f"tasks/{uuid}/abort/", timeout=1.0 if "hang" in fault.name else HANGING)
 
     geobox.faults = on(sequence(fault, fault.after()), method="POST")
     ask()
@@ -323,7 +322,7 @@ def test_a_client_that_gives_up_ends_its_hang(geobox: GeoboxEmulator, http: http
 async def test_most_in_flight(geobox: GeoboxEmulator) -> None:
     """The most requests at once are counted, until the count is cleared."""
     geobox.faults = always(delay(0.1))
-    async with httpx.AsyncClient(params={"apikey": geobox.apikey}) as http:
+    async with httpx.AsyncClient(params={"apikey": geobox.apikey}, timeout=HANGING) as http:
         await asyncio.gather(*(http.get(f"{geobox.url}/v1/tasks/") for _ in range(6)))
     assert geobox.most_in_flight == 6
     geobox.clear_requests()

@@ -69,7 +69,7 @@ def test_filter_matches(text: str, expected: list[int]) -> None:
     ],
 )
 def test_unreadable_filter_is_refused(text: str) -> None:
-    """A text that is no filter raises instead of passing everything."""
+    """A text that is not a filter raises instead of matching everything."""
     with pytest.raises(FilterError):
         parse_filter(text)
 
@@ -89,7 +89,7 @@ def test_unreadable_filter_is_refused(text: str) -> None:
     ],
 )
 def test_filter_knows_which_uuids_can_pass(text: str, expected: set[str] | None) -> None:
-    """Whatever pins the uuid allows a look-up, and whatever does not forbids it."""
+    """A filter that fixes the uuid gives the uuids that can match, any other gives None."""
     assert parse_filter(text).uuids == expected
 
 

@@ -170,7 +170,7 @@ def test_shapes_of_cache_answers(api: Api) -> None:
     ],
 )
 def test_bad_parameter_of_a_cache_is_named(api: Api, body: dict[str, Any], name: str) -> None:
-    """A 422 names the parameter of a cache that makes no sense."""
+    """A 422 names the invalid parameter of a cache."""
     made = api.json("POST", "maps/", json={"name": new_name()})
     answer = api.http.post(f"maps/{made['uuid']}/cache/seed/", json=body)
     assert answer.status_code == 422
@@ -239,7 +239,7 @@ async def test_map_without_layers_is_exported(client: Any, api: Api) -> None:
     ],
 )
 def test_bad_parameter_of_an_export_is_named(api: Api, params: dict[str, Any], name: str) -> None:
-    """A 422 names the parameter of a map's export that makes no sense."""
+    """A 422 names the invalid parameter of a map's export."""
     made = api.json("POST", "maps/", json={"name": new_name()})
     good = {"bbox": "[0, 0, 1, 1]", "width": 20, "height": 20}
     answer = api.http.post(f"maps/{made['uuid']}/export/", params={**good, **params})

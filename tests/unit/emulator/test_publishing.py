@@ -91,7 +91,7 @@ def test_countries_reach_the_pole(api: Api, countries: bytes) -> None:
     ],
 )
 def test_the_reference_system_of_the_file_wins(api: Api, crs: Any, position: Any) -> None:
-    """Whatever `input_srid` says, a file that names its reference system is read in that."""
+    """A file that names its reference system is read in that, whatever `input_srid` is."""
     layer = api.layer("a.geojson", geojson(point(*position), crs=crs), input_srid=3857)
     [feature] = api.features(layer)
     assert feature["geometry"]["coordinates"] == pytest.approx(MERCATOR, abs=0.01)
@@ -235,7 +235,7 @@ def test_csv_becomes_a_table(api: Api) -> None:
 def test_other_kinds_become_assets_with_a_thumbnail(
     api: Api, tmp_path: Path, name: str, content: Any, publish_as: str, key: str, collection: str
 ) -> None:
-    """A raster, a model and 3D tiles become assets that can be looked at."""
+    """A raster, a model and 3D tiles become assets with a thumbnail."""
     (tmp_path / "tileset.json").write_text("{}")
     content = content or zipped(tmp_path / "tileset.json")
     task = api.publish(name, content, publish_as=publish_as)
@@ -305,7 +305,7 @@ def test_unusable_features_are_left_out_and_reported(api: Api, geometry: Any, re
 def test_unusable_file_is_a_failure_with_a_reason(
     api: Api, name: str, content: bytes, kind: str, reason: str
 ) -> None:
-    """A file that is no layer ends in FAILURE, says why, and leaves no layer."""
+    """A file that cannot become a layer ends in FAILURE with a reason, and leaves no layer."""
     layer_name = new_name()
     found_kind, message = failure(api.publish(name, content, layer_name=layer_name))
     assert found_kind == f"geobox.{kind}Error"
@@ -326,7 +326,7 @@ def test_broken_shapefile_is_a_failure_without_paths(api: Api, tmp_path: Path) -
 
 @pytest.mark.parametrize("srid", [1, 999999])
 def test_wrong_srid_is_a_failure(api: Api, cities: bytes, srid: int) -> None:
-    """An `input_srid` that is no EPSG code ends in FAILURE, even where the file has its own."""
+    """An `input_srid` that is not an EPSG code ends in FAILURE, even where the file has its own."""
     kind, message = failure(api.publish("cities.geojson", cities, input_srid=srid))
     assert kind == "geobox.InvalidSRIDError"
     assert str(srid) in message
@@ -356,7 +356,7 @@ def test_a_name_that_exists_is_a_failure(api: Api) -> None:
     ],
 )
 def test_senseless_publication_starts_no_task(api: Api, form: dict[str, str], field: str) -> None:
-    """A parameter that is missing or senseless is a 422 that names it."""
+    """A missing or invalid parameter is a 422 that names it."""
     file = api.upload("a.geojson", geojson(point(1, 2)))
     data = {"publish_as": "vector", "layer_name": new_name(), **form}
     before = api.get("tasks/", return_count="True")

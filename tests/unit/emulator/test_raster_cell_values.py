@@ -262,7 +262,7 @@ async def test_reclassify_by_value(client: Any, api: Api) -> None:
     ],
 )
 async def test_reclassify_by_range(client: Any, api: Api, bound: str, expected: Any) -> None:
-    """Ranges take in the bounds that they are told to; the first that fits decides."""
+    """Ranges include the bounds that are asked for; the first that matches decides."""
     raster = await raster_of(client, api, np.array([[0, 5, 10, 15, 20]], "float32"))
     task = client.raster_analysis.reclassify(
         raster=raster,

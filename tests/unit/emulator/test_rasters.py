@@ -107,7 +107,7 @@ async def test_too_large_a_raster_fails_at_once(client: Any, api: Api) -> None:
 
 
 async def test_nodata_that_its_type_cannot_hold_fails(client: Any, api: Api) -> None:
-    """The SDK's default of -9999 does not go with bytes, which the task says."""
+    """The SDK's default of -9999 does not fit bytes, which the failure says."""
     byte = {"dtype": AnalysisDataType.uint8, "extent": "0,0,10,10", "value": 1}
     task = client.raster_analysis.constant(output_raster_name=new_name(), **byte)
     assert await failed(task) == "the type uint8 cannot hold the nodata value -9999"
@@ -188,7 +188,7 @@ GOOD: dict[str, dict[str, Any]] = {
 def test_bad_parameter_is_named(
     api: Api, analysis: str, changes: dict[str, Any], name: str
 ) -> None:
-    """A 422 names the parameter that is missing or makes no sense."""
+    """A 422 names the missing or invalid parameter."""
     keys = {"RASTER": publish_raster(api, BUMPS)}
     keys["LAYER"] = api.layer("a.geojson", geojson(point(1, 2)))["uuid"]
     form = {"output_raster_name": new_name(), **GOOD[analysis], **changes}
@@ -210,7 +210,7 @@ def test_bad_parameter_is_named(
     ],
 )
 def test_bad_question_is_named(api: Api, path: str, params: Any, name: str) -> None:
-    """A 422 names the part of a question that makes no sense."""
+    """A 422 names the invalid part of a question."""
     answer = api.http.get(f"rasters/{publish_raster(api, BUMPS)}/{path}", params=params)
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["query", name]

@@ -66,7 +66,7 @@ def target(api: Api) -> dict[str, Any]:
 
 
 async def test_wfs_is_listed_and_imported(client: Any, api: Api) -> None:
-    """A WFS tells its layers, and one of them becomes a layer here."""
+    """The layers of a WFS are listed, and one of them becomes a layer here."""
     found = await settled(client.wfs_get_layers(f"{WFS}?service=WFS"))
     by_name = {one["name"]: one for one in found["layers"]}
     cities = by_name["cities"]
@@ -80,7 +80,7 @@ async def test_wfs_is_listed_and_imported(client: Any, api: Api) -> None:
 
 
 async def test_wfs_is_imported_into_a_layer(client: Any, api: Api) -> None:
-    """Features of a WFS are added to a layer, or through a view of it where that is said."""
+    """Features of a WFS are added to a layer, or through a view of it where one is given."""
     layer = target(api)
     task = await ended(client.wfs_import_into_layer(WFS, "cities", layer["uuid"]))
     assert task.errors is None
@@ -154,7 +154,7 @@ def test_sqlite_is_a_database(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A source that is no file is an error before the start, in Python and on the command line."""
+    """A source that is not a file is an error, in Python and on the command line."""
     with pytest.raises(ValueError, match="there is no file"):
         GeoboxEmulator(sources={WFS: tmp_path / "gone.gpkg"})
     for source in (f"{WFS}={tmp_path / 'gone.gpkg'}", "nonsense"):

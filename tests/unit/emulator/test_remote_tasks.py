@@ -14,7 +14,7 @@ import pytest
 from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.state import remote_tasks
 from tests.kit.fake_clock import ShiftedClock
-from tests.kit.plain_api import Api, geojson, new_name, point
+from tests.kit.plain_api import Api, geojson, http_client, new_name, point
 from tests.kit.until import HANGING
 
 
@@ -74,7 +74,7 @@ def test_progress_rises_to_its_total(
 
 
 def test_progress_can_be_off(geobox: GeoboxEmulator, api: Api) -> None:
-    """A task without progress tells none, even at its end."""
+    """A task without progress has none, even at its end."""
     uuid = geobox.add_task(seconds=0, progress=False)
     assert api.get(f"tasks/{uuid}/")["state"] == "SUCCESS"
     assert api.get(f"tasks/{uuid}/status/") == {"current": None, "total": None}
@@ -105,14 +105,14 @@ def test_scripted_states_are_consumed_one_per_read(geobox: GeoboxEmulator, api: 
     "arguments", [{"state": "PROGRESS"}, {"pending": 1.5}, {"seconds": -1}, {"seconds": "nan"}]
 )
 def test_nonsense_cannot_be_scripted(geobox: GeoboxEmulator, arguments: dict[str, Any]) -> None:
-    """An argument that makes no sense raises ValueError."""
+    """An invalid argument raises ValueError."""
     with pytest.raises(ValueError, match="must"):
         geobox.add_task(**{k: float(v) if v == "nan" else v for k, v in arguments.items()})
 
 
 @pytest.mark.parametrize("result", [float("nan"), {1, 2}, object()])
 def test_result_that_is_no_json_cannot_be_scripted(geobox: GeoboxEmulator, result: Any) -> None:
-    """What JSON cannot say is refused where the test says it."""
+    """A result that is not JSON is refused where the test gives it."""
     with pytest.raises((ValueError, TypeError)):
         geobox.add_task(result=result)
 
@@ -135,7 +135,7 @@ def test_unknown_task_is_404(api: Api, key: str) -> None:
 
 
 def test_abort_ends_a_task_at_once(geobox: GeoboxEmulator, api: Api) -> None:
-    """An aborted task is ABORTED at the next look, and a second abort is a conflict."""
+    """An aborted task is ABORTED at the next read, and a second abort is a conflict."""
     uuid = geobox.add_task(seconds=60)
     api.json("POST", f"tasks/{uuid}/abort/")
     task = api.get(f"tasks/{uuid}/")
@@ -311,4 +311,4 @@ def test_server_answers_while_it_works(countries: bytes, monkeypatch: pytest.Mon
 
 
 def _http(geobox: GeoboxEmulator) -> httpx.Client:
-    return httpx.Client(base_url=f"{geobox.url}/v1/", params={"apikey": geobox.apikey})
+    return http_client(geobox.url, params={"apikey": geobox.apikey})

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from prefect_geobox.emulator import GeoboxEmulator
-from tests.kit.plain_api import Api, geojson, point
+from tests.kit.plain_api import Api, geojson, http_client, point
 from tests.kit.sample_data import ROOT
 from tests.kit.until import HANGING
 
@@ -28,7 +28,9 @@ pytest_plugins = ["pytester"]
 
 def ask(geobox: GeoboxEmulator, path: str = "tasks/") -> int:
     """The status of one request on a connection of its own."""
-    return httpx.get(f"{geobox.url}/v1/{path}", params={"apikey": geobox.apikey}).status_code
+    return httpx.get(
+        f"{geobox.url}/v1/{path}", params={"apikey": geobox.apikey}, timeout=HANGING
+    ).status_code
 
 
 def test_context_leaves_nothing_behind() -> None:
@@ -36,7 +38,7 @@ def test_context_leaves_nothing_behind() -> None:
     before = set(threading.enumerate())
     with GeoboxEmulator(seconds=0) as geobox:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", geobox.url)
-        with httpx.Client(base_url=f"{geobox.url}/v1/", params={"apikey": geobox.apikey}) as http:
+        with http_client(geobox.url, params={"apikey": geobox.apikey}) as http:
             api = Api(http)
             layer = api.layer("a.geojson", geojson(point(1, 2)))
             assert len(api.features(layer)) == 1
@@ -54,7 +56,10 @@ def test_credentials_are_random_unless_given() -> None:
         assert (geobox.apikey, geobox.username, geobox.password) == ("key", "me", "word")
         assert ask(geobox) == 200
         login = {"username": "me", "password": "word"}
-        assert httpx.post(f"{geobox.url}/v1/auth/token/", data=login).status_code == 200
+        assert (
+            httpx.post(f"{geobox.url}/v1/auth/token/", data=login, timeout=HANGING).status_code
+            == 200
+        )
 
 
 def test_repr_holds_no_secret() -> None:
@@ -69,7 +74,9 @@ def test_outage_keeps_port_tasks_and_tokens() -> None:
     with GeoboxEmulator(seconds=0) as geobox:
         url, uuid = geobox.url, geobox.add_task(seconds=0)
         login = {"username": geobox.username, "password": geobox.password}
-        token = httpx.post(f"{url}/v1/auth/token/", data=login).json()["access_token"]
+        token = httpx.post(f"{url}/v1/auth/token/", data=login, timeout=HANGING).json()[
+            "access_token"
+        ]
         geobox.stop()
         geobox.stop()
         with pytest.raises(httpx.ConnectError):
@@ -78,9 +85,9 @@ def test_outage_keeps_port_tasks_and_tokens() -> None:
         geobox.start()
         assert geobox.url == url
         bearer = {"Authorization": f"Bearer {token}"}
-        task = httpx.get(f"{url}/v1/tasks/{uuid}/", headers=bearer)
+        task = httpx.get(f"{url}/v1/tasks/{uuid}/", headers=bearer, timeout=HANGING)
         assert task.json()["state"] == "SUCCESS"
-        with httpx.Client(base_url=f"{url}/v1/", headers=bearer) as http:
+        with http_client(url, headers=bearer) as http:
             assert Api(http).layer("a.geojson", geojson(point(1, 2)))["feature_count"] == 1
 
 
@@ -102,7 +109,9 @@ def test_duration_can_be_changed() -> None:
         quick = geobox.add_task()
         params = {"apikey": geobox.apikey}
         states = [
-            httpx.get(f"{geobox.url}/v1/tasks/{uuid}/", params=params).json()["state"]
+            httpx.get(f"{geobox.url}/v1/tasks/{uuid}/", params=params, timeout=HANGING).json()[
+                "state"
+            ]
             for uuid in (slow, quick)
         ]
         assert states == ["PENDING", "SUCCESS"]
@@ -121,7 +130,7 @@ def test_duration_can_be_changed() -> None:
     ],
 )
 def test_nonsense_is_refused(arguments: dict[str, Any]) -> None:
-    """An argument that makes no sense raises ValueError and says what would."""
+    """An invalid argument raises a ValueError that says what is valid."""
     with pytest.raises(ValueError, match="must"):
         GeoboxEmulator(**arguments)
 
@@ -191,8 +200,10 @@ def test_command_line_runs_until_a_signal(number: signal.Signals) -> None:
         url, apikey, username, password = printed.groups()
         assert url.startswith("http://127.0.0.1:")
         login = {"username": username, "password": password}
-        token = httpx.post(f"{url}/v1/auth/token/", data=login).json()["access_token"]
-        with httpx.Client(base_url=f"{url}/v1/", params={"apikey": apikey}) as http:
+        token = httpx.post(f"{url}/v1/auth/token/", data=login, timeout=HANGING).json()[
+            "access_token"
+        ]
+        with http_client(url, params={"apikey": apikey}) as http:
             task = Api(http).publish("a.geojson", geojson(point(1, 2)))
             assert task["state"] == "SUCCESS"
         process.send_signal(number)

@@ -199,7 +199,7 @@ async def test_sql_is_answered(client: Any, layer: dict[str, Any]) -> None:
     ],
 )
 async def test_sql_only_reads(api: Api, layer: dict[str, Any], sql: str) -> None:
-    """What is no sound SELECT is refused with a reason, and nothing happens to the layer."""
+    """SQL that is not a valid SELECT is refused with a reason, and the layer is unchanged."""
     payload = {"sql": sql, "params": [of_layer(layer["uuid"])], "f": "json"}
     answer = api.http.post("queries/exec/", json=payload)
     assert answer.status_code == 422

@@ -409,7 +409,7 @@ async def test_tools_answer_without_a_layer(client: Any, uuids: dict[str, str]) 
 async def test_wrong_parameters_fail_with_a_reason(
     client: Any, uuids: dict[str, str], tool: str, arguments: dict[str, Any], reason: str
 ) -> None:
-    """A parameter that makes no sense ends the task and is named."""
+    """An invalid parameter ends the task in FAILURE and is named."""
     arguments = {
         name: uuids.get(value, value) if name.endswith("uuid") else value
         for name, value in arguments.items()

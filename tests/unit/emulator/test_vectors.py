@@ -225,7 +225,7 @@ async def test_layer_is_updated_by_another(client: Any, api: Api, line: Any) -> 
 
 
 async def test_layer_is_updated_by_a_file(client: Any, api: Api, tmp_path: Path) -> None:
-    """Only the columns asked for are taken over from a file."""
+    """Only the columns asked for are copied from a file."""
     columns = {"key": "a", "one": 1, "two": 2}
     made = api.layer("line.geojson", geojson(point(0, 0), properties=columns))
     layer = await settled(client.get_vector(made["uuid"]))

@@ -141,7 +141,7 @@ def test_steps_are_mapped_over_names(credentials):
 
 
 def test_a_failure_names_the_reason_the_tool_and_its_parameters(credentials, records_of):
-    """What the server refuses is told with what was asked for, in the error and on the page."""
+    """A refusal of the server is shown with the request, in the error and on the run page."""
 
     @flow
     def fail():
@@ -173,7 +173,7 @@ def test_names_that_are_not_clear_are_refused(credentials, geobox_emulator):
 
 
 def test_wrong_inputs_are_refused_before_any_request(credentials, geobox_emulator):
-    """A file is no layer, a tool has a name, a parameter a type, a keyword a meaning."""
+    """A file as a layer, and an unknown tool, parameter type or keyword are refused."""
     with credentials.get_client() as client:
         file = client.upload_file(CITIES)
     geobox_emulator.clear_requests()

@@ -107,7 +107,7 @@ def test_a_name_stands_for_what_was_made(credentials, layer):
 
 
 async def test_a_coroutine_gets_the_sdk_for_asyncio(credentials, layer):
-    """A function with `async def` becomes an async step, and blocks nobody."""
+    """A function with `async def` becomes an async step that does not block the event loop."""
 
     @sdk_step(**FAST)
     async def export(client, layer_uuid):
@@ -159,7 +159,7 @@ def test_a_step_that_is_late_aborts_what_the_sdk_started(credentials, geobox_emu
 
 
 def test_failures_are_told_without_the_key(credentials, geobox_emulator, layer, caplog):
-    """Errors of the SDK become ours, and neither they nor its logs tell the key."""
+    """Errors of the SDK become ours, and neither they nor its logs contain the key."""
     caplog.set_level(logging.DEBUG)
 
     @sdk_step
@@ -250,7 +250,7 @@ def test_without_the_sdk_the_error_says_how_to_get_it(monkeypatch):
 
 
 def test_objects_of_the_sdk_are_inputs(credentials, layer):
-    """A layer object of the SDK can be given to a step, and a file is no layer there either."""
+    """A layer object of the SDK can be given to a step; a file object in its place is refused."""
     from prefect_geobox import export_features
 
     sdk = credentials.get_sdk_client()

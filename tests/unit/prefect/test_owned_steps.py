@@ -215,7 +215,7 @@ def test_what_starts_nothing_is_refused(credentials, geobox_emulator):
 
 
 def test_a_failed_step_is_renewed_by_a_retry(credentials, geobox_emulator, layer):
-    """A remote task that has failed is started anew by a retry of the flow."""
+    """A remote task that has failed is started again by a retry of the flow."""
     attempts = []
 
     @flow(retries=1)

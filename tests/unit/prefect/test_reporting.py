@@ -78,7 +78,7 @@ def test_a_map_of_points_draws_every_point_inside_the_picture():
     ids=["2,000 squares", "20,000 squares", "30,000 points", "one wild line"],
 )
 def test_every_layer_has_a_map_within_the_limit(features):
-    """However many parts a layer has, its map fits, and says how many of them it draws."""
+    """The map of a layer with many parts fits the limit and says how many of them it draws."""
     drawing = draw_map(features)
     ElementTree.fromstring(drawing.svg)
     assert len(drawing.svg) <= MAX_SVG_BYTES

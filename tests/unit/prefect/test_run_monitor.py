@@ -32,7 +32,7 @@ def _handled_sigint() -> Iterator[None]:
 
 @needs_runner
 def test_the_task_that_ctrl_c_cancels_is_found():
-    """CPython's `asyncio.run` still keeps its main task where it is looked for."""
+    """CPython's `asyncio.run` keeps its main task where the monitor reads it."""
 
     async def main() -> bool:
         return main_task_of_ctrl_c() is asyncio.current_task()
@@ -91,7 +91,7 @@ def test_a_cancelled_task_whose_loop_answers_is_left_alone():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_child_watches_its_flow_run_by_itself():
-    """What watches a flow run in the parent does nothing in a forked child, which starts anew."""
+    """The monitor of a flow run in the parent does nothing in a forked child."""
     run_id = uuid4()
     monitoring._monitors[run_id] = monitoring._RunMonitor(run_id, None)
     try:

@@ -26,7 +26,7 @@ from prefect_geobox.emulator import GeoboxEmulator
 
 pytestmark = pytest.mark.slow
 
-#: What a wait is told here: looks often, and shows nothing on the way.
+#: Options of the waits here: frequent polls, and no progress.
 OPTIONS = {"interval": 0.25, "max_interval": 0.25, "progress_bar": False}
 
 MISSING = "12345678-1234-5678-1234-567812345678"
@@ -88,7 +88,7 @@ def test_mapped_waits_in_dask_workers(
     (one,), (other,) = cluster.run(requests_of_sessions).values()
     assert one > polls
     assert other > polls
-    # All of them came from there, and far fewer than the looks of 40 waits.
+    # All of them came from there, and far fewer than the polls of 40 waits.
     assert one + other == reads(geobox_emulator) < 40 * polls / 2
 
 

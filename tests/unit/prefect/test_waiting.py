@@ -117,7 +117,7 @@ def test_submitted_and_mapped_waits(credentials, geobox_emulator):
 
 
 def test_many_mapped_waits_write_few_progress_artifacts(credentials, geobox_emulator, records_of):
-    """A crowd of waits does not flood the Prefect server with progress; all leave a summary."""
+    """Sixty waits write few progress artifacts, and each leaves a summary."""
     remotes = [geobox_emulator.add_task(name=f"job {n}", seconds=1.5) for n in range(60)]
 
     @flow
@@ -136,7 +136,7 @@ def test_many_mapped_waits_write_few_progress_artifacts(credentials, geobox_emul
 def test_a_crowd_that_ends_at_once_is_not_shown_one_by_one(
     credentials, geobox_emulator, records_of, monkeypatch
 ):
-    """Forty remote tasks that end together cost a few writes of their progress, not forty."""
+    """Forty remote tasks that end together cost few writes of their progress."""
     writes = []
 
     async def counting(mode, artifact, percent, description):
