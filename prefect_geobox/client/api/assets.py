@@ -16,7 +16,7 @@ from prefect_geobox.client.http.multipart_upload import OnBytes, readable_file, 
 from prefect_geobox.client.http.resumable_download import Download
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
-from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError, NotFoundError
+from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError
 from prefect_geobox.client.model.payloads import (
     parse_asset,
     parse_assets,
@@ -68,11 +68,15 @@ class AssetMethods(InputLookup):
             NotFoundError: There is no such asset for this account.
             GeoboxError: The read failed.
         """
-        known = checked_kind(kind)
-        path = f"{COLLECTIONS[known]}{checked_uuid('uuid', uuid)}/"
-        detail = f"{path}info/" if known is AssetKind.FILE else path
+        return await self._get_asset(checked_kind(kind), checked_uuid("uuid", uuid))
+
+    async def _get_asset(self, kind: AssetKind, uuid: str, *, is_new: bool = False) -> OutputAsset:
+        path = f"{COLLECTIONS[kind]}{uuid}/"
         return await self._read(
-            detail, lambda payload: parse_asset(payload, known, self._url_of), [("f", "json")]
+            f"{path}info/" if kind is AssetKind.FILE else path,
+            lambda payload: parse_asset(payload, kind, self._url_of),
+            [("f", "json")],
+            new=uuid if is_new else None,
         )
 
     async def find_assets(self, kind: AssetKind | str, name: str) -> list[OutputAsset]:
@@ -136,13 +140,7 @@ class AssetMethods(InputLookup):
 
         async def delete() -> None:
             transport = self.shared_session().transport
-            sent = transport.requests
-            try:
-                await transport.repeat(ref.path, seconds=_SMALL_WRITE_TIME, method="DELETE")
-            except NotFoundError:
-                # After a request whose answer was lost, this answer means success.
-                if transport.requests - sent <= 1:
-                    raise
+            await transport.repeat(ref.path, seconds=_SMALL_WRITE_TIME, method="DELETE")
 
         await io_thread().arun(delete())
 

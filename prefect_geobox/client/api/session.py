@@ -51,7 +51,11 @@ def acquire(settings: ConnectionSettings, clock: Clock) -> Session:
         limits = join_limits(settings.host, settings.requests_per_second, clock)
         transport = Transport(settings, clock, limits)
         session = _sessions[key] = Session(
-            key, transport, TaskPoller(transport, limits), Submissions(clock), limits
+            key,
+            transport,
+            TaskPoller(transport, limits),
+            Submissions(clock, transport.recent_names.note),
+            limits,
         )
     session.users += 1
     if session.closing:

@@ -1,4 +1,4 @@
-"""The route to a server: certificates, proxies, and the error for a failed connection."""
+"""The route to a server: certificates and proxies."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import urllib.request
 import httpx
 
 from prefect_geobox.client.http.settings import ConnectionSettings
-from prefect_geobox.client.model.errors import ConfigurationError, GeoboxConnectionError
-from prefect_geobox.client.model.text import error_text
+from prefect_geobox.client.model.errors import ConfigurationError
 
 
 def tls_context(settings: ConnectionSettings) -> ssl.SSLContext | bool:
@@ -35,24 +34,3 @@ def proxy_for(url: httpx.URL) -> str | None:
         return None
     proxies = urllib.request.getproxies()
     return proxies.get(url.scheme) or proxies.get("all")
-
-
-def not_reached(host: str, text: str) -> GeoboxConnectionError:
-    """The error for a connection that could not be made.
-
-    Args:
-        host: The host.
-        text: The message of the HTTP library.
-    """
-    if "CERTIFICATE_VERIFY_FAILED" in text or "SSL" in text:
-        return GeoboxConnectionError(
-            f"The TLS certificate of {host} was not accepted. Set verify to the path of the CA "
-            "file that signed it.",
-            reached=False,
-            transient=False,
-        )
-    return GeoboxConnectionError(
-        f"{host} was not reached: {error_text(text) or 'no connection'}. Check the host, the "
-        "network and any proxy.",
-        reached=False,
-    )

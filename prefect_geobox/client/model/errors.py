@@ -21,6 +21,10 @@ class GeoboxError(Exception):
     #: Seconds that the server asked to wait before the next request, if it did.
     retry_after: float | None = None
 
+    def add_context(self, sentence: str) -> None:
+        """Puts a sentence in front of the message: what has succeeded before this failure."""
+        self.args = (f"{sentence} {self.args[0]}", *self.args[1:])
+
     def __repr__(self) -> str:
         # The arguments hold whole remote tasks, which would drown the message in a log.
         return f"{type(self).__name__}({str(self)!r})"
@@ -83,6 +87,9 @@ class ApiRequestError(GeoboxError):
     #: What the reader should try, appended to the server's reason.
     advice: str = ""
 
+    #: What has succeeded before, in front of the message.
+    context: str = ""
+
     def __init__(self, status_code: int, detail: str, method: str, path: str) -> None:
         super().__init__(status_code, detail, method, path)
         self.status_code = status_code
@@ -95,8 +102,15 @@ class ApiRequestError(GeoboxError):
         """Puts a sentence in front of the advice."""
         self.advice = f"{sentence} {self.advice}".strip()
 
+    def add_context(self, sentence: str) -> None:
+        """Puts a sentence in front of the message: what has succeeded before this failure."""
+        self.context = f"{sentence} {self.context}"
+
     def __str__(self) -> str:
-        text = f"{self.method} {self.path} was answered {self.status_code}: {self.detail}"
+        text = (
+            f"{self.context}{self.method} {self.path} was answered {self.status_code}: "
+            f"{self.detail}"
+        )
         return f"{text}. {self.advice}" if self.advice else text
 
 
