@@ -7,7 +7,9 @@ from typing import Final
 import httpx
 
 from prefect_geobox.client.http.settings import ConnectionSettings
+from prefect_geobox.client.http.tls_and_proxy import proxy_for
 from prefect_geobox.client.model.errors import (
+    TRANSIENT_STATUS_CODES,
     ApiRequestError,
     GeoboxConnectionError,
     GeoboxError,
@@ -38,6 +40,8 @@ def failure_without_answer(
         )
     if isinstance(error, httpx.ConnectError):
         return _not_reached(settings.host, str(error))
+    if isinstance(error, httpx.ProxyError):
+        return _refused_by_proxy(settings, str(error))
     return GeoboxConnectionError(
         f"The connection to {settings.host} broke during {method} {path} ({type(error).__name__})."
     )
@@ -54,6 +58,25 @@ def was_not_carried_out(error: GeoboxError) -> bool:
         # What it is about is new, and not visible yet.
         return error.transient
     return isinstance(error, ApiRequestError) and error.status_code in _NOT_CARRIED_OUT
+
+
+def _refused_by_proxy(settings: ConnectionSettings, text: str) -> GeoboxConnectionError:
+    """The error for a proxy that answered itself, before the server was reached.
+
+    Args:
+        settings: The server.
+        text: The message of the HTTP library, with the status of the proxy in front if it sent one.
+    """
+    proxy = proxy_for(httpx.URL(settings.base_url))
+    named = f"the proxy in {proxy.source}" if proxy else "the proxy"
+    status = text[:3]
+    is_refused = status.isdigit() and int(status) not in TRANSIENT_STATUS_CODES
+    return GeoboxConnectionError(
+        f"{settings.host} was not reached: {named} answered {error_text(text) or 'nothing'}. Check "
+        "the user and password of the proxy and what it allows, or add the host to NO_PROXY.",
+        reached=False,
+        transient=not is_refused,
+    )
 
 
 def _not_reached(host: str, text: str) -> GeoboxConnectionError:

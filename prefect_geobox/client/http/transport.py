@@ -18,7 +18,7 @@ from prefect_geobox.client.http.recent_names import RecentNames
 from prefect_geobox.client.http.responses import ResponseReader, parse_token
 from prefect_geobox.client.http.retry import RetryPolicy, retry_read
 from prefect_geobox.client.http.settings import ConnectionSettings
-from prefect_geobox.client.http.tls_and_proxy import proxy_for, tls_context
+from prefect_geobox.client.http.tls_and_proxy import http_transport
 from prefect_geobox.client.model.errors import (
     ApiRequestError,
     AuthenticationError,
@@ -52,6 +52,9 @@ class Transport:
 
     Attributes:
         recent_names: What the server has made a moment ago: a 404 for it is transient.
+
+    Raises:
+        ConfigurationError: The CA file or the proxy of the environment cannot be used.
     """
 
     def __init__(
@@ -72,10 +75,9 @@ class Transport:
         self._client = httpx.AsyncClient(
             base_url=settings.base_url,
             transport=SigningTransport(
-                httpx.AsyncHTTPTransport(
-                    verify=tls_context(settings),
-                    proxy=proxy_for(httpx.URL(settings.base_url)),
-                    limits=httpx.Limits(
+                http_transport(
+                    settings,
+                    httpx.Limits(
                         max_connections=2 * IN_FLIGHT, max_keepalive_connections=IN_FLIGHT
                     ),
                 ),

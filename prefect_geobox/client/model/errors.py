@@ -159,6 +159,14 @@ class ServerError(ApiRequestError):
 #: Statuses after which the same read may succeed if it is sent again.
 TRANSIENT_STATUS_CODES: frozenset[int] = frozenset({408, 425, 429, 500, 502, 503, 504})
 
+#: What helps after statuses without a class of their own.
+_ADVICE: dict[int, str] = {
+    407: "A proxy on the way answered that: put its user and password into http_proxy or "
+    "https_proxy, or add the host to NO_PROXY.",
+    413: "A size limit of the server, or of a proxy before it, is likely: send less at once, such "
+    "as a zipped or a divided file, or have the limit raised.",
+}
+
 _BY_STATUS: dict[int, type[ApiRequestError]] = {
     400: ValidationError,
     401: AuthenticationError,
@@ -180,4 +188,7 @@ def error_for_status(status_code: int, detail: str, method: str, path: str) -> A
         path: The path below the base URL.
     """
     default = ServerError if status_code >= 500 else ApiRequestError
-    return _BY_STATUS.get(status_code, default)(status_code, detail, method, path)
+    error = _BY_STATUS.get(status_code, default)(status_code, detail, method, path)
+    if status_code in _ADVICE:
+        error.add_advice(_ADVICE[status_code])
+    return error
