@@ -229,7 +229,7 @@ class AssetMethods(InputLookup):
                 self.shared_session().transport,
                 f"{ref.path}download/",
                 path,
-                default_name=ref.label,
+                default_name=ref.name or ref.uuid,
                 size=size if isinstance(size, int) and not isinstance(size, bool) else None,
                 overwrite=overwrite,
                 on_bytes=listener,
