@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from prefect_geobox.client.api.input_lookup import InputLookup
+from prefect_geobox.client.api.pages import page_params, read_all
 from prefect_geobox.client.api.progress_bar import transfer_listener
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.http.multipart_upload import OnBytes, readable_file, upload_body
@@ -20,8 +20,6 @@ from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupE
 from prefect_geobox.client.model.payloads import (
     parse_asset,
     parse_assets,
-    parse_count,
-    parse_feature_collection,
 )
 from prefect_geobox.client.model.text import quoted
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid
@@ -80,7 +78,7 @@ class AssetMethods(InputLookup):
         )
 
     async def find_assets(self, kind: AssetKind | str, name: str) -> list[OutputAsset]:
-        """Finds the assets of a kind with exactly this name, 100 at most.
+        """Finds the assets of a kind with exactly this name.
 
         Calls the kind's list, such as `GET vectorLayers/?q=name = '…'`.
 
@@ -94,12 +92,15 @@ class AssetMethods(InputLookup):
         return await self._find(checked_kind(kind), name, self._retry)
 
     async def _find(self, kind: AssetKind, name: str, retry: RetryPolicy) -> list[OutputAsset]:
-        found = await self._read(
-            COLLECTIONS[kind],
-            lambda payload: parse_assets(payload, kind, self._url_of),
-            [("f", "json"), ("q", f"name = {quoted(name)}"), ("limit", "100")],
-            retry,
-        )
+        def page(skip: int) -> Awaitable[list[OutputAsset]]:
+            return self._read(
+                COLLECTIONS[kind],
+                lambda payload: parse_assets(payload, kind, self._url_of),
+                [("f", "json"), ("q", f"name = {quoted(name)}"), *page_params(skip)],
+                retry,
+            )
+
+        found = await read_all(page, lambda asset: asset.uuid)
         # A server that does not know the filter would list everything.
         return [asset for asset in found if asset.name == name]
 
@@ -240,38 +241,6 @@ class AssetMethods(InputLookup):
 
     def _url_of(self, kind: AssetKind, uuid: str) -> str:
         return f"{self.settings.base_url}{COLLECTIONS[kind]}{uuid}/"
-
-    async def get_features(
-        self, layer: UuidLike, *, skip: int = 0, limit: int = 100, srid: int = 3857
-    ) -> dict[str, Any]:
-        """Reads features of a vector layer as GeoJSON: `GET vectorLayers/{uuid}/features/`.
-
-        Args:
-            layer: Its uuid, or an object with one.
-            skip: How many to skip.
-            limit: How many to return at most.
-            srid: The EPSG code of the coordinates.
-
-        Raises:
-            GeoboxError: The read failed.
-        """
-        params = [
-            ("f", "json"),
-            ("skip", str(skip)),
-            ("limit", str(limit)),
-            ("out_srid", str(srid)),
-        ]
-        path = f"vectorLayers/{checked_uuid('layer', layer)}/features/"
-        return await self._read(path, parse_feature_collection, params)
-
-    async def count_features(self, layer: UuidLike) -> int:
-        """Counts features: `GET vectorLayers/{uuid}/features/?return_count=True`.
-
-        Raises:
-            GeoboxError: The read failed.
-        """
-        path = f"vectorLayers/{checked_uuid('layer', layer)}/features/"
-        return await self._read(path, parse_count, [("f", "json"), ("return_count", "True")])
 
     async def get_thumbnail(self, asset: OutputAsset) -> bytes:
         """Reads the PNG preview of a raster, model or tileset: `GET rasters/{uuid}/thumbnail.png`.
