@@ -76,10 +76,12 @@ class Submissions:
 
     Args:
         clock: Sleeps between look-ups.
+        note: Called with the identifiers of new results, which may not be visible at once.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, note: Callable[..., None]) -> None:
         self._clock = clock
+        self._note = note
         self._sending = 0
         self._is_looking_up = False
         self._changed = asyncio.Condition()
@@ -149,9 +151,11 @@ class Submissions:
             try:
                 async with self._as_sender():
                     sent = await submission.send()
-                    self._known.append(sent.uuid)
+                    made = [sent.uuid]
                     if isinstance(sent, RemoteTask):
-                        self._known.extend(sent.companions)
+                        made.extend(sent.companions)
+                    self._known.extend(made)
+                    self._note(*made)
                     return sent
             except GeoboxError as error:
                 if not is_unclear(error):
@@ -194,6 +198,7 @@ class Submissions:
             is_sure = is_alone and len(likely) == 1
             if is_sure and not self._is_contested(submission, likely[0]):
                 self._known.append(likely[0].uuid)
+                self._note(likely[0].uuid)
                 self._adopted.add(likely[0].uuid)
                 submission.notify(
                     f"{submission.title} failed, but {likely[0].uuid} is its result and was "

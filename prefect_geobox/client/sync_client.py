@@ -308,9 +308,9 @@ class GeoboxClient:
         return cast("R", outcome)
 
     def get_features(
-        self, layer: UuidLike, *, skip: int = 0, limit: int = 100, srid: int = 3857
+        self, layer: UuidLike, *, skip: int = 0, limit: int | None = None, srid: int = 3857
     ) -> dict[str, Any]:
-        """Reads features as GeoJSON, as `AsyncGeoboxClient.get_features`."""
+        """Reads all features as GeoJSON, as `AsyncGeoboxClient.get_features`."""
         return _block(self.aio.get_features(layer, skip=skip, limit=limit, srid=srid))
 
     def count_features(self, layer: UuidLike) -> int:

@@ -20,9 +20,6 @@ logger = logging.getLogger(__name__)
 #: Features that a map shows at most.
 _MAX_FEATURES: Final = 2000
 
-#: Features that are read at once.
-_PAGE: Final = 500
-
 
 @dataclass(frozen=True, slots=True)
 class OutputFacts:
@@ -80,12 +77,9 @@ async def _vector_facts(client: AsyncGeoboxClient, asset: OutputAsset) -> Output
     count = await client.count_features(asset)
     features: list[Any] = []
     srid: int | None = None
-    while len(features) < min(count, _MAX_FEATURES):
-        page = await client.get_features(asset, skip=len(features), limit=_PAGE)
-        srid = srid or _srid_of(page)
-        if not page["features"]:
-            break
-        features += page["features"]
+    if count:
+        collection = await client.get_features(asset, limit=min(count, _MAX_FEATURES))
+        features, srid = collection["features"], _srid_of(collection)
     try:
         drawing = draw_map(features, asset.name)
         preview = _image("svg+xml", drawing.svg.encode(), "map")

@@ -145,7 +145,7 @@ VERBS: dict[str, tuple[Callable[[GeoboxClient], Any], st.SearchStrategy[Any], An
     ),
     "get_asset": (lambda c: c.get_asset("vector", ASSET), _ASSETS, OutputAsset),
     "find_assets": (lambda c: c.find_assets("vector", "towns"), _listed(_ASSETS), list),
-    "get_features": (lambda c: c.get_features(ASSET), _FEATURES, dict),
+    "get_features": (lambda c: c.get_features(ASSET, limit=1), _FEATURES, dict),
     "count_features": (lambda c: c.count_features(ASSET), _near({"count": 5}) | st.floats(), int),
     "wait_for_task": (
         lambda c: c.wait_for_task(TASK, timeout=0, progress_bar=False),

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from prefect_geobox.client.api.input_lookup import InputLookup
+from prefect_geobox.client.api.pages import page_params, read_all
 from prefect_geobox.client.api.progress_bar import transfer_listener
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.http.multipart_upload import OnBytes, readable_file, upload_body
 from prefect_geobox.client.http.resumable_download import Download
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
-from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError, NotFoundError
+from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError
 from prefect_geobox.client.model.payloads import (
     parse_asset,
     parse_assets,
-    parse_count,
-    parse_feature_collection,
 )
 from prefect_geobox.client.model.text import quoted
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid
@@ -68,15 +66,19 @@ class AssetMethods(InputLookup):
             NotFoundError: There is no such asset for this account.
             GeoboxError: The read failed.
         """
-        known = checked_kind(kind)
-        path = f"{COLLECTIONS[known]}{checked_uuid('uuid', uuid)}/"
-        detail = f"{path}info/" if known is AssetKind.FILE else path
+        return await self._get_asset(checked_kind(kind), checked_uuid("uuid", uuid))
+
+    async def _get_asset(self, kind: AssetKind, uuid: str, *, is_new: bool = False) -> OutputAsset:
+        path = f"{COLLECTIONS[kind]}{uuid}/"
         return await self._read(
-            detail, lambda payload: parse_asset(payload, known, self._url_of), [("f", "json")]
+            f"{path}info/" if kind is AssetKind.FILE else path,
+            lambda payload: parse_asset(payload, kind, self._url_of),
+            [("f", "json")],
+            new=uuid if is_new else None,
         )
 
     async def find_assets(self, kind: AssetKind | str, name: str) -> list[OutputAsset]:
-        """Finds the assets of a kind with exactly this name, 100 at most.
+        """Finds the assets of a kind with exactly this name.
 
         Calls the kind's list, such as `GET vectorLayers/?q=name = '…'`.
 
@@ -90,12 +92,15 @@ class AssetMethods(InputLookup):
         return await self._find(checked_kind(kind), name, self._retry)
 
     async def _find(self, kind: AssetKind, name: str, retry: RetryPolicy) -> list[OutputAsset]:
-        found = await self._read(
-            COLLECTIONS[kind],
-            lambda payload: parse_assets(payload, kind, self._url_of),
-            [("f", "json"), ("q", f"name = {quoted(name)}"), ("limit", "100")],
-            retry,
-        )
+        def page(skip: int) -> Awaitable[list[OutputAsset]]:
+            return self._read(
+                COLLECTIONS[kind],
+                lambda payload: parse_assets(payload, kind, self._url_of),
+                [("f", "json"), ("q", f"name = {quoted(name)}"), *page_params(skip)],
+                retry,
+            )
+
+        found = await read_all(page, lambda asset: asset.uuid)
         # A server that does not know the filter would list everything.
         return [asset for asset in found if asset.name == name]
 
@@ -136,13 +141,7 @@ class AssetMethods(InputLookup):
 
         async def delete() -> None:
             transport = self.shared_session().transport
-            sent = transport.requests
-            try:
-                await transport.repeat(ref.path, seconds=_SMALL_WRITE_TIME, method="DELETE")
-            except NotFoundError:
-                # After a request whose answer was lost, this answer means success.
-                if transport.requests - sent <= 1:
-                    raise
+            await transport.repeat(ref.path, seconds=_SMALL_WRITE_TIME, method="DELETE")
 
         await io_thread().arun(delete())
 
@@ -231,7 +230,7 @@ class AssetMethods(InputLookup):
                 self.shared_session().transport,
                 f"{ref.path}download/",
                 path,
-                default_name=ref.label,
+                default_name=ref.name or ref.uuid,
                 size=size if isinstance(size, int) and not isinstance(size, bool) else None,
                 overwrite=overwrite,
                 on_bytes=listener,
@@ -242,38 +241,6 @@ class AssetMethods(InputLookup):
 
     def _url_of(self, kind: AssetKind, uuid: str) -> str:
         return f"{self.settings.base_url}{COLLECTIONS[kind]}{uuid}/"
-
-    async def get_features(
-        self, layer: UuidLike, *, skip: int = 0, limit: int = 100, srid: int = 3857
-    ) -> dict[str, Any]:
-        """Reads features of a vector layer as GeoJSON: `GET vectorLayers/{uuid}/features/`.
-
-        Args:
-            layer: Its uuid, or an object with one.
-            skip: How many to skip.
-            limit: How many to return at most.
-            srid: The EPSG code of the coordinates.
-
-        Raises:
-            GeoboxError: The read failed.
-        """
-        params = [
-            ("f", "json"),
-            ("skip", str(skip)),
-            ("limit", str(limit)),
-            ("out_srid", str(srid)),
-        ]
-        path = f"vectorLayers/{checked_uuid('layer', layer)}/features/"
-        return await self._read(path, parse_feature_collection, params)
-
-    async def count_features(self, layer: UuidLike) -> int:
-        """Counts features: `GET vectorLayers/{uuid}/features/?return_count=True`.
-
-        Raises:
-            GeoboxError: The read failed.
-        """
-        path = f"vectorLayers/{checked_uuid('layer', layer)}/features/"
-        return await self._read(path, parse_count, [("f", "json"), ("return_count", "True")])
 
     async def get_thumbnail(self, asset: OutputAsset) -> bytes:
         """Reads the PNG preview of a raster, model or tileset: `GET rasters/{uuid}/thumbnail.png`.

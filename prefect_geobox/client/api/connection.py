@@ -166,9 +166,22 @@ class Connection:
         parse: Callable[[Any], T],
         params: Params = (),
         retry: RetryPolicy | None = None,
+        new: str | None = None,
     ) -> T:
+        """Reads and parses on the I/O thread, with retries.
+
+        Args:
+            path: Below the base URL.
+            parse: Makes the value.
+            params: The query.
+            retry: How long to tolerate failures; as the client's other reads by default.
+            new: The identifier of what was made a moment ago, if that is what is read.
+        """
+
         async def read() -> T:
             transport = self.shared_session().transport
+            if new is not None:
+                transport.recent_names.note(new)
             return await transport.read(path, parse, params=params, retry=retry or self._retry)
 
         return await io_thread().arun(read())

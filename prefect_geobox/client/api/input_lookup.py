@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable
+from typing import Any, Final
 
 from prefect_geobox.client.api.connection import Connection
+from prefect_geobox.client.api.pages import page_params, read_all
 from prefect_geobox.client.model.errors import InvalidResponseError, NameLookupError
 from prefect_geobox.client.model.payloads import parse_described, parse_descriptions
 from prefect_geobox.client.model.text import printable, quoted
@@ -68,18 +70,21 @@ class InputLookup(Connection):
 
     async def _named(self, ref: Input, kind: Resource) -> list[Input]:
         """All inputs of one kind with this name."""
-        listed = await self._read(
-            f"{kind.value}/",
-            parse_descriptions,
-            [
-                ("f", "json"),
-                ("q", f"name = {quoted(ref.name)}"),
-                ("return_count", "False"),
-                ("skip", "0"),
-                ("limit", "100"),
-                ("shared", "False"),
-            ],
-        )
+
+        def page(skip: int) -> Awaitable[list[dict[str, Any]]]:
+            return self._read(
+                f"{kind.value}/",
+                parse_descriptions,
+                [
+                    ("f", "json"),
+                    ("q", f"name = {quoted(ref.name)}"),
+                    ("return_count", "False"),
+                    *page_params(skip),
+                    ("shared", "False"),
+                ],
+            )
+
+        listed = await read_all(page, lambda item: str(item["uuid"]))
         # A server that does not know the filter would list everything.
         return [
             ref.found(kind, item["uuid"], item) for item in listed if item.get("name") == ref.name

@@ -7,24 +7,20 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from prefect_geobox.client.api.assets import AssetMethods
+from prefect_geobox.client.api.outputs import OutputMethods
 from prefect_geobox.client.api.progress_bar import progress_listener
 from prefect_geobox.client.api.task_filters import task_query
-from prefect_geobox.client.api.tasks import TaskMethods
 from prefect_geobox.client.http.encoding import Form, Params
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.http.transport import Transport
-from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import (
     GeoboxError,
     InvalidArgumentError,
-    InvalidResponseError,
 )
 from prefect_geobox.client.model.payloads import parse_starts, parse_tasks
-from prefect_geobox.client.model.task_errors import AmbiguousSubmissionError, LostContactError
+from prefect_geobox.client.model.task_errors import LostContactError
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.validation import (
-    UuidLike,
     checked_method,
     checked_params,
     checked_path,
@@ -48,7 +44,7 @@ _NEWEST = 50
 _STARTED_OUTAGE = 300.0
 
 
-class OperationMethods(TaskMethods, AssetMethods):
+class OperationMethods(OutputMethods):
     """Starts remote tasks and returns their outputs."""
 
     async def start_task(
@@ -233,7 +229,16 @@ class OperationMethods(TaskMethods, AssetMethods):
         asset = await self.require_output(tasks[0], request.name)
         is_done = request.is_temporary or request.publish_as is not None
         if bound.temporary and not is_done:
-            await self.make_temporary(asset)
+            try:
+                await self.make_temporary(asset)
+            except GeoboxError as error:
+                error.add_context(
+                    f"Remote task {tasks[0].label} ({tasks[0].uuid}) has succeeded and made "
+                    f"{asset}, but that could not be made temporary, so that it stays. Do not "
+                    "start it again: call make_temporary on it, or delete it when it is not "
+                    "needed any more."
+                )
+                raise
             asset = asset.model_copy(update={"data": {**asset.data, "temporary": True}})
         return cast("R", asset)
 
@@ -303,6 +308,7 @@ class OperationMethods(TaskMethods, AssetMethods):
             first, *others = await transport.write(
                 method, path, parse_starts, params=params, form=form, json_body=json
             )
+            transport.recent_names.note(first, *others)
             task = await self._read_started(transport, first)
             companions = [await self._read_started(transport, other) for other in others]
             return task.model_copy(update={"companions": tuple(each.uuid for each in companions)})
@@ -332,58 +338,6 @@ class OperationMethods(TaskMethods, AssetMethods):
                 RemoteTask.unseen(task_id),
                 policy.budget,
             ) from None
-
-    async def get_output_asset(self, task: UuidLike) -> OutputAsset | None:
-        """Reads the asset that a remote task made, or None where its result names none.
-
-        Calls the asset's own endpoint, such as `GET vectorLayers/{uuid}/`.
-
-        Args:
-            task: Its uuid, or an object with one; a final `RemoteTask` is not read again.
-
-        Raises:
-            GeoboxError: The remote task or the asset could not be read.
-        """
-        if not isinstance(task, RemoteTask) or not task.is_final:
-            task = await self.get_task(task)
-        output = task.output
-        return None if output is None else await self.get_asset(output.kind, output.uuid)
-
-    async def require_output(self, task: RemoteTask, name: str | None) -> OutputAsset:
-        """The output of a remote task that must have one.
-
-        Args:
-            task: A remote task that succeeded.
-            name: The name that the output should have, if that is known. Where the remote task was
-                adopted after an unclear failure, another name shows that it belongs to another
-                submission.
-
-        Raises:
-            InvalidResponseError: Its result names no asset.
-            AmbiguousSubmissionError: Its output has another name.
-        """
-        asset = await self.get_output_asset(task)
-        if asset is None:
-            raise InvalidResponseError(
-                f"Remote task {task.label} ({task.uuid}) succeeded, but its result names no "
-                "output. Look for it in Geobox by its name."
-            )
-        is_guess = self._session is not None and self._session.submissions.is_adopted(task.uuid)
-        if is_guess and name is not None and not _is_called(asset, name):
-            raise AmbiguousSubmissionError(
-                f"Remote task {task.label} ({task.uuid}) was adopted after an unclear failure, "
-                f"but it made {asset.name!r}, not {name!r}: it belongs to another submission. "
-                "Nothing shows that this one was started; start it again.",
-                [task],
-            )
-        return asset
-
-
-def _is_called(asset: OutputAsset, name: str) -> bool:
-    if asset.kind is not AssetKind.FILE:
-        return asset.name == name
-    # A server may add an ending to the name of a file, or replace it: roads.gpkg becomes roads.zip.
-    return asset.name.startswith(name.rpartition(".")[0] or name)
 
 
 def _refuse_wait_options(given: Mapping[str, Any]) -> None:

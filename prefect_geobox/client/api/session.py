@@ -49,9 +49,17 @@ def acquire(settings: ConnectionSettings, clock: Clock) -> Session:
     session = _sessions.get(key)
     if session is None or session.transport.is_refused:
         limits = join_limits(settings.host, settings.requests_per_second, clock)
-        transport = Transport(settings, clock, limits)
+        try:
+            transport = Transport(settings, clock, limits)
+        except BaseException:
+            leave_limits(limits)
+            raise
         session = _sessions[key] = Session(
-            key, transport, TaskPoller(transport, limits), Submissions(clock), limits
+            key,
+            transport,
+            TaskPoller(transport, limits),
+            Submissions(clock, transport.recent_names.note),
+            limits,
         )
     session.users += 1
     if session.closing:

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict, Unpack
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.options import complete_options, flat_signature
 from prefect_geobox.client.model.tasks import TaskState
+from prefect_geobox.client.model.validation import whole_number
 
 _STATES: Final = tuple(state.value for state in TaskState if state is not TaskState.UNKNOWN)
 
@@ -79,12 +80,8 @@ def task_query(
         )
     for field, least in (("skip", 0), ("limit", 1), ("user_id", 0)):
         value = given[field]
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int) or value < least
-        ):
-            raise InvalidArgumentError(
-                f"{field} must be a whole number, {least} or more; got {value!r}"
-            )
+        if value is not None:
+            whole_number(field, value, least=least)
     if search_fields is not None and not isinstance(search_fields, str):
         search_fields = ",".join(search_fields)
     given["state"] = None if state is None else str(state)

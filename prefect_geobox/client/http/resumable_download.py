@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from email.message import Message
 from pathlib import Path
 from typing import IO, Final
 
@@ -18,7 +17,7 @@ from prefect_geobox.client.http.multipart_upload import OnBytes
 from prefect_geobox.client.http.retry import RetryPolicy, retry_read
 from prefect_geobox.client.http.transport import Transport
 from prefect_geobox.client.model.errors import GeoboxError, InvalidResponseError
-from prefect_geobox.client.model.text import printable
+from prefect_geobox.client.model.file_names import file_name, file_name_of_header
 
 _CHUNK: Final = 256 * 1024
 
@@ -209,10 +208,5 @@ def _validator(response: httpx.Response) -> str | None:
 
 def _name_of(response: httpx.Response, default: str) -> str:
     """A file name without a path, so that the file stays in its folder."""
-    message = Message()
-    message["content-disposition"] = response.headers.get("content-disposition", "")
-    for candidate in (message.get_filename() or "", default):
-        name = printable(re.split(r"[/\\]", candidate)[-1], 200).strip()
-        if name not in ("", ".", ".."):
-            return name
-    return "download"
+    sent = file_name_of_header(response.headers.get("content-disposition", ""))
+    return sent or file_name(default) or "download"

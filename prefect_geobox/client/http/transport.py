@@ -12,17 +12,20 @@ import httpx
 from prefect_geobox.client.http.auth import Authenticator, PreencodedUrl, SigningTransport
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.http.encoding import Form, Params, encoded_body, encoded_query
+from prefect_geobox.client.http.failures import failure_without_answer, was_not_carried_out
 from prefect_geobox.client.http.rate_limit import IN_FLIGHT, HostRateLimits
+from prefect_geobox.client.http.recent_names import RecentNames
 from prefect_geobox.client.http.responses import ResponseReader, parse_token
 from prefect_geobox.client.http.retry import RetryPolicy, retry_read
 from prefect_geobox.client.http.settings import ConnectionSettings
-from prefect_geobox.client.http.tls_and_proxy import not_reached, proxy_for, tls_context
+from prefect_geobox.client.http.tls_and_proxy import http_transport
 from prefect_geobox.client.model.errors import (
     ApiRequestError,
     AuthenticationError,
     GeoboxConnectionError,
     GeoboxError,
     InvalidResponseError,
+    NotFoundError,
 )
 
 T = TypeVar("T")
@@ -32,9 +35,6 @@ STREAMS: Final = 4
 
 #: Seconds that a server may take to answer once an upload has been sent.
 UPLOAD_ANSWER_TIME: Final = 300.0
-
-#: Statuses that prove that a write was not carried out, so that it may be sent again.
-_NOT_CARRIED_OUT: Final = frozenset({408, 425, 429, 503})
 
 #: Reads the body of an answer while it arrives.
 ReadBody = Callable[[httpx.Response], Awaitable[None]]
@@ -49,6 +49,12 @@ class Transport:
         settings: The server and the credential.
         clock: Measures budgets and sleeps.
         limits: The rate limits of the host; those of this connection alone by default.
+
+    Attributes:
+        recent_names: What the server has made a moment ago: a 404 for it is transient.
+
+    Raises:
+        ConfigurationError: The CA file or the proxy of the environment cannot be used.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Transport:
         self.settings = settings
         self.clock = clock
         self.requests = 0
+        self.recent_names = RecentNames(clock)
         self._limits = limits or HostRateLimits(settings.requests_per_second)
         # Downloads take long; they must not delay polls.
         self._streams = asyncio.Semaphore(STREAMS)
@@ -68,10 +75,9 @@ class Transport:
         self._client = httpx.AsyncClient(
             base_url=settings.base_url,
             transport=SigningTransport(
-                httpx.AsyncHTTPTransport(
-                    verify=tls_context(settings),
-                    proxy=proxy_for(httpx.URL(settings.base_url)),
-                    limits=httpx.Limits(
+                http_transport(
+                    settings,
+                    httpx.Limits(
                         max_connections=2 * IN_FLIGHT, max_keepalive_connections=IN_FLIGHT
                     ),
                 ),
@@ -122,15 +128,27 @@ class Transport:
         Args:
             path: Below the base URL.
             seconds: Seconds for all attempts.
-            method: The HTTP method.
+            method: The HTTP method. A `DELETE` has succeeded also where a 404 follows an attempt
+                whose answer was lost.
         """
         deadline = self.clock.monotonic() + seconds
-        await retry_read(
-            lambda: self._attempt(method, path, within=max(0.0, deadline - self.clock.monotonic())),
-            RetryPolicy(budget=seconds),
-            self.clock,
-            deadline=deadline,
-        )
+        is_deletion, is_unclear = method == "DELETE", False
+
+        async def attempt() -> None:
+            nonlocal is_unclear
+            try:
+                await self._attempt(
+                    method, path, within=max(0.0, deadline - self.clock.monotonic())
+                )
+            except GeoboxError as error:
+                if is_deletion and is_unclear and isinstance(error, NotFoundError):
+                    return
+                is_unclear = is_unclear or not was_not_carried_out(error)
+                raise
+
+        await retry_read(attempt, RetryPolicy(budget=seconds), self.clock, deadline=deadline)
+        if is_deletion:
+            self.recent_names.forget(path)
 
     async def write(
         self,
@@ -254,7 +272,7 @@ class Transport:
         if isinstance(answer, GeoboxError):
             raise answer
         if not answer.is_success:
-            raise self._responses.to_error(answer, "GET", path)
+            raise self._to_error(answer, "GET", path)
 
     async def _attempt(
         self,
@@ -280,13 +298,21 @@ class Transport:
                 error = (
                     answer
                     if isinstance(answer, GeoboxError)
-                    else self._responses.to_error(answer, method, path)
+                    else self._to_error(answer, method, path)
                 )
         if error is None:
             error = GeoboxConnectionError(
                 f"{self.settings.host} did not answer {method} {path} in the time that was left."
             )
         raise error
+
+    def _to_error(self, response: httpx.Response, method: str, path: str) -> ApiRequestError:
+        error = self._responses.to_error(response, method, path)
+        if isinstance(error, NotFoundError):
+            request = response.request
+            content = request.content if isinstance(request.stream, httpx.ByteStream) else b""
+            error.transient = self.recent_names.are_in(path, content)
+        return error
 
     async def _send(
         self,
@@ -317,20 +343,8 @@ class Transport:
                 return await self._send_streaming(request, read_body)
             with anyio.fail_after(None if streamed else self.settings.timeout):
                 return await self._client.send(request)
-        except (TimeoutError, httpx.TimeoutException) as error:
-            waited_for_connection = isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout))
-            return GeoboxConnectionError(
-                f"{self.settings.host} did not answer {method} {path} within "
-                f"{self.settings.timeout:g} s.",
-                reached=not waited_for_connection,
-            )
-        except httpx.ConnectError as error:
-            return not_reached(self.settings.host, str(error))
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            return GeoboxConnectionError(
-                f"The connection to {self.settings.host} broke during {method} {path} "
-                f"({type(error).__name__})."
-            )
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            return failure_without_answer(error, self.settings, method, path)
 
     async def _send_streaming(self, request: httpx.Request, read_body: ReadBody) -> httpx.Response:
         response = await self._client.send(request, stream=True)
@@ -377,16 +391,6 @@ class Transport:
             raise error
 
         return await retry_read(attempt, RetryPolicy(), self.clock)
-
-
-def was_not_carried_out(error: GeoboxError) -> bool:
-    """Whether a failed write provably changed nothing, so that it can be sent again."""
-    if not error.is_sent:
-        # The login has its own retries.
-        return False
-    if isinstance(error, GeoboxConnectionError):
-        return not error.reached and error.transient
-    return isinstance(error, ApiRequestError) and error.status_code in _NOT_CARRIED_OUT
 
 
 def _is_unauthorized(answer: httpx.Response | GeoboxError) -> bool:

@@ -21,6 +21,10 @@ class GeoboxError(Exception):
     #: Seconds that the server asked to wait before the next request, if it did.
     retry_after: float | None = None
 
+    def add_context(self, sentence: str) -> None:
+        """Puts a sentence in front of the message: what has succeeded before this failure."""
+        self.args = (f"{sentence} {self.args[0]}", *self.args[1:])
+
     def __repr__(self) -> str:
         # The arguments hold whole remote tasks, which would drown the message in a log.
         return f"{type(self).__name__}({str(self)!r})"
@@ -83,6 +87,9 @@ class ApiRequestError(GeoboxError):
     #: What the reader should try, appended to the server's reason.
     advice: str = ""
 
+    #: What has succeeded before, in front of the message.
+    context: str = ""
+
     def __init__(self, status_code: int, detail: str, method: str, path: str) -> None:
         super().__init__(status_code, detail, method, path)
         self.status_code = status_code
@@ -95,8 +102,15 @@ class ApiRequestError(GeoboxError):
         """Puts a sentence in front of the advice."""
         self.advice = f"{sentence} {self.advice}".strip()
 
+    def add_context(self, sentence: str) -> None:
+        """Puts a sentence in front of the message: what has succeeded before this failure."""
+        self.context = f"{sentence} {self.context}"
+
     def __str__(self) -> str:
-        text = f"{self.method} {self.path} was answered {self.status_code}: {self.detail}"
+        text = (
+            f"{self.context}{self.method} {self.path} was answered {self.status_code}: "
+            f"{self.detail}"
+        )
         return f"{text}. {self.advice}" if self.advice else text
 
 
@@ -145,6 +159,14 @@ class ServerError(ApiRequestError):
 #: Statuses after which the same read may succeed if it is sent again.
 TRANSIENT_STATUS_CODES: frozenset[int] = frozenset({408, 425, 429, 500, 502, 503, 504})
 
+#: What helps after statuses without a class of their own.
+_ADVICE: dict[int, str] = {
+    407: "A proxy on the way answered that: put its user and password into http_proxy or "
+    "https_proxy, or add the host to NO_PROXY.",
+    413: "A size limit of the server, or of a proxy before it, is likely: send less at once, such "
+    "as a zipped or a divided file, or have the limit raised.",
+}
+
 _BY_STATUS: dict[int, type[ApiRequestError]] = {
     400: ValidationError,
     401: AuthenticationError,
@@ -166,4 +188,7 @@ def error_for_status(status_code: int, detail: str, method: str, path: str) -> A
         path: The path below the base URL.
     """
     default = ServerError if status_code >= 500 else ApiRequestError
-    return _BY_STATUS.get(status_code, default)(status_code, detail, method, path)
+    error = _BY_STATUS.get(status_code, default)(status_code, detail, method, path)
+    if status_code in _ADVICE:
+        error.add_advice(_ADVICE[status_code])
+    return error

@@ -14,6 +14,9 @@ _DEEPEST_ERROR = 10
 
 _DEEPEST_JSON = 100
 
+# Between letters: do not join, and do join. `str.isprintable` is false for them.
+_JOINERS = "\u200c\u200d"
+
 
 def is_identifier(text: str) -> bool:
     """Whether a server's identifier cannot change the meaning of a URL that it is put into."""
@@ -71,8 +74,11 @@ def is_too_deep(value: Any) -> bool:
 
 
 def printable(text: str, limit: int = 500) -> str:
-    """Makes a server's text safe for a log line: no control characters or line breaks, limited."""
-    flat = "".join(char if char.isprintable() else " " for char in text)
+    """Makes a server's text safe for a log line: no control characters or line breaks, limited.
+
+    The joiners of Persian, Indic and other scripts are part of their words and stay.
+    """
+    flat = "".join(char if char.isprintable() or char in _JOINERS else " " for char in text)
     flat = " ".join(flat.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 

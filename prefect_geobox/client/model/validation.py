@@ -6,7 +6,8 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Protocol, runtime_checkable
+from operator import index
+from typing import Any, Final, Protocol, SupportsIndex, runtime_checkable
 from uuid import UUID
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
@@ -122,6 +123,14 @@ def positive_seconds(field: str, value: float) -> None:
     """Refuses a value that is not a finite number of seconds above 0."""
     if not is_number(value) or not math.isfinite(value) or value <= 0:
         raise InvalidArgumentError(f"{field} must be a number of seconds above 0; got {value!r}")
+
+
+def whole_number(field: str, value: SupportsIndex, *, least: int) -> None:
+    """Refuses a value that is not a whole number of at least so much; NumPy's are whole numbers."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or index(value) < least:
+        raise InvalidArgumentError(
+            f"{field} must be a whole number, {least} or more; got {value!r}"
+        )
 
 
 def positive_rate(field: str, value: float) -> None:

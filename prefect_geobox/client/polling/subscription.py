@@ -246,6 +246,11 @@ class Subscription:
         failing_for = now - self._failing_since
         retry = self._policy.retry
         if not error.transient:
+            seen = f"last seen in state {self.task.state_text}" if self._seen else "not seen at all"
+            error.add_context(
+                f"The wait for remote task {self.task.label} ({self.uuid}) has failed; it was "
+                f"{seen}, left alone and may still run."
+            )
             self._end(error)
             return
         if self.deadline is not None and self._poll_began >= self.deadline - ROUNDING:
