@@ -257,12 +257,12 @@ class OperationMethods(TaskMethods, AssetMethods):
 
         Args:
             request: As `prepare` returns it.
-            notify: As in `start_task`.
+            notify: As in `start_task`; called at once with what the request remarks.
 
         Raises:
             GeoboxError: Its inputs do not allow it.
         """
-        return self.sending(
+        submission = self.sending(
             f"The request to {request.title[:1].lower()}{request.title[1:]}",
             request.method,
             request.wire_path,
@@ -272,6 +272,9 @@ class OperationMethods(TaskMethods, AssetMethods):
             names=request.task_names,
             notify=notify,
         )
+        for sentence in request.remarks(request) if request.remarks else ():
+            notify(sentence)
+        return submission
 
     def sending(
         self,
