@@ -11,11 +11,9 @@ GEOBOX_USERNAME and GEOBOX_PASSWORD.
 # text: no `from __future__ import annotations` here.
 import argparse
 import logging
-import re
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
@@ -45,6 +43,7 @@ from prefect_geobox import (
 from prefect_geobox.client import operations
 from prefect_geobox.client.http.multipart_upload import readable_file
 from prefect_geobox.client.http.retry import RetryPolicy
+from prefect_geobox.client.model.names import layer_name_of
 from prefect_geobox.client.operations.files import PublishAs, suggested_publish_as
 
 IfExists = Literal["number", "fail"]
@@ -154,12 +153,6 @@ def load_credentials(block: str | None) -> GeoboxCredentials:
             "one in the UI under Blocks, or with GeoboxCredentials(...).save(name). Leave --block "
             "out to use the GEOBOX_* variables."
         ) from None
-
-
-def layer_name_of(path: str) -> str:
-    """Returns the file's name without its ending; underscores replace all but word characters."""
-    stem = Path(path).name.partition(".")[0]
-    return re.sub(r"\W+", "_", stem).strip("_") or "layer"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

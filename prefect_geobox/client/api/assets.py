@@ -12,18 +12,26 @@ from uuid import UUID
 from prefect_geobox.client.api.input_lookup import InputLookup
 from prefect_geobox.client.api.progress_bar import transfer_listener
 from prefect_geobox.client.http.io_thread import io_thread
-from prefect_geobox.client.http.multipart_upload import OnBytes, readable_file, upload_body
+from prefect_geobox.client.http.local_files import remarks_on
+from prefect_geobox.client.http.multipart_upload import (
+    OnBytes,
+    UploadSource,
+    checked_local_path,
+    readable_file,
+    upload_body,
+)
 from prefect_geobox.client.http.resumable_download import Download
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError, NotFoundError
+from prefect_geobox.client.model.names import is_same_name, name_filter
 from prefect_geobox.client.model.payloads import (
     parse_asset,
     parse_assets,
     parse_count,
     parse_feature_collection,
 )
-from prefect_geobox.client.model.text import quoted
+from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid
 from prefect_geobox.client.operations._inputs import (
     AssetLike,
@@ -93,11 +101,11 @@ class AssetMethods(InputLookup):
         found = await self._read(
             COLLECTIONS[kind],
             lambda payload: parse_assets(payload, kind, self._url_of),
-            [("f", "json"), ("q", f"name = {quoted(name)}"), ("limit", "100")],
+            [("f", "json"), ("q", name_filter(name)), ("limit", "100")],
             retry,
         )
         # A server that does not know the filter would list everything.
-        return [asset for asset in found if asset.name == name]
+        return [asset for asset in found if is_same_name(asset.name, name)]
 
     async def find_asset(self, kind: AssetKind | str, name: str) -> OutputAsset:
         """Finds the only asset of a kind with exactly this name, as `find_assets`.
@@ -223,6 +231,7 @@ class AssetMethods(InputLookup):
             OSError: It cannot be written there.
             GeoboxError: The server refused, or could not be reached for 30 s.
         """
+        checked_local_path("path", path)
         ref = await self.look_up(to_input("file", file, Resource.FILE, Resource.RASTER))
         size = ref.data.get("size")
 
@@ -306,18 +315,21 @@ class AssetMethods(InputLookup):
             path: The file.
             progress_bar: Whether to draw a bar where there is a terminal.
             on_bytes: Called on the I/O thread with the bytes sent so far and the total.
-            notify: Called with a sentence where a file was adopted or sent again; logs by default.
+            notify: Called with a sentence where a file was adopted or sent again, or where
+                something of it is not in the file, such as pending edits; logs by default.
 
         Raises:
             FileNotFoundError: There is no such file.
             OSError: It is a folder or cannot be read.
-            InvalidArgumentError: It is empty.
+            InvalidArgumentError: It is empty, or cannot be used without the files beside it.
+            LocalFileError: It changed while it was sent.
             AmbiguousSubmissionError: It may have arrived, and the server cannot tell.
             GeoboxError: The server refused it, or could not be reached.
         """
-        title = f"Upload of {os.path.basename(path)}"  # noqa: PTH119 - checked below
+        file = readable_file(path)
+        title = f"Upload of {printable(file.name, 100)}"
         with transfer_listener(on_bytes, title, show=progress_bar) as listener:
-            return await self.submit(self.uploading(path, on_bytes=listener, notify=notify))
+            return await self.submit(self.uploading(file, on_bytes=listener, notify=notify))
 
     def uploading(
         self,
@@ -330,16 +342,18 @@ class AssetMethods(InputLookup):
 
         Raises:
             OSError: There is no such file, or it cannot be read.
-            InvalidArgumentError: It is empty.
+            InvalidArgumentError: It is empty, or cannot be used without the files beside it.
         """
         file = readable_file(path)
-        size = file.stat().st_size
+        source = UploadSource.of(file)
+        for sentence in remarks_on(file):
+            notify(sentence)
 
         async def send() -> OutputAsset:
             return await self.shared_session().transport.upload(
                 COLLECTIONS[AssetKind.FILE],
                 lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
-                lambda: upload_body(file, on_bytes),
+                lambda: upload_body(source, on_bytes),
             )
 
         return Submission(
@@ -347,9 +361,9 @@ class AssetMethods(InputLookup):
             title=f"The upload of {file.name}",
             send=send,
             newest=lambda retry: self._find(AssetKind.FILE, file.name, retry),
-            is_likely=lambda asset: asset.data.get("size", size) == size,
+            is_likely=lambda asset: asset.data.get("size", source.size) == source.size,
             notify=notify,
-            similarity_key=f"{file.name}, {size} bytes",
+            similarity_key=f"{file.name}, {source.size} bytes",
         )
 
 

@@ -7,8 +7,9 @@ from typing import Final
 
 from prefect_geobox.client.api.connection import Connection
 from prefect_geobox.client.model.errors import InvalidResponseError, NameLookupError
+from prefect_geobox.client.model.names import is_same_name, name_filter
 from prefect_geobox.client.model.payloads import parse_described, parse_descriptions
-from prefect_geobox.client.model.text import printable, quoted
+from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations._inputs import Input, Resource
 
 #: Kinds that are easily confused, for the message that there is none of the given name.
@@ -73,7 +74,7 @@ class InputLookup(Connection):
             parse_descriptions,
             [
                 ("f", "json"),
-                ("q", f"name = {quoted(ref.name)}"),
+                ("q", name_filter(ref.name)),
                 ("return_count", "False"),
                 ("skip", "0"),
                 ("limit", "100"),
@@ -82,7 +83,9 @@ class InputLookup(Connection):
         )
         # A server that does not know the filter would list everything.
         return [
-            ref.found(kind, item["uuid"], item) for item in listed if item.get("name") == ref.name
+            ref.found(kind, item["uuid"], item)
+            for item in listed
+            if is_same_name(str(item.get("name")), ref.name)
         ]
 
     async def _elsewhere(self, ref: Input) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 # The server's identifiers that may be part of a URL or an asset key.
 _IDENTIFIER = re.compile(r"[0-9A-Za-z_-]{1,128}")
+
+#: Invisible characters between letters that are a part of the spelling of some languages, such as
+#: Persian: zero width non-joiner and joiner.
+JOINERS: Final = "\u200c\u200d"
 
 # Deeper nesting is cut in messages, and refused in answers.
 _DEEPEST_ERROR = 10
@@ -72,7 +76,7 @@ def is_too_deep(value: Any) -> bool:
 
 def printable(text: str, limit: int = 500) -> str:
     """Makes a server's text safe for a log line: no control characters or line breaks, limited."""
-    flat = "".join(char if char.isprintable() else " " for char in text)
+    flat = "".join(char if char.isprintable() or char in JOINERS else " " for char in text)
     flat = " ".join(flat.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import math
 import re
 import sys
@@ -31,6 +33,29 @@ class HasUuid(Protocol):
 UuidLike = str | UUID | HasUuid
 
 
+def refuse_coroutine(field: str, value: object) -> None:
+    """Refuses the result of an async function that was called without `await`.
+
+    Args:
+        field: The argument's name, for the message.
+        value: Its value.
+
+    Raises:
+        InvalidArgumentError: It is a coroutine, or an asyncio task or future.
+    """
+    if inspect.iscoroutine(value):
+        name = getattr(value, "__qualname__", "")
+        # It is never awaited now; Python would warn of that, far from here.
+        value.close()
+        raise InvalidArgumentError(
+            f"{field} is a coroutine: await is missing. Write `await {name}(…)`."
+        )
+    if isinstance(value, asyncio.Future):
+        raise InvalidArgumentError(
+            f"{field} is an asyncio {type(value).__name__}: await is missing. Pass its result."
+        )
+
+
 def checked_uuid(field: str, value: UuidLike, *, has_name: bool = False) -> str:
     """The uuid of an argument.
 
@@ -42,6 +67,7 @@ def checked_uuid(field: str, value: UuidLike, *, has_name: bool = False) -> str:
     Raises:
         InvalidArgumentError: It is not a uuid.
     """
+    refuse_coroutine(field, value)
     text = value if isinstance(value, (str, UUID)) else getattr(value, "uuid", value)
     candidate = str(text).strip()
     if not isinstance(text, (str, UUID)) or not _UUID.fullmatch(candidate):
@@ -59,6 +85,7 @@ def checked_uuids(field: str, values: Iterable[UuidLike]) -> list[str]:
     Raises:
         InvalidArgumentError: It is not a list, or an item is not a uuid.
     """
+    refuse_coroutine(field, values)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise InvalidArgumentError(f"{field} must be a list of uuids; got {str(values)[:80]!r}")
     return [checked_uuid(f"{field}[{place}]", value) for place, value in enumerate(values)]
