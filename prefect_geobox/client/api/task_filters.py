@@ -9,6 +9,7 @@ from typing_extensions import TypedDict, Unpack
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.options import complete_options, flat_signature
+from prefect_geobox.client.model.plain_values import plain_number
 from prefect_geobox.client.model.tasks import TaskState
 
 _STATES: Final = tuple(state.value for state in TaskState if state is not TaskState.UNKNOWN)
@@ -78,7 +79,7 @@ def task_query(
             f"state must be one of {', '.join(_STATES)}; got {str(state)[:80]!r}"
         )
     for field, least in (("skip", 0), ("limit", 1), ("user_id", 0)):
-        value = given[field]
+        value = given[field] = plain_number(given[field])
         if value is not None and (
             isinstance(value, bool) or not isinstance(value, int) or value < least
         ):

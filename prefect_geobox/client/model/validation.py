@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 from uuid import UUID
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.plain_values import plain_number
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\1[0-9a-fA-F]{4}){2}\1[0-9a-fA-F]{12}")
 
@@ -159,7 +160,8 @@ def positive_rate(field: str, value: float) -> None:
 
 def is_number(value: object) -> bool:
     """Whether it is a number that a float can hold; True and False are not."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    plain = plain_number(value)
+    if isinstance(plain, bool) or not isinstance(plain, (int, float)):
         return False
     # No float can hold a larger whole number.
-    return isinstance(value, float) or abs(value) <= sys.float_info.max
+    return isinstance(plain, float) or abs(plain) <= sys.float_info.max
