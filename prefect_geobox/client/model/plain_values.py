@@ -23,9 +23,8 @@ def plain_number(value: Any) -> Any:
     """
     if type(value) in (int, float) or isinstance(value, (bool, str)):
         return value
-    item = getattr(value, "item", None)
-    is_scalar = callable(item) and getattr(value, "shape", None) == ()
-    plain = item() if is_scalar else value
+    item = getattr(value, "item", None) if getattr(value, "shape", None) == () else None
+    plain = item() if callable(item) else value
     try:
         if isinstance(plain, bool):
             return plain

@@ -58,7 +58,7 @@ class PublishOptions(TypedDict, total=False):
     input_layer: str | None
     input_dataset: str | None
     input_geom_type: str | None
-    input_srid: Srid
+    input_srid: Srid | None
     file_encoding: str
     replace_domain_codes_by_values: bool
     report_errors: bool
@@ -88,7 +88,7 @@ def publish_file(
     input_layer: AnyText | None = None,
     input_dataset: AnyText | None = None,
     input_geom_type: AnyText | None = None,
-    input_srid: Srid = _DEFAULT_SRID,
+    input_srid: Srid | None = None,
     file_encoding: AnyText = "UTF-8",
     replace_domain_codes_by_values: bool = False,
     report_errors: bool = True,
@@ -107,8 +107,8 @@ def publish_file(
             file. A name that the file does not have is refused, with those that it has.
         input_dataset: The dataset within the file; by default that of `input_layer`.
         input_geom_type: The geometry type to read, such as `POINT`.
-        input_srid: The EPSG code of coordinates whose file names no reference system. It has no
-            effect on GeoJSON, KML and GPX, which have their own.
+        input_srid: The EPSG code of coordinates whose file names no reference system; by default
+            3857. It has no effect on GeoJSON, KML and GPX, which have their own.
         file_encoding: The encoding of the attributes.
         replace_domain_codes_by_values: Whether coded values are written out.
         report_errors: Whether features that could not be read are reported.
@@ -127,7 +127,7 @@ def publish_file(
         "input_layer": input_layer,
         "input_dataset": input_dataset,
         "input_geom_type": input_geom_type,
-        "input_srid": input_srid,
+        "input_srid": _DEFAULT_SRID if input_srid is None else input_srid,
         "file_encoding": file_encoding,
         "replace_domain_codes_by_values": replace_domain_codes_by_values,
         "report_errors": report_errors,
@@ -154,7 +154,7 @@ def publish_file(
     def remarks(request: Request) -> list[str]:
         source = request.inputs["file"]
         found = [chosen_layer_remark(source, input_layer, input_dataset)]
-        if input_srid != _DEFAULT_SRID:
+        if input_srid is not None:
             found.append(srid_remark(layer_format(source, input_layer, input_dataset), input_srid))
         return [sentence for sentence in found if sentence]
 
