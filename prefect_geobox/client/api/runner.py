@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from prefect_geobox.client.api.assets import AssetMethods
+from prefect_geobox.client.api.files import FileMethods
 from prefect_geobox.client.api.progress_bar import progress_listener
 from prefect_geobox.client.api.task_filters import task_query
 from prefect_geobox.client.api.tasks import TaskMethods
@@ -48,7 +48,7 @@ _NEWEST = 50
 _STARTED_OUTAGE = 300.0
 
 
-class OperationMethods(TaskMethods, AssetMethods):
+class OperationMethods(TaskMethods, FileMethods):
     """Starts remote tasks and returns their outputs."""
 
     async def start_task(

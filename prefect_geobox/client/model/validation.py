@@ -57,6 +57,25 @@ def refuse_coroutine(field: str, value: object) -> None:
         )
 
 
+def refuse_undecoded(field: str, value: str) -> None:
+    """Refuses a text with bytes of another encoding in it, such as Python makes of file names.
+
+    Args:
+        field: The argument's name, for the message.
+        value: The text.
+
+    Raises:
+        InvalidArgumentError: It cannot be written as UTF-8.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            f"{field} must be a text that can be sent; got {value!r}, in which bytes of another "
+            "encoding are left. Decode them first, or write the text anew."
+        ) from None
+
+
 def checked_uuid(field: str, value: UuidLike, *, has_name: bool = False) -> str:
     """The uuid of an argument.
 

@@ -18,6 +18,7 @@ from annotated_types import Ge, Gt, Le
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.plain_values import plain_items, plain_number
+from prefect_geobox.client.model.validation import refuse_undecoded
 
 T = TypeVar("T")
 
@@ -29,6 +30,7 @@ def text(field: str, value: Any, meaning: str = "a text") -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or not value.strip():
         raise InvalidArgumentError(f"{field} must be {meaning}; got {value!r}")
+    refuse_undecoded(field, value)
     return value
 
 
@@ -36,6 +38,7 @@ def any_text(field: str, value: Any) -> str:
     """A text, which may be empty or blank."""
     if not isinstance(value, str):
         raise InvalidArgumentError(f"{field} must be a text; got {value!r}")
+    refuse_undecoded(field, value)
     return value
 
 
