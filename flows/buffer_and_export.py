@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
-from publish_layer import choose_name, layer_name_of, load_credentials
+from publish_layer import choose_name, load_credentials
 
 from prefect_geobox import (
     AssetKind,
@@ -29,6 +29,7 @@ from prefect_geobox import (
     upload_file,
 )
 from prefect_geobox.client.http.multipart_upload import readable_file
+from prefect_geobox.client.model.names import layer_name_of
 
 COUNTRIES = Path(__file__).parent / "data" / "countries.geojson"
 

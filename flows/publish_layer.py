@@ -1,6 +1,7 @@
 """Uploads a file of geodata and publishes it as a layer.
 
 Run it:      python flows/publish_layer.py FILE --block my-geobox
+One layer:   python flows/publish_layer.py FILE --input-layer roads --encoding cp1252
 Serve it:    python flows/publish_layer.py --serve --block my-geobox
 
 Without --block the account comes from GEOBOX_HOST and GEOBOX_APIKEY, GEOBOX_ACCESS_TOKEN, or
@@ -11,12 +12,10 @@ GEOBOX_USERNAME and GEOBOX_PASSWORD.
 # text: no `from __future__ import annotations` here.
 import argparse
 import logging
-import re
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 import httpx
@@ -45,7 +44,9 @@ from prefect_geobox import (
 from prefect_geobox.client import operations
 from prefect_geobox.client.http.multipart_upload import readable_file
 from prefect_geobox.client.http.retry import RetryPolicy
+from prefect_geobox.client.model.names import layer_name_of
 from prefect_geobox.client.operations.files import PublishAs, suggested_publish_as
+from prefect_geobox.client.operations.vector_edit import GeometryType
 
 IfExists = Literal["number", "fail"]
 
@@ -72,9 +73,13 @@ def publish_layer(
     name: str | None = None,
     block: str | None = None,
     publish_as: PublishAs | None = None,
-    input_srid: int = 3857,
+    input_srid: int | None = None,
     if_exists: IfExists = "number",
     timeout: float | None = None,
+    input_layer: str | None = None,
+    input_dataset: str | None = None,
+    input_geom_type: GeometryType | None = None,
+    file_encoding: str = "UTF-8",
 ) -> OutputAsset:
     """Uploads a file and publishes it.
 
@@ -84,22 +89,32 @@ def publish_layer(
         block: The name of a Geobox Credentials block; by default the `GEOBOX_*` variables are used.
         publish_as: "vector", "raster", "model3d", "tiles3d" or "table"; by default what the file's
             format suggests.
-        input_srid: The EPSG code of coordinates that come without a reference system.
+        input_srid: The EPSG code of coordinates that come without a reference system; by default
+            3857.
         if_exists: What to do if a layer of that name exists. A published layer may be in use, so
             none is ever replaced: "number" publishes as `name_2`, "fail" stops.
         timeout: Seconds for the publishing; by default there is no limit.
+        input_layer: The layer within the file; by default its first.
+        input_dataset: The dataset within the file, such as a member of a zip; by default that of
+            the layer.
+        input_geom_type: The geometry type to read, such as "POINT", where a file has several.
+        file_encoding: The encoding of texts, such as "cp1252".
     """
     credentials = load_credentials(block)
     # What a crashed run of the deployment has uploaded or started is adopted, not started again.
     file = upload_file(credentials, path, reattach="deployment")
-    kind = _KINDS[publish_as or suggested_publish_as(file)]
+    kind = _KINDS[publish_as or suggested_publish_as(file, input_layer, input_dataset)]
     layer_name = choose_name(credentials, kind, name or layer_name_of(path), if_exists)
     return publish_file(
         credentials,
         file,
         layer_name,
         publish_as=publish_as,
+        input_layer=input_layer,
+        input_dataset=input_dataset,
+        input_geom_type=input_geom_type,
         input_srid=input_srid,
+        file_encoding=file_encoding,
         timeout=timeout,
         reattach="deployment",
     )
@@ -156,12 +171,6 @@ def load_credentials(block: str | None) -> GeoboxCredentials:
         ) from None
 
 
-def layer_name_of(path: str) -> str:
-    """Returns the file's name without its ending; underscores replace all but word characters."""
-    stem = Path(path).name.partition(".")[0]
-    return re.sub(r"\W+", "_", stem).strip("_") or "layer"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit code."""
     parser = _parser()
@@ -203,10 +212,8 @@ def _run(options: argparse.Namespace) -> None:
             path=options.file,
             name=options.name,
             block=options.block,
-            publish_as=options.publish_as,
-            input_srid=options.srid,
             if_exists=options.if_exists,
-            timeout=options.timeout,
+            **_publish_options(options),
         )
         seconds = time.monotonic() - began
         print(_summary(client, layer, options, seconds))
@@ -214,13 +221,22 @@ def _run(options: argparse.Namespace) -> None:
 
 def _check_options(options: argparse.Namespace) -> None:
     name = "layer" if options.name is None else options.name
+    # Nothing is uploaded yet: any name stands for the file.
+    operations.publish_file.bind((by_name("file"), name), _publish_options(options))
+
+
+def _publish_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of the publishing that were given, by the names of the flow's parameters."""
     given = {
         "publish_as": options.publish_as,
+        "input_layer": options.input_layer,
+        "input_dataset": options.input_dataset,
+        "input_geom_type": options.geom_type,
         "input_srid": options.srid,
+        "file_encoding": options.encoding,
         "timeout": options.timeout,
     }
-    # Nothing is uploaded yet: any name stands for the file.
-    operations.publish_file.bind((by_name("file"), name), given)
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _summary(
@@ -248,10 +264,8 @@ def _serve(options: argparse.Namespace) -> None:
         "path": options.file,
         "name": options.name,
         "block": options.block,
-        "publish_as": options.publish_as,
-        "input_srid": options.srid,
         "if_exists": options.if_exists,
-        "timeout": options.timeout,
+        **_publish_options(options),
     }
     parameters = {name: value for name, value in parameters.items() if value is not None}
     publish_layer.serve(name="publish-layer", parameters=parameters)
@@ -289,10 +303,29 @@ def _parser() -> argparse.ArgumentParser:
         help="what to make of the file; by default what its format suggests",
     )
     parser.add_argument(
+        "--input-layer",
+        metavar="LAYER",
+        help="the layer within the file; by default its first, and the log names the others",
+    )
+    parser.add_argument(
+        "--input-dataset",
+        metavar="DATASET",
+        help="the dataset within the file, such as a member of a zip; by default that of the layer",
+    )
+    parser.add_argument(
+        "--geom-type",
+        type=str.upper,
+        choices=get_args(GeometryType),
+        metavar="TYPE",
+        help="the geometry type to read where a file has several: POINT, LINESTRING, POLYGON, or "
+        "one of these with MULTI before or Z behind",
+    )
+    parser.add_argument("--encoding", help="the encoding of texts, such as cp1252 (default: UTF-8)")
+    parser.add_argument(
         "--srid",
         type=int,
-        default=3857,
-        help="EPSG code of coordinates without a reference system (default: 3857)",
+        help="EPSG code of coordinates without a reference system (default: 3857); without effect "
+        "on GeoJSON, KML and GPX",
     )
     parser.add_argument(
         "--if-exists",

@@ -15,6 +15,7 @@ from .client import (
     GeoboxError as GeoboxError,
     InvalidArgumentError as InvalidArgumentError,
     InvalidResponseError as InvalidResponseError,
+    LocalFileError as LocalFileError,
     LostContactError as LostContactError,
     NameLookupError as NameLookupError,
     NotFoundError as NotFoundError,

@@ -31,6 +31,7 @@ from prefect_geobox.client.model.errors import (
     GeoboxError as GeoboxError,
     InvalidArgumentError as InvalidArgumentError,
     InvalidResponseError as InvalidResponseError,
+    LocalFileError as LocalFileError,
     NameLookupError as NameLookupError,
     NotFoundError as NotFoundError,
     RateLimitError as RateLimitError,

@@ -12,7 +12,11 @@ from prefect.assets import Asset
 from prefect.cache_policies import NO_CACHE
 
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
-from prefect_geobox.client.http.multipart_upload import readable_file
+from prefect_geobox.client.http.multipart_upload import (
+    checked_local_path,
+    readable_file,
+    refuse_names_that_are_not_utf8,
+)
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations._inputs import AssetLike, ByName, Input, Resource, to_input
@@ -65,7 +69,9 @@ def upload_file(
     Raises:
         FileNotFoundError: There is no such file; no request was sent.
         OSError: It is a folder or cannot be read; no request was sent.
-        InvalidArgumentError: It is empty; no request was sent.
+        InvalidArgumentError: It is empty, cannot be used without the files beside it, or its path
+            is not UTF-8; no request was sent.
+        LocalFileError: It changed, or could not be read any more, while it was sent.
         GeoboxError: The server rejected it, or the connection broke.
 
     Example:
@@ -98,6 +104,8 @@ async def _upload(
 ) -> OutputAsset:
     check_ownership("resubmit", reattach)
     file = readable_file(path)
+    # The whole path is recorded as the source of the upload.
+    refuse_names_that_are_not_utf8("path", str(file.absolute()))
     size = file.stat().st_size
     began = time.monotonic()
     report = TransferReport(f"Upload of {file.name}")
@@ -195,6 +203,8 @@ async def _download(
     overwrite: bool,
 ) -> Path:
     ref = to_input("file", file, Resource.FILE, Resource.RASTER)
+    # Where it is written is recorded too.
+    refuse_names_that_are_not_utf8("path", str(checked_local_path("path", path).absolute()))
     began = time.monotonic()
     with open_client(credentials) as client:
 

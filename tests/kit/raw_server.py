@@ -79,7 +79,7 @@ def cutting_proxy(url: str, after: int) -> Iterator[str]:
     def serve(connection: socket.socket) -> None:
         left = next(cuts, None)
         with socket.create_connection((target.hostname, target.port)) as behind:
-            back = threading.Thread(target=_pass_on, args=(behind, connection), daemon=True)
+            back = threading.Thread(target=pass_on, args=(behind, connection), daemon=True)
             back.start()
             while part := connection.recv(4096 if left is None else min(4096, left)):
                 behind.sendall(part)
@@ -92,7 +92,8 @@ def cutting_proxy(url: str, after: int) -> Iterator[str]:
         yield proxy
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def pass_on(source: socket.socket, target: socket.socket) -> None:
+    """Passes on what one socket receives to another, until it closes."""
     with contextlib.suppress(OSError):
         while part := source.recv(65536):
             target.sendall(part)

@@ -95,7 +95,7 @@ ROWS = [
         lambda s: s.table.import_rows(
             s.file,
             file_encoding="cp1256",
-            input_dataset="a",
+            input_dataset="b",
             delimiter=";",
             has_header=False,
             report_errors=True,
@@ -105,7 +105,7 @@ ROWS = [
         (U, FILE),
         {
             "file_encoding": "cp1256",
-            "input_dataset": "a",
+            "input_dataset": "b",
             "delimiter": ";",
             "has_header": False,
             "report_errors": True,

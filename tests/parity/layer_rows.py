@@ -206,10 +206,10 @@ ROWS = [
     Row(
         "all",
         lambda s: s.view.update_by_file(
-            V,
+            U,
             "id",
-            input_dataset="a",
-            input_layer="b",
+            input_dataset="b",
+            input_layer="a",
             input_srid=4326,
             fields_to_update="c",
             update_geometry=True,
@@ -219,10 +219,10 @@ ROWS = [
             user_id=0,
         ),
         ours.update_by_file,
-        (U, V, "id"),
+        (U, FILE, "id"),
         {
-            "input_dataset": "a",
-            "input_layer": "b",
+            "input_dataset": "b",
+            "input_layer": "a",
             "input_srid": 4326,
             "fields_to_update": "c",
             "update_geometry": True,

@@ -50,7 +50,12 @@ FILE_DATA = {
     "uuid": U,
     "name": "roads.gpkg",
     "file_type": "GPKG",
-    "layers": {"layers": [{"layer": "roads", "dataset": "roads.gpkg", "format": "GPKG"}]},
+    "layers": {
+        "layers": [
+            {"layer": "roads", "dataset": "roads.gpkg", "format": "GPKG"},
+            {"layer": "a", "dataset": "b", "format": "GPKG"},
+        ]
+    },
 }
 FILE = OutputAsset(
     kind=AssetKind.FILE, uuid=U, name="roads.gpkg", data=FILE_DATA, api_url="http://x/"

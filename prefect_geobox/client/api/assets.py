@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from uuid import UUID
 
@@ -12,16 +12,19 @@ from prefect_geobox.client.api.input_lookup import InputLookup
 from prefect_geobox.client.api.pages import page_params, read_all
 from prefect_geobox.client.api.progress_bar import transfer_listener
 from prefect_geobox.client.http.io_thread import io_thread
-from prefect_geobox.client.http.multipart_upload import OnBytes, readable_file, upload_body
+from prefect_geobox.client.http.multipart_upload import (
+    OnBytes,
+    checked_local_path,
+)
 from prefect_geobox.client.http.resumable_download import Download
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError
+from prefect_geobox.client.model.names import is_same_name, name_filter
 from prefect_geobox.client.model.payloads import (
     parse_asset,
     parse_assets,
 )
-from prefect_geobox.client.model.text import quoted
 from prefect_geobox.client.model.validation import UuidLike, checked_uuid
 from prefect_geobox.client.operations._inputs import (
     AssetLike,
@@ -31,7 +34,7 @@ from prefect_geobox.client.operations._inputs import (
     resources_of,
     to_input,
 )
-from prefect_geobox.client.submission import Submission
+from prefect_geobox.client.operations._validation import text
 
 #: Where the API lists each kind of asset; a uuid below it names one.
 COLLECTIONS: dict[AssetKind, str] = {
@@ -89,6 +92,7 @@ class AssetMethods(InputLookup):
         Raises:
             GeoboxError: The read failed.
         """
+        text("name", name)
         return await self._find(checked_kind(kind), name, self._retry)
 
     async def _find(self, kind: AssetKind, name: str, retry: RetryPolicy) -> list[OutputAsset]:
@@ -96,13 +100,13 @@ class AssetMethods(InputLookup):
             return self._read(
                 COLLECTIONS[kind],
                 lambda payload: parse_assets(payload, kind, self._url_of),
-                [("f", "json"), ("q", f"name = {quoted(name)}"), *page_params(skip)],
+                [("f", "json"), ("q", name_filter(name)), *page_params(skip)],
                 retry,
             )
 
         found = await read_all(page, lambda asset: asset.uuid)
         # A server that does not know the filter would list everything.
-        return [asset for asset in found if asset.name == name]
+        return [asset for asset in found if is_same_name(asset.name, name)]
 
     async def find_asset(self, kind: AssetKind | str, name: str) -> OutputAsset:
         """Finds the only asset of a kind with exactly this name, as `find_assets`.
@@ -222,6 +226,7 @@ class AssetMethods(InputLookup):
             OSError: It cannot be written there.
             GeoboxError: The server refused, or could not be reached for 30 s.
         """
+        checked_local_path("path", path)
         ref = await self.look_up(to_input("file", file, Resource.FILE, Resource.RASTER))
         size = ref.data.get("size")
 
@@ -255,69 +260,6 @@ class AssetMethods(InputLookup):
             return await transport.get_bytes(path, limit=_LARGEST_THUMBNAIL)
 
         return await io_thread().arun(read())
-
-    async def upload_file(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        progress_bar: bool = True,
-        on_bytes: OnBytes | None = None,
-        notify: Callable[[str], None] = logger.warning,
-    ) -> OutputAsset:
-        """Uploads a file, streamed from disk: `POST files/`.
-
-        Where it is unclear after a failure whether the file has arrived, it is looked up by its
-        name and size: a new file is adopted; without one it is sent again.
-
-        Args:
-            path: The file.
-            progress_bar: Whether to draw a bar where there is a terminal.
-            on_bytes: Called on the I/O thread with the bytes sent so far and the total.
-            notify: Called with a sentence where a file was adopted or sent again; logs by default.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-            OSError: It is a folder or cannot be read.
-            InvalidArgumentError: It is empty.
-            AmbiguousSubmissionError: It may have arrived, and the server cannot tell.
-            GeoboxError: The server refused it, or could not be reached.
-        """
-        title = f"Upload of {os.path.basename(path)}"  # noqa: PTH119 - checked below
-        with transfer_listener(on_bytes, title, show=progress_bar) as listener:
-            return await self.submit(self.uploading(path, on_bytes=listener, notify=notify))
-
-    def uploading(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        on_bytes: OnBytes | None = None,
-        notify: Callable[[str], None] = logger.warning,
-    ) -> Submission[OutputAsset]:
-        """The upload of a file, ready to be sent by `submit`. Arguments as in `upload_file`.
-
-        Raises:
-            OSError: There is no such file, or it cannot be read.
-            InvalidArgumentError: It is empty.
-        """
-        file = readable_file(path)
-        size = file.stat().st_size
-
-        async def send() -> OutputAsset:
-            return await self.shared_session().transport.upload(
-                COLLECTIONS[AssetKind.FILE],
-                lambda payload: parse_asset(payload, AssetKind.FILE, self._url_of),
-                lambda: upload_body(file, on_bytes),
-            )
-
-        return Submission(
-            kind="file",
-            title=f"The upload of {file.name}",
-            send=send,
-            newest=lambda retry: self._find(AssetKind.FILE, file.name, retry),
-            is_likely=lambda asset: asset.data.get("size", size) == size,
-            notify=notify,
-            similarity_key=f"{file.name}, {size} bytes",
-        )
 
 
 def checked_kind(kind: AssetKind | str) -> AssetKind:

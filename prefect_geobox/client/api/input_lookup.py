@@ -9,8 +9,9 @@ from typing import Any, Final
 from prefect_geobox.client.api.connection import Connection
 from prefect_geobox.client.api.pages import page_params, read_all
 from prefect_geobox.client.model.errors import InvalidResponseError, NameLookupError
+from prefect_geobox.client.model.names import is_same_name, name_filter
 from prefect_geobox.client.model.payloads import parse_described, parse_descriptions
-from prefect_geobox.client.model.text import printable, quoted
+from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations._inputs import Input, Resource
 
 #: Kinds that are easily confused, for the message that there is none of the given name.
@@ -77,7 +78,7 @@ class InputLookup(Connection):
                 parse_descriptions,
                 [
                     ("f", "json"),
-                    ("q", f"name = {quoted(ref.name)}"),
+                    ("q", name_filter(ref.name)),
                     ("return_count", "False"),
                     *page_params(skip),
                     ("shared", "False"),
@@ -87,7 +88,9 @@ class InputLookup(Connection):
         listed = await read_all(page, lambda item: str(item["uuid"]))
         # A server that does not know the filter would list everything.
         return [
-            ref.found(kind, item["uuid"], item) for item in listed if item.get("name") == ref.name
+            ref.found(kind, item["uuid"], item)
+            for item in listed
+            if is_same_name(str(item.get("name")), ref.name)
         ]
 
     async def _elsewhere(self, ref: Input) -> str:

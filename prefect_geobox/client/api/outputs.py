@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Final
 
-from prefect_geobox.client.api.assets import AssetMethods
 from prefect_geobox.client.api.features import FeatureMethods
+from prefect_geobox.client.api.files import FileMethods
 from prefect_geobox.client.api.tasks import TaskMethods
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import GeoboxError, InvalidResponseError
@@ -18,7 +18,7 @@ from prefect_geobox.client.model.validation import UuidLike
 _JUST_ENDED: Final = 60.0
 
 
-class OutputMethods(TaskMethods, AssetMethods, FeatureMethods):
+class OutputMethods(TaskMethods, FileMethods, FeatureMethods):
     """Reads the outputs of remote tasks."""
 
     async def get_output_asset(self, task: UuidLike) -> OutputAsset | None:

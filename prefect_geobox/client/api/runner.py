@@ -262,12 +262,12 @@ class OperationMethods(OutputMethods):
 
         Args:
             request: As `prepare` returns it.
-            notify: As in `start_task`.
+            notify: As in `start_task`; called at once with what the request remarks.
 
         Raises:
             GeoboxError: Its inputs do not allow it.
         """
-        return self.sending(
+        submission = self.sending(
             f"The request to {request.title[:1].lower()}{request.title[1:]}",
             request.method,
             request.wire_path,
@@ -277,6 +277,9 @@ class OperationMethods(OutputMethods):
             names=request.task_names,
             notify=notify,
         )
+        for sentence in request.remarks(request) if request.remarks else ():
+            notify(sentence)
+        return submission
 
     def sending(
         self,

@@ -9,8 +9,9 @@ from typing_extensions import TypedDict, Unpack
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.options import complete_options, flat_signature
+from prefect_geobox.client.model.plain_values import plain_number
 from prefect_geobox.client.model.tasks import TaskState
-from prefect_geobox.client.model.validation import whole_number
+from prefect_geobox.client.model.validation import refuse_undecoded, whole_number
 
 _STATES: Final = tuple(state.value for state in TaskState if state is not TaskState.UNKNOWN)
 
@@ -79,13 +80,16 @@ def task_query(
             f"state must be one of {', '.join(_STATES)}; got {str(state)[:80]!r}"
         )
     for field, least in (("skip", 0), ("limit", 1), ("user_id", 0)):
-        value = given[field]
+        value = given[field] = plain_number(given[field])
         if value is not None:
             whole_number(field, value, least=least)
     if search_fields is not None and not isinstance(search_fields, str):
         search_fields = ",".join(search_fields)
-    given["state"] = None if state is None else str(state)
     given["search_fields"] = search_fields
+    for field in ("q", "search", "search_fields", "order_by"):
+        if isinstance(given[field], str):
+            refuse_undecoded(field, given[field])
+    given["state"] = None if state is None else str(state)
     query = {
         "f": "json",
         "return_count": return_count,

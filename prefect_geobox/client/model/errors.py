@@ -38,6 +38,13 @@ class InvalidArgumentError(GeoboxError, ValueError):
     """An argument is invalid; no request was sent."""
 
 
+class LocalFileError(GeoboxError, OSError):
+    """A local file changed, or could no longer be read, while it was uploaded.
+
+    The server has not received it.
+    """
+
+
 class NameLookupError(GeoboxError, LookupError):
     """Nothing in Geobox has a name, or more than one thing has it.
 

@@ -9,6 +9,8 @@ from email.message import Message
 from email.utils import collapse_rfc2231_value
 from typing import Any, Final
 
+from prefect_geobox.client.model.text import JOINERS
+
 #: What file systems allow for one name. The limit is one of bytes: Persian letters take two each.
 _MOST_BYTES: Final = 255
 
@@ -23,7 +25,6 @@ _DIRECTION_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u20
 
 _RESERVED: Final = frozenset('<>:"|?*' if os.name == "nt" else "")
 
-_JOINERS: Final = "\u200c\u200d"
 
 #: The ending of a name, with the one before it where it is packed.
 _ENDING: Final = re.compile(r"((\.\w{1,8})?\.(gz|bz2|xz|zst|zip|7z)|\.[^.\s]+)$", re.IGNORECASE)
@@ -84,4 +85,4 @@ def _cut(name: str) -> str:
     ending = match[0] if match and len(match[0].encode()) <= _LONGEST_ENDING else ""
     stem = name.removesuffix(ending).encode()[: _MOST_BYTES - len(ending.encode())]
     # A character that was cut in half is left out, as is a joiner that joins nothing any more.
-    return stem.decode(errors="ignore").rstrip(_JOINERS + " ") + ending
+    return stem.decode(errors="ignore").rstrip(JOINERS + " ") + ending

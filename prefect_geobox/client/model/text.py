@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 # The server's identifiers that may be part of a URL or an asset key.
 _IDENTIFIER = re.compile(r"[0-9A-Za-z_-]{1,128}")
+
+#: Invisible characters between letters that are a part of the spelling of some languages, such as
+#: Persian: zero width non-joiner and joiner.
+JOINERS: Final = "\u200c\u200d"
 
 # Deeper nesting is cut in messages, and refused in answers.
 _DEEPEST_ERROR = 10
 
 _DEEPEST_JSON = 100
-
-# Between letters: do not join, and do join. `str.isprintable` is false for them.
-_JOINERS = "\u200c\u200d"
 
 
 def is_identifier(text: str) -> bool:
@@ -78,7 +79,7 @@ def printable(text: str, limit: int = 500) -> str:
 
     The joiners of Persian, Indic and other scripts are part of their words and stay.
     """
-    flat = "".join(char if char.isprintable() or char in _JOINERS else " " for char in text)
+    flat = "".join(char if char.isprintable() or char in JOINERS else " " for char in text)
     flat = " ".join(flat.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import math
 import re
 import sys
@@ -11,6 +13,7 @@ from typing import Any, Final, Protocol, SupportsIndex, runtime_checkable
 from uuid import UUID
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.plain_values import plain_number
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\1[0-9a-fA-F]{4}){2}\1[0-9a-fA-F]{12}")
 
@@ -32,6 +35,48 @@ class HasUuid(Protocol):
 UuidLike = str | UUID | HasUuid
 
 
+def refuse_coroutine(field: str, value: object) -> None:
+    """Refuses the result of an async function that was called without `await`.
+
+    Args:
+        field: The argument's name, for the message.
+        value: Its value.
+
+    Raises:
+        InvalidArgumentError: It is a coroutine, or an asyncio task or future.
+    """
+    if inspect.iscoroutine(value):
+        name = getattr(value, "__qualname__", "")
+        # It is never awaited now; Python would warn of that, far from here.
+        value.close()
+        raise InvalidArgumentError(
+            f"{field} is a coroutine: await is missing. Write `await {name}(…)`."
+        )
+    if isinstance(value, asyncio.Future):
+        raise InvalidArgumentError(
+            f"{field} is an asyncio {type(value).__name__}: await is missing. Pass its result."
+        )
+
+
+def refuse_undecoded(field: str, value: str) -> None:
+    """Refuses a text with bytes of another encoding in it, such as Python makes of file names.
+
+    Args:
+        field: The argument's name, for the message.
+        value: The text.
+
+    Raises:
+        InvalidArgumentError: It cannot be written as UTF-8.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            f"{field} must be a text that can be sent; got {value!r}, in which bytes of another "
+            "encoding are left. Decode them first, or write the text anew."
+        ) from None
+
+
 def checked_uuid(field: str, value: UuidLike, *, has_name: bool = False) -> str:
     """The uuid of an argument.
 
@@ -43,6 +88,7 @@ def checked_uuid(field: str, value: UuidLike, *, has_name: bool = False) -> str:
     Raises:
         InvalidArgumentError: It is not a uuid.
     """
+    refuse_coroutine(field, value)
     text = value if isinstance(value, (str, UUID)) else getattr(value, "uuid", value)
     candidate = str(text).strip()
     if not isinstance(text, (str, UUID)) or not _UUID.fullmatch(candidate):
@@ -60,6 +106,7 @@ def checked_uuids(field: str, values: Iterable[UuidLike]) -> list[str]:
     Raises:
         InvalidArgumentError: It is not a list, or an item is not a uuid.
     """
+    refuse_coroutine(field, values)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise InvalidArgumentError(f"{field} must be a list of uuids; got {str(values)[:80]!r}")
     return [checked_uuid(f"{field}[{place}]", value) for place, value in enumerate(values)]
@@ -141,7 +188,8 @@ def positive_rate(field: str, value: float) -> None:
 
 def is_number(value: object) -> bool:
     """Whether it is a number that a float can hold; True and False are not."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    plain = plain_number(value)
+    if isinstance(plain, bool) or not isinstance(plain, (int, float)):
         return False
     # No float can hold a larger whole number.
-    return isinstance(value, float) or abs(value) <= sys.float_info.max
+    return isinstance(plain, float) or abs(plain) <= sys.float_info.max

@@ -13,7 +13,7 @@ from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.text import printable
-from prefect_geobox.client.model.validation import UuidLike, checked_uuid
+from prefect_geobox.client.model.validation import UuidLike, checked_uuid, refuse_undecoded
 
 
 class Resource(str, Enum):
@@ -113,6 +113,7 @@ def by_name(name: str) -> ByName:
     """
     if not isinstance(name, str) or not name.strip():
         raise InvalidArgumentError(f"name must be the name of something in Geobox; got {name!r}")
+    refuse_undecoded("name", name)
     return ByName(name)
 
 

@@ -13,6 +13,9 @@ from prefect_geobox.client.operations._inputs import Input
 #: Makes the body after all inputs were read.
 Finish = Callable[["Request"], Mapping[str, Any]]
 
+#: Makes sentences for the log after all inputs were read.
+Remarks = Callable[["Request"], Sequence[str]]
+
 
 @dataclass(frozen=True, slots=True)
 class IsView:
@@ -47,6 +50,7 @@ class Request:
         task_names: The names that such remote tasks have, as far as they are known.
         is_temporary: Whether it asks for a temporary output itself.
         publish_as: The name under which the file that it makes is published afterwards.
+        remarks: Makes the sentences that say what the arguments leave open or cannot change.
     """
 
     what: str
@@ -62,6 +66,7 @@ class Request:
     task_names: Sequence[str] = ()
     is_temporary: bool = False
     publish_as: str | None = None
+    remarks: Remarks | None = field(default=None, repr=False)
 
     def with_inputs(self, inputs: Mapping[str, Input]) -> Request:
         """The same with inputs that were looked up."""

@@ -17,6 +17,8 @@ from typing import Annotated, Any, TypeVar, get_args
 from annotated_types import Ge, Gt, Le
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.plain_values import plain_items, plain_number
+from prefect_geobox.client.model.validation import refuse_undecoded
 
 T = TypeVar("T")
 
@@ -28,6 +30,7 @@ def text(field: str, value: Any, meaning: str = "a text") -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or not value.strip():
         raise InvalidArgumentError(f"{field} must be {meaning}; got {value!r}")
+    refuse_undecoded(field, value)
     return value
 
 
@@ -35,30 +38,34 @@ def any_text(field: str, value: Any) -> str:
     """A text, which may be empty or blank."""
     if not isinstance(value, str):
         raise InvalidArgumentError(f"{field} must be a text; got {value!r}")
+    refuse_undecoded(field, value)
     return value
 
 
 def flag(field: str, value: Any) -> bool:
     """True or False, and no other value that merely counts as one of them."""
-    if not isinstance(value, bool):
+    plain = plain_number(value)
+    if not isinstance(plain, bool):
         raise InvalidArgumentError(f"{field} must be True or False; got {value!r}")
-    return value
+    return plain
 
 
 def flag_or_none(field: str, value: Any) -> bool | None:
     """True, False or None."""
-    if value is not None and not isinstance(value, bool):
+    plain = plain_number(value)
+    if plain is not None and not isinstance(plain, bool):
         raise InvalidArgumentError(f"{field} must be True, False or None; got {value!r}")
-    return value
+    return plain
 
 
 def whole(field: str, value: Any, least: int | None = None, most: int | None = None) -> int:
     """A whole number within a range."""
-    if isinstance(value, bool) or not isinstance(value, int) or not _within(value, least, most):
+    plain = plain_number(value)
+    if isinstance(plain, bool) or not isinstance(plain, int) or not _within(plain, least, most):
         raise InvalidArgumentError(
             f"{field} must be a whole number{_range(least, most)}; got {value!r}"
         )
-    return value
+    return plain
 
 
 def number(
@@ -78,22 +85,24 @@ def number(
         most: The largest.
         above: What it must exceed.
     """
+    plain = plain_number(value)
     if (
-        not _is_finite(value)
-        or not _within(value, least, most)
-        or (above is not None and value <= above)
+        not _is_finite(plain)
+        or not _within(plain, least, most)
+        or (above is not None and plain <= above)
     ):
         allowed = f" above {above:g}" if above is not None else _range(least, most)
         raise InvalidArgumentError(f"{field} must be a number{allowed}; got {value!r}")
-    result: float = value
+    result: float = plain
     return result
 
 
 def srid(field: str, value: Any) -> int:
     """An EPSG code."""
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+    plain = plain_number(value)
+    if isinstance(plain, bool) or not isinstance(plain, int) or plain <= 0:
         raise InvalidArgumentError(f"{field} must be an EPSG code such as 4326; got {value!r}")
-    return value
+    return plain
 
 
 def choice(field: str, value: Any, literal: Any) -> Any:
@@ -104,7 +113,7 @@ def choice(field: str, value: Any, literal: Any) -> Any:
         value: The given value.
         literal: The `Literal`.
     """
-    plain = value.value if isinstance(value, Enum) else value
+    plain = plain_number(value.value if isinstance(value, Enum) else value)
     allowed = get_args(literal)
     if isinstance(plain, bool) or plain not in allowed:
         names = ", ".join(str(item) for item in allowed)
@@ -115,6 +124,12 @@ def choice(field: str, value: Any, literal: Any) -> Any:
 def box(field: str, value: Any) -> list[float]:
     """A bounding box as a list of west, south, east and north; given so or as `w,s,e,n`."""
     numbers = _numbers(value, 4)
+    if numbers is not None and _is_across_180(numbers):
+        first, second = _halves(numbers)
+        raise InvalidArgumentError(
+            f"{field}: west {numbers[0]:g} lies beyond east {numbers[2]:g}. A box across the 180° "
+            f"meridian must be given as two, one call for each: {first} and {second}"
+        )
     if numbers is None or numbers[0] > numbers[2] or numbers[1] > numbers[3]:
         raise InvalidArgumentError(
             f"{field} must be west, south, east and north as four numbers, west not beyond east "
@@ -124,10 +139,16 @@ def box(field: str, value: Any) -> list[float]:
 
 
 def boxes(field: str, value: Any) -> list[list[float]]:
-    """Several bounding boxes."""
-    if not isinstance(value, Iterable):
+    """Several bounding boxes; one across the 180° meridian becomes two."""
+    given = plain_items(value)
+    if given is None or isinstance(value, str):
         raise InvalidArgumentError(f"{field} must be a list of boxes; got {value!r}")
-    return [box(f"{field}[{place}]", each) for place, each in enumerate(value)]
+    found: list[list[float]] = []
+    for place, each in enumerate(given):
+        numbers = _numbers(each, 4)
+        parts = _halves(numbers) if numbers and _is_across_180(numbers) else [each]
+        found += [box(f"{field}[{place}]", part) for part in parts]
+    return found
 
 
 def pair(field: str, value: Any) -> list[float]:
@@ -143,9 +164,10 @@ def ids(field: str, value: Any) -> list[int]:
     if isinstance(value, str):
         parts: Sequence[Any] = [part.strip() for part in value.split(",")]
         value = [int(part) if part.isascii() and part.isdigit() else part for part in parts]
-    if not isinstance(value, Iterable):
+    items = plain_items(value)
+    if items is None:
         raise InvalidArgumentError(f"{field} must be a list of whole numbers; got {value!r}")
-    found = [whole(f"{field}[{place}]", item, 0) for place, item in enumerate(value)]
+    found = [whole(f"{field}[{place}]", item, 0) for place, item in enumerate(items)]
     return _not_empty(field, found)
 
 
@@ -153,9 +175,10 @@ def names(field: str, value: Any) -> list[str]:
     """Names; given so or as one text with commas; never an empty list."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",")]
-    if not isinstance(value, Iterable):
+    items = plain_items(value)
+    if items is None:
         raise InvalidArgumentError(f"{field} must be a list of names; got {value!r}")
-    found = [text(f"{field}[{place}]", item, "a name") for place, item in enumerate(value)]
+    found = [text(f"{field}[{place}]", item, "a name") for place, item in enumerate(items)]
     return _not_empty(field, found)
 
 
@@ -233,10 +256,21 @@ def _numbers(value: Any, count: int) -> list[float] | None:
             value = [_plain(part) for part in value.split(",")]
         except ValueError:
             return None
-    if not isinstance(value, Iterable):
+    items = plain_items(value)
+    if items is None or len(items) != count or not all(map(_is_finite, items)):
         return None
-    items = list(value)
-    return items if len(items) == count and all(map(_is_finite, items)) else None
+    return items
+
+
+def _is_across_180(numbers: Sequence[float]) -> bool:
+    """Whether a box in degrees begins west of the 180° meridian and ends east of it."""
+    west, south, east, north = numbers
+    return 180 >= west > 0 > east >= -180 and -90 <= south <= north <= 90
+
+
+def _halves(numbers: Sequence[float]) -> list[list[float]]:
+    west, south, east, north = numbers
+    return [[west, south, 180, north], [-180, south, east, north]]
 
 
 def _not_empty(field: str, items: list[T]) -> list[T]:

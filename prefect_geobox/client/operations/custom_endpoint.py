@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, cast
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.plain_values import plain_tree
 from prefect_geobox.client.model.validation import checked_method, checked_params, checked_path
 from prefect_geobox.client.operations._operation import edits_asset
 from prefect_geobox.client.operations._request import Request, literally
@@ -62,6 +63,7 @@ def start_task(
         raise InvalidArgumentError("json and form must not be given together")
     if form is not None and not isinstance(form, Mapping):
         raise InvalidArgumentError(f"form must be names and values; got {str(form)[:80]!r}")
+    json, form = plain_tree(json), plain_tree(form)
     body = json if form is None else form
     try:
         # The body and the record of the submission are both JSON.

@@ -9,6 +9,10 @@ from typing_extensions import TypedDict, Unpack
 
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.operations._file_layers import (
+    chosen_layer,
+    chosen_layer_remark,
+)
 from prefect_geobox.client.operations._inputs import FileLike, Input, inputs
 from prefect_geobox.client.operations._operation import (
     BoundOperation,
@@ -33,6 +37,12 @@ _BY_FORMAT: Final[dict[str, PublishAs]] = {
     "XLSX": "table",
 }
 
+_DEFAULT_SRID: Final = 3857
+_WGS84: Final = 4326
+
+#: The formats whose reference system does not depend on `input_srid`.
+_FORMATS_WITH_SRID: Final = ("GeoJSON", "KML", "GPX")
+
 #: The names of remote tasks that publish, as far as they are known.
 _TASK_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "vector": ("import:publish-file-to-vector-layer",),
@@ -48,7 +58,7 @@ class PublishOptions(TypedDict, total=False):
     input_layer: str | None
     input_dataset: str | None
     input_geom_type: str | None
-    input_srid: Srid
+    input_srid: Srid | None
     file_encoding: str
     replace_domain_codes_by_values: bool
     report_errors: bool
@@ -78,7 +88,7 @@ def publish_file(
     input_layer: AnyText | None = None,
     input_dataset: AnyText | None = None,
     input_geom_type: AnyText | None = None,
-    input_srid: Srid = 3857,
+    input_srid: Srid | None = None,
     file_encoding: AnyText = "UTF-8",
     replace_domain_codes_by_values: bool = False,
     report_errors: bool = True,
@@ -93,10 +103,12 @@ def publish_file(
         name: The name of the new layer, raster, model, tileset or table.
         publish_as: "vector", "raster", "model3d", "tiles3d" or "table"; by default the one that the
             file's format suggests.
-        input_layer: The layer within the file; by default its first.
-        input_dataset: The dataset within the file; by default that of its first layer.
+        input_layer: The layer within the file; by default the first of `input_dataset`, or of the
+            file. A name that the file does not have is refused, with those that it has.
+        input_dataset: The dataset within the file; by default that of `input_layer`.
         input_geom_type: The geometry type to read, such as `POINT`.
-        input_srid: The EPSG code of the coordinates.
+        input_srid: The EPSG code of coordinates whose file names no reference system; by default
+            3857. It has no effect on GeoJSON, KML and GPX, which have their own.
         file_encoding: The encoding of the attributes.
         replace_domain_codes_by_values: Whether coded values are written out.
         report_errors: Whether features that could not be read are reported.
@@ -115,7 +127,7 @@ def publish_file(
         "input_layer": input_layer,
         "input_dataset": input_dataset,
         "input_geom_type": input_geom_type,
-        "input_srid": input_srid,
+        "input_srid": _DEFAULT_SRID if input_srid is None else input_srid,
         "file_encoding": file_encoding,
         "replace_domain_codes_by_values": replace_domain_codes_by_values,
         "report_errors": report_errors,
@@ -125,27 +137,35 @@ def publish_file(
 
     def finish(request: Request) -> dict[str, Any]:
         source = request.inputs["file"]
-        chosen = publish_as or suggested_publish_as(source)
+        layer = chosen_layer(source, input_layer, input_dataset)
+        chosen = publish_as or suggested_publish_as(source, input_layer, input_dataset)
         if options.get("temporary") and chosen not in ("vector", "raster"):
             raise InvalidArgumentError(
                 f"temporary must be False where a file is published as {chosen}: Geobox has "
                 "temporary layers and rasters only"
             )
-        first = _first_layer(source)
         return {
             **form,
             "publish_as": chosen,
-            "input_layer": input_layer or first.get("layer"),
-            "input_dataset": input_dataset or first.get("dataset"),
+            "input_layer": layer.layer,
+            "input_dataset": layer.dataset,
         }
+
+    def remarks(request: Request) -> list[str]:
+        source = request.inputs["file"]
+        found = [chosen_layer_remark(source, input_layer, input_dataset)]
+        if input_srid is not None:
+            found.append(srid_remark(layer_format(source, input_layer, input_dataset), input_srid))
+        return [sentence for sentence in found if sentence]
 
     return Request(
         f"Publish {{file}} as {literally(name)}",
         "{file}publish/",
-        inputs(file, needs="file_type"),
+        inputs(file, needs="layers" if input_layer or input_dataset else "file_type"),
         form=form,
         name=name,
         finish=finish,
+        remarks=remarks,
         task_names=_task_names(publish_as),
     )
 
@@ -171,18 +191,20 @@ def _task_names(publish_as: PublishAs | None) -> tuple[str, ...]:
     return tuple(name for names in _TASK_NAMES.values() for name in names)
 
 
-def suggested_publish_as(file: Input | OutputAsset) -> PublishAs:
+def suggested_publish_as(
+    file: Input | OutputAsset, input_layer: str | None = None, input_dataset: str | None = None
+) -> PublishAs:
     """The kind that the format of an uploaded file suggests to publish it as.
 
     Args:
         file: The uploaded file, with its description.
+        input_layer: The layer within it that is published; by default its first.
+        input_dataset: The dataset within it that is published.
 
     Raises:
-        InvalidArgumentError: The format suggests nothing.
+        InvalidArgumentError: The format suggests nothing, or there is no such layer.
     """
-    file_type = file.data.get("file_type")
-    # An archive is published by the format of the first layer in it.
-    file_format = _first_layer(file).get("format") if file_type == "Complex" else file_type
+    file_format = layer_format(file, input_layer, input_dataset)
     suggestion = _BY_FORMAT.get(str(file_format))
     if suggestion is None:
         raise InvalidArgumentError(
@@ -193,8 +215,34 @@ def suggested_publish_as(file: Input | OutputAsset) -> PublishAs:
     return suggestion
 
 
-def _first_layer(file: Input | OutputAsset) -> dict[str, Any]:
-    listing = file.data.get("layers")
-    layers = listing.get("layers") if isinstance(listing, dict) else None
-    first = layers[0] if isinstance(layers, list) and layers else None
-    return first if isinstance(first, dict) else {}
+def srid_remark(file_format: str | None, input_srid: int) -> str:
+    """A sentence that says that a code has no effect, where the format has its own.
+
+    Args:
+        file_format: The format.
+        input_srid: The EPSG code that was given.
+    """
+    if file_format not in _FORMATS_WITH_SRID or input_srid == _WGS84:
+        return ""
+    own = " unless its `crs` names another system" if file_format == "GeoJSON" else ""
+    return (
+        f"input_srid={input_srid} has no effect: coordinates in {file_format} are longitude and "
+        f"latitude (EPSG:4326){own}. Where they are not, write the reference system into the file."
+    )
+
+
+def layer_format(
+    file: Input | OutputAsset, input_layer: str | None = None, input_dataset: str | None = None
+) -> str | None:
+    """The format of the layer of a file that is published, as the server names it.
+
+    Args:
+        file: The uploaded file, with its description.
+        input_layer: The layer within it; by default its first.
+        input_dataset: The dataset within it.
+    """
+    file_type = file.data.get("file_type")
+    # An archive is published by the format of the layer in it.
+    if file_type == "Complex":
+        return chosen_layer(file, input_layer, input_dataset).format
+    return file_type if isinstance(file_type, str) else None

@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.plain_values import plain_tree
 from prefect_geobox.client.operations._inputs import Input, RasterLike, Resource, inputs, to_input
 from prefect_geobox.client.operations._operation import Evidence, LayerOptions, creates_asset
 from prefect_geobox.client.operations._raster_request import (
@@ -355,7 +356,7 @@ def _variables(given: Mapping[str, Variable] | str) -> dict[str, tuple[Input, in
 
 
 def _rules(given: Mapping[Any, float] | Sequence[Sequence[float]] | str) -> tuple[str, str]:
-    rules: Any = given
+    rules: Any = plain_tree(given)
     if isinstance(given, str):
         try:
             rules = json.loads(given)

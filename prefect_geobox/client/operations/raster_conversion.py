@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.plain_values import plain_items
 from prefect_geobox.client.operations._inputs import (
     LayerLike,
     RasterLike,
@@ -53,17 +54,17 @@ def field_name(field: str, value: Any) -> str:
 
 def number_list(field: str, value: Any) -> str:
     """Numbers as JSON; given so or as a list."""
-    values = value
+    values = plain_items(value)
     if isinstance(value, str):
         try:
             values = json.loads(value)
         except ValueError:
             values = None
-    if not isinstance(values, (list, tuple)):
+    if not isinstance(values, list):
         raise InvalidArgumentError(f"{field} must be a list of numbers; got {value!r}")
     for place, each in enumerate(values):
         number(f"{field}[{place}]", each)
-    return value if isinstance(value, str) else json.dumps(list(values))
+    return value if isinstance(value, str) else json.dumps(values)
 
 
 #: A field, by its name or as an object with that name.

@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError, InvalidResponseError
+from prefect_geobox.client.model.plain_values import plain_number
 from prefect_geobox.client.operations._inputs import (
     LAYERS,
     AssetLike,
@@ -178,7 +179,8 @@ def _parameters(
             f"{given!r}"
         )
     found: dict[str, tuple[str | None, Any]] = {}
-    for name, kind, value in rows:
+    for name, kind, given_value in rows:
+        value = plain_number(given_value)
         field = f"params[{name!r}]"
         key = text(field, name, "a name")
         if kind == "Table":

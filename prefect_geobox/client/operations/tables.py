@@ -9,6 +9,7 @@ from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.operations._file_layers import chosen_layer, chosen_layer_remark
 from prefect_geobox.client.operations._inputs import FileLike, TableLike, inputs
 from prefect_geobox.client.operations._operation import creates_asset, edits_asset
 from prefect_geobox.client.operations._request import Request, literally
@@ -93,7 +94,8 @@ def import_rows(
     Args:
         table: The table.
         file: The uploaded file.
-        input_dataset: The dataset within the file; by default the file's name.
+        input_dataset: The dataset within the file; by default the file itself, or the first
+            dataset in a zip.
         delimiter: What stands between two values.
         has_header: Whether the first line names the fields.
         file_encoding: The encoding of the file.
@@ -108,13 +110,18 @@ def import_rows(
     """
 
     def finish(request: Request) -> dict[str, Any]:
-        dataset = input_dataset or request.inputs["file"].name
-        return {**(request.form or {}), "input_dataset": dataset}
+        source = request.inputs["file"]
+        dataset = chosen_layer(source, None, input_dataset).dataset
+        return {**(request.form or {}), "input_dataset": dataset or source.name}
+
+    def remarks(request: Request) -> list[str]:
+        sentence = chosen_layer_remark(request.inputs["file"], None, input_dataset)
+        return [sentence] if sentence else []
 
     return Request(
         "Import {file} into {table}",
         "{table}import-csv/",
-        inputs(table) | inputs(file, needs="" if input_dataset else "name"),
+        inputs(table) | inputs(file, needs="layers" if input_dataset else "name"),
         form={
             "file_uuid": file,
             "file_encoding": file_encoding,
@@ -125,6 +132,7 @@ def import_rows(
             "bulk_insert": bulk_insert,
         },
         finish=finish,
+        remarks=remarks,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.operations._file_layers import file_input, with_chosen_layer
 from prefect_geobox.client.operations._inputs import FileLike, LayerLike, inputs
 from prefect_geobox.client.operations._operation import edits_asset
 from prefect_geobox.client.operations._request import Request, literally
@@ -62,8 +63,10 @@ def import_features(
     Args:
         layer: The layer or view.
         file: The uploaded file.
-        input_layer: The layer within the file; by default the server's choice.
-        input_dataset: The dataset within the file; by default the server's choice.
+        input_layer: The layer within the file; by default the first of `input_dataset`, or the
+            server's choice. A name that the file does not have is refused.
+        input_dataset: The dataset within the file; by default that of `input_layer`, or the
+            server's choice.
         input_geom_type: The geometry type to read, such as `POINT`.
         input_srid: The EPSG code of the coordinates; by default the server's choice.
         file_encoding: The encoding of the attributes.
@@ -81,7 +84,7 @@ def import_features(
     return Request(
         "Import {file} into {layer}",
         "{layer}import/",
-        inputs(layer, file, is_view=is_view),
+        inputs(layer, is_view=is_view) | file_input(file, input_layer, input_dataset),
         form={
             "file_uuid": file,
             "input_layer": input_layer,
@@ -93,6 +96,7 @@ def import_features(
             "file_encoding": file_encoding,
             "report_errors": report_errors,
         },
+        finish=with_chosen_layer(input_layer, input_dataset),
     )
 
 
@@ -271,8 +275,10 @@ def update_by_file(
         layer: The layer or view that changes.
         file: The uploaded file with the new values.
         common_field: The field by whose values features are matched.
-        input_layer: The layer within the file; by default the server's choice.
-        input_dataset: The dataset within the file; by default the server's choice.
+        input_layer: The layer within the file; by default the first of `input_dataset`, or the
+            server's choice. A name that the file does not have is refused.
+        input_dataset: The dataset within the file; by default that of `input_layer`, or the
+            server's choice.
         input_srid: The EPSG code of the coordinates; by default the server's choice.
         fields_to_update: The fields that change; by default the server's choice.
         update_geometry: Whether the geometries change too.
@@ -290,7 +296,7 @@ def update_by_file(
     return Request(
         "Update {layer} by {file}",
         "{layer}updateByFile",
-        inputs(layer, file, is_view=is_view),
+        inputs(layer, is_view=is_view) | file_input(file, input_layer, input_dataset),
         form={
             "file_uuid": file,
             "input_dataset": input_dataset,
@@ -305,4 +311,5 @@ def update_by_file(
             "run_async": True,
             "user_id": user_id,
         },
+        finish=with_chosen_layer(input_layer, input_dataset),
     )

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict, Unpack
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.options import complete_options, flat_signature
+from prefect_geobox.client.model.plain_values import plain_number
 from prefect_geobox.client.model.validation import positive_seconds, seconds_or_none
 
 #: What to do with the remote task when a wait is cancelled or its timeout ends.
@@ -148,6 +149,7 @@ class WaitPolicy:
         """
         complete = complete_options(WAIT_DEFAULTS, options)
         del complete["progress_bar"]
+        complete = {name: plain_number(value) for name, value in complete.items()}
         try:
             return _policy(**complete)
         except TypeError:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from prefect_geobox.client import TaskState
+from prefect_geobox.client import TaskState, by_name
 from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.text import quoted
 from prefect_geobox.client.model.validation import checked_uuid
@@ -184,3 +184,28 @@ async def test_file_that_cannot_be_uploaded_is_refused(
 def test_quoted(text: str, literal: str) -> None:
     """A quote in a filter's text is doubled."""
     assert quoted(text) == literal
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "options", "field"),
+    [
+        ("start_publish", (ASSET, "Z\udcfcrich"), {}, "name"),
+        ("start_publish", (ASSET, "x"), {"input_layer": "Z\udcfcrich"}, "input_layer"),
+        ("find_assets", ("vector", "Z\udcfcrich"), {}, "name"),
+        ("list_tasks", (), {"q": "name = 'Z\udcfcrich'"}, "q"),
+        ("count_tasks", (), {"search_fields": ["Z\udcfcrich"]}, "search_fields"),
+    ],
+)
+async def test_a_text_with_undecoded_bytes_is_refused(
+    call: Caller, wire: Wire, verb: str, arguments: Any, options: dict[str, Any], field: str
+) -> None:
+    """A text in which Python has kept bytes of another encoding is refused by name."""
+    with pytest.raises(InvalidArgumentError, match=f"^{field} must be a text that can be sent"):
+        await call(verb, *arguments, **options)
+    assert wire.seen == []
+
+
+def test_a_name_with_undecoded_bytes_is_refused() -> None:
+    """So is the name of an input."""
+    with pytest.raises(InvalidArgumentError, match=r"^name must be a text that can be sent"):
+        by_name("Z\udcfcrich")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,11 +15,11 @@ import httpx
 import pytest
 from starlette.formparsers import MultiPartParser
 
-from prefect_geobox.client import GeoboxError
+from prefect_geobox.client import GeoboxError, LocalFileError
 from tests.kit.clients import Caller
 from tests.kit.payloads import ASSET
 from tests.kit.raw_server import raw_server
-from tests.kit.until import HANGING
+from tests.kit.until import HANGING, until
 from tests.kit.wire import Wire, reply
 
 UPLOADED = {"uuid": ASSET, "name": "x.csv", "file_type": "CSV"}
@@ -101,6 +102,80 @@ async def test_upload_cut_off_by_the_server(call: Caller, tmp_path: Path, make: 
         client = Caller(make(type(call.client), host=url))
         with pytest.raises(GeoboxError, match="POST files/"):
             await client("upload_file", path)
+
+
+def grow(path: Path) -> None:
+    """Appends to a file."""
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def truncate(path: Path) -> None:
+    """Cuts a file."""
+    os.truncate(path, 1000)
+
+
+def rewrite(path: Path) -> None:
+    """Writes other content of the same size, at another time."""
+    path.write_bytes(b"x" * path.stat().st_size)
+    os.utime(path, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (grow, "changed while it was uploaded: it had 3,000,000 bytes and has 3,000,004 now"),
+        (truncate, "it had 3,000,000 bytes and has 1,000 now"),
+        (rewrite, "changed while it was uploaded: it was written to"),
+        (Path.unlink, "cannot be read any more: No such file or directory"),
+    ],
+)
+async def test_a_file_that_changes_while_it_is_sent(
+    call: Caller, tmp_path: Path, make: Any, change: Any, message: str
+) -> None:
+    """A file that changes while it is sent raises in plain words, is sent once, and never whole."""
+    path = tmp_path / "big.csv"
+    path.write_bytes(bytes(3_000_000))
+    bodies: list[tuple[int, int]] = []
+
+    def serve(connection: socket) -> None:
+        while head := connection.recv(65536):
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(65536)
+            header, _, body = head.partition(b"\r\n\r\n")
+            if found := re.search(rb"content-length: (\d+)", header, re.IGNORECASE):
+                change(path)
+                received = len(body)
+                while part := connection.recv(1 << 20):
+                    received += len(part)
+                bodies.append((received, int(found[1])))
+                return
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+
+    with raw_server(serve) as url:
+        client = Caller(make(type(call.client), host=url))
+        with pytest.raises(LocalFileError, match=message) as error:
+            await client("upload_file", path)
+        assert until(lambda: bodies)
+    assert "The server has not received it" in str(error.value)
+    ((received, announced),) = bodies
+    assert received < announced
+
+
+async def test_a_listener_that_fails_does_not_end_an_upload(
+    call: Caller, wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An upload goes on where the function that it reports to raises; the log has the reason."""
+    path = tmp_path / "x.csv"
+    path.write_bytes(bytes(1_000_000))
+    wire.lists()
+    wire.on("POST", "files/", UPLOADED)
+
+    def fail(sent: int, total: int) -> None:
+        raise ValueError("no screen")
+
+    assert (await call("upload_file", path, on_bytes=fail)).uuid == ASSET
+    assert caplog.text.count("could not be reported") == 1
 
 
 SCRIPT = """

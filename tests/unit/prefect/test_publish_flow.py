@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -50,6 +51,77 @@ def test_a_taken_name_can_fail_instead(command_line, capsys):
     assert "Traceback" not in err
 
 
+def _points(folder: Path, name: str, encoding: str = "utf-8") -> str:
+    """A file with one point and one line."""
+    geometries = [
+        {"type": "Point", "coordinates": [8.5, 47.4]},
+        {"type": "LineString", "coordinates": [[8, 47], [9, 48]]},
+        {"type": "LineString", "coordinates": [[8, 48], [9, 47]]},
+    ]
+    features = [
+        {"type": "Feature", "properties": {"name": "Zürich"}, "geometry": each}
+        for each in geometries
+    ]
+    path = folder / name
+    document = {"type": "FeatureCollection", "features": features}
+    path.write_bytes(json.dumps(document, ensure_ascii=False).encode(encoding))
+    return str(path)
+
+
+def test_the_geometry_type_can_be_chosen(command_line, capsys, tmp_path):
+    """With --geom-type the features of that type become the layer."""
+    assert command_line([_points(tmp_path, "mixed.geojson"), "--geom-type", "linestring"]) == 0
+    assert re.search(r"Features +2", capsys.readouterr().out)
+
+
+def test_the_encoding_can_be_chosen(command_line, credentials, tmp_path):
+    """With --encoding a text of another encoding is read as it was written."""
+    path = tmp_path / "towns.csv"
+    path.write_bytes("name,lon,lat\nZürich,8.5,47.4\n".encode("cp1252"))
+    assert command_line([str(path), "--encoding", "cp1252"]) == 0
+    with credentials.get_client() as client:
+        layer = client.find_asset("vector", "towns")
+        (feature,) = client.get_features(layer)["features"]
+    assert feature["properties"]["name"] == "Zürich"
+
+
+def _two_layers(folder: Path) -> str:
+    geopandas = pytest.importorskip("geopandas")
+    pyogrio = pytest.importorskip("pyogrio")
+    path = folder / "both.gpkg"
+    for name, count in (("wells", 1), ("pipes", 3)):
+        points = geopandas.points_from_xy(range(count), range(count))
+        frame = geopandas.GeoDataFrame({"n": range(count)}, geometry=points, crs=4326)
+        pyogrio.write_dataframe(frame, path, layer=name, driver="GPKG")
+    return str(path)
+
+
+def test_the_layer_of_a_file_can_be_chosen(command_line, capsys, caplog, tmp_path):
+    """With --input-layer that layer is published; without it the log says which one was."""
+    path = _two_layers(tmp_path)
+    assert command_line([path, "--name", "chosen", "--input-layer", "pipes"]) == 0
+    assert re.search(r"Features +3", capsys.readouterr().out)
+    assert "layers, and" not in caplog.text
+    assert command_line([path, "--name", "first"]) == 0
+    assert re.search(r"Features +1", capsys.readouterr().out)
+    assert "File 'both.gpkg' has 2 layers, and wells (both.gpkg) is read." in caplog.text
+
+
+def test_a_layer_that_is_nearly_named_is_suggested(command_line, capsys, tmp_path):
+    """A layer that the file does not have ends with exit code 1 and a suggestion."""
+    path = _two_layers(tmp_path)
+    assert command_line([path, "--name", "none", "--input-layer", "well"]) == 1
+    err = capsys.readouterr().err
+    assert "file 'both.gpkg' has no layer 'well'. Did you mean wells?" in err
+    assert "Traceback" not in err
+
+
+def test_a_code_without_effect_is_said(command_line, caplog):
+    """An EPSG code that GeoJSON does not heed is reported, also where it is the default one."""
+    assert command_line([str(CITIES), "--name", "with_a_code", "--srid", "3857"]) == 0
+    assert "input_srid=3857 has no effect: coordinates in GeoJSON" in caplog.text
+
+
 def _unreadable(folder: Path) -> str:
     broken = folder / "broken.geojson"
     broken.write_text('{"type": "FeatureColl')
@@ -69,6 +141,7 @@ def _unreadable(folder: Path) -> str:
         ([str(CITIES), "--timeout", "-1"], {}, "timeout"),
         ([str(CITIES), "--srid", "-1"], {}, "input_srid"),
         ([str(CITIES), "--name", " "], {}, "name must be"),
+        ([str(CITIES), "--name", "Z\udcfcrich"], {}, "name"),
         (["--serve", "--timeout", "-1"], {}, "timeout"),
     ],
 )

@@ -1,0 +1,175 @@
+"""The layers within an uploaded file, and the one of them that an operation reads.
+
+A layer is named by two texts that belong together: the layer, and the dataset that holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prefect_geobox.client.model.assets import OutputAsset
+from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.text import printable
+from prefect_geobox.client.operations._inputs import FileLike, Input, inputs
+from prefect_geobox.client.operations._request import Finish, Request
+from prefect_geobox.client.operations._validation import near_names
+
+#: How many layers a message lists.
+_MOST_LISTED: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileLayer:
+    """One layer within an uploaded file; None is not known.
+
+    Attributes:
+        layer: Its name.
+        dataset: The dataset that holds it, such as a file within a zip.
+        format: Its format, such as `GeoJSON`.
+    """
+
+    layer: str | None = None
+    dataset: str | None = None
+    format: str | None = None
+
+    def __str__(self) -> str:
+        layer, dataset = printable(self.layer or "", 100), printable(self.dataset or "", 100)
+        return f"{layer} ({dataset})" if layer and dataset else layer or dataset
+
+
+def layers_of(file: Input | OutputAsset) -> list[FileLayer]:
+    """The layers that the server lists for an uploaded file.
+
+    Args:
+        file: The file, with its description.
+    """
+    listing = file.data.get("layers")
+    layers = listing.get("layers") if isinstance(listing, Mapping) else None
+    return [
+        FileLayer(_text(each, "layer"), _text(each, "dataset"), _text(each, "format"))
+        for each in (layers if isinstance(layers, list) else [])
+        if isinstance(each, Mapping)
+    ]
+
+
+def chosen_layer(
+    file: Input | OutputAsset, layer: str | None = None, dataset: str | None = None
+) -> FileLayer:
+    """The layer of a file that is meant, with the name that was not given filled in.
+
+    Where the server lists no layers, the names are taken as they are.
+
+    Args:
+        file: The file, with its description.
+        layer: The given layer; None or empty for the first.
+        dataset: The given dataset; None or empty for that of the layer.
+
+    Raises:
+        InvalidArgumentError: The file has no such layer, or several of that name.
+    """
+    listed = layers_of(file)
+    candidates = _named(file, listed, "input_layer", "layer", layer)
+    if layer and dataset:
+        within = [each for each in candidates if each.dataset in (dataset, None)]
+        if candidates and not within and any(each.dataset == dataset for each in listed):
+            raise InvalidArgumentError(
+                f"input_dataset: {dataset!r} of file {_label(file)} does not hold the layer "
+                f"{layer!r}. {_listing(listed)}"
+            )
+        candidates = within or _named(file, candidates, "input_dataset", "dataset", dataset)
+    elif dataset:
+        candidates = _named(file, listed, "input_dataset", "dataset", dataset)
+    holders = {each.dataset for each in candidates}
+    if layer and not dataset and len(holders) > 1:
+        raise InvalidArgumentError(
+            f"input_dataset must be given: several datasets of file {_label(file)} have a layer "
+            f"{layer!r}. {_listing(candidates)}"
+        )
+    found = candidates[0] if candidates else FileLayer()
+    return FileLayer(layer or found.layer, dataset or found.dataset, found.format)
+
+
+def chosen_layer_remark(
+    file: Input | OutputAsset, layer: str | None = None, dataset: str | None = None
+) -> str:
+    """A sentence that says which of several layers is read, where the arguments leave that open.
+
+    Args:
+        file: The file, with its description.
+        layer: The given layer.
+        dataset: The given dataset.
+    """
+    listed = [each for each in layers_of(file) if not dataset or each.dataset == dataset]
+    if layer or len(listed) < 2:
+        return ""
+    taken = chosen_layer(file, None, dataset)
+    return (
+        f"File {_label(file)} has {len(listed)} layers, and {taken} is read. For another, pass "
+        f"input_layer or input_dataset. {_listing(listed)}"
+    )
+
+
+def file_input(file: FileLike, layer: str | None, dataset: str | None) -> dict[str, Input]:
+    """The input `file` of a request; its layers are read where one of them is named.
+
+    Args:
+        file: The file, checked before.
+        layer: The given layer.
+        dataset: The given dataset.
+    """
+    return inputs(file, needs="layers" if layer or dataset else "")
+
+
+def with_chosen_layer(layer: str | None, dataset: str | None) -> Finish | None:
+    """Completes the form of a request whose layer or dataset is given; None where neither is.
+
+    Args:
+        layer: The given layer.
+        dataset: The given dataset.
+    """
+    if not layer and not dataset:
+        return None
+
+    def finish(request: Request) -> Mapping[str, Any]:
+        chosen = chosen_layer(request.inputs["file"], layer, dataset)
+        names = {"input_layer": chosen.layer, "input_dataset": chosen.dataset}
+        return {**(request.form or {}), **names}
+
+    return finish
+
+
+def _named(
+    file: Input | OutputAsset,
+    listed: Sequence[FileLayer],
+    argument: str,
+    attribute: str,
+    name: str | None,
+) -> Sequence[FileLayer]:
+    """Those of the layers whose attribute has this value; all where none is given."""
+    known = [value for each in listed if (value := getattr(each, attribute)) is not None]
+    if not name or not known:
+        return listed
+    found = [each for each in listed if getattr(each, attribute) == name]
+    if not found:
+        near = near_names(name, known)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise InvalidArgumentError(
+            f"{argument}: file {_label(file)} has no {attribute} {name!r}.{hint} {_listing(listed)}"
+        )
+    return found
+
+
+def _label(file: Input | OutputAsset) -> str:
+    return repr(printable(file.name, 100) or file.uuid)
+
+
+def _listing(layers: Sequence[FileLayer]) -> str:
+    more = f" and {len(layers) - _MOST_LISTED:,} more" if len(layers) > _MOST_LISTED else ""
+    return f"There are {', '.join(map(str, layers[:_MOST_LISTED]))}{more}."
+
+
+def _text(values: Mapping[str, Any], key: str) -> str | None:
+    value = values.get(key)
+    return value if isinstance(value, str) else None
