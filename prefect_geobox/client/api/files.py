@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from prefect_geobox.client.api.assets import COLLECTIONS, AssetMethods
 from prefect_geobox.client.api.progress_bar import transfer_listener
-from prefect_geobox.client.http.local_files import remarks_on
 from prefect_geobox.client.http.multipart_upload import (
     OnBytes,
     UploadSource,
@@ -16,6 +15,7 @@ from prefect_geobox.client.http.multipart_upload import (
     upload_body,
 )
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.local_files import remarks_on
 from prefect_geobox.client.model.payloads import parse_asset
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.submission import Submission

@@ -12,8 +12,8 @@ from typing import IO, Final
 import anyio.to_thread
 import httpx
 
-from prefect_geobox.client.http.local_files import refuse_folder, refuse_incomplete
 from prefect_geobox.client.model.errors import InvalidArgumentError, LocalFileError
+from prefect_geobox.client.model.local_files import refuse_folder, refuse_incomplete
 from prefect_geobox.client.model.names import composed
 from prefect_geobox.client.model.validation import refuse_coroutine
 
