@@ -32,7 +32,6 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Writes docs/operations.md and the types of the steps from the operations, and runs the examples.
 docs: $(VENV)/.dev
 	$(BIN)/python -m tests.docs.operations
 	$(BIN)/python -m tests.typing.task_stubs
