@@ -48,7 +48,7 @@ def test_single_reads_come_in_turn(found: dict[str, dict[str, Any]]) -> None:
 
 
 def test_schedules_keep_to_their_line() -> None:
-    """One wait polls at most as often as the plain schedule; with progress 60 times in 10 min."""
+    """One wait polls no more often than the plain line, and 60 times in 10 min with progress."""
     for one in schedules.measure(rolls=100):
         assert one["polls"] <= table.ON_THE_LINE * one["line_polls"]
     assert one["progress_polls"] <= 60
