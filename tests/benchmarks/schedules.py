@@ -1,4 +1,4 @@
-"""One wait on a clock of its own: how many looks it makes, and how late it sees the end."""
+"""One wait with a fake clock: how often it polls, and how late it sees the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROLLS = 1500
 
 
 def one_wait(seconds: float, *, with_progress: bool) -> tuple[int, float]:
-    """The looks of one wait for a remote task of this length, and how late it saw the end."""
+    """The polls of one wait for a remote task of this length, and how late it saw the end."""
     watch = Subscription(
         "u", WaitPolicy(), 0.0, 0.0, lambda *_: None, lambda _: None, with_progress=with_progress
     )
@@ -33,7 +33,7 @@ def one_wait(seconds: float, *, with_progress: bool) -> tuple[int, float]:
 
 
 def plain_line(seconds: float) -> tuple[int, float]:
-    """The same for looks after exactly a tenth of the time waited, 1 to 30 s."""
+    """The same for polls after exactly a tenth of the time waited, 1 to 30 s."""
     polls, now = 1, 0.0
     while now < seconds:
         pause = min(30.0, max(1.0, 0.1 * now))
@@ -44,27 +44,27 @@ def plain_line(seconds: float) -> tuple[int, float]:
 def means(
     wait: Callable[[float], tuple[int, float]], seconds: float, rolls: int
 ) -> tuple[float, float]:
-    """Mean looks and mean latency over remote tasks of this length, a tenth more or less."""
+    """Mean polls and mean latency over remote tasks of this length, a tenth more or less."""
     found = [wait(seconds * (0.9 + 0.2 * (number + 0.5) / rolls)) for number in range(rolls)]
     return statistics.mean(f[0] for f in found), statistics.mean(f[1] for f in found)
 
 
 def measure(rolls: int = ROLLS) -> list[dict[str, float]]:
-    """The figures for each length of remote task, in seconds and looks."""
+    """The figures for each length of remote task, in seconds and polls."""
     random.seed(5)
     found = []
     for seconds in (2.0, 20.0, 600.0):
         polls, late = means(partial(one_wait, with_progress=False), seconds, rolls)
-        line_looks, line_late = means(plain_line, seconds, rolls)
-        progress_looks, progress_late = means(partial(one_wait, with_progress=True), seconds, rolls)
+        line_polls, line_late = means(plain_line, seconds, rolls)
+        progress_polls, progress_late = means(partial(one_wait, with_progress=True), seconds, rolls)
         found.append(
             {
                 "seconds": seconds,
-                "looks": polls,
+                "polls": polls,
                 "late": late,
-                "line_looks": line_looks,
+                "line_polls": line_polls,
                 "line_late": line_late,
-                "progress_looks": progress_looks,
+                "progress_polls": progress_polls,
                 "progress_late": progress_late,
             }
         )

@@ -49,7 +49,7 @@ class Line:
 def _against_limit(
     case: str, value: float, limit: float, unit: str, sdk: str = "", slack: float = 1.0
 ) -> Line:
-    digits = {"": 0, "looks": 1, "%": 1, "ms": 1}.get(unit, 2)
+    digits = {"": 0, "polls": 1, "%": 1, "ms": 1}.get(unit, 2)
     shown = [f"{number:,.{digits}f} {unit}".rstrip() for number in (value, limit)]
     return Line(case, shown[0], f"≤ {shown[1]}", sdk, "", value <= slack * limit)
 
@@ -115,7 +115,7 @@ def _schedules(found: list[dict[str, float]]) -> list[Line]:
         case = f"one wait of {one['seconds']:g} s"
         told += [
             _against_limit(
-                f"{case}: looks", one["looks"], one["line_looks"], "looks", slack=ON_THE_LINE
+                f"{case}: polls", one["polls"], one["line_polls"], "polls", slack=ON_THE_LINE
             ),
             _against_limit(
                 f"{case}: latency, mean", one["late"], one["line_late"], "s", slack=ON_THE_LINE
@@ -125,7 +125,7 @@ def _schedules(found: list[dict[str, float]]) -> list[Line]:
     case = f"one wait of {last['seconds']:g} s, progress known"
     return [
         *told,
-        _against_limit(f"{case}: looks", last["progress_looks"], 60, "looks"),
+        _against_limit(f"{case}: polls", last["progress_polls"], 60, "polls"),
         _against_limit(f"{case}: latency, mean", last["progress_late"], 2.0, "s"),
     ]
 

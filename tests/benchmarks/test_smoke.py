@@ -50,8 +50,8 @@ def test_single_reads_come_in_turn(found: dict[str, dict[str, Any]]) -> None:
 def test_schedules_keep_to_their_line() -> None:
     """One wait polls no more often than the plain line, and 60 times in 10 min with progress."""
     for one in schedules.measure(rolls=100):
-        assert one["looks"] <= table.ON_THE_LINE * one["line_looks"]
-    assert one["progress_looks"] <= 60
+        assert one["polls"] <= table.ON_THE_LINE * one["line_polls"]
+    assert one["progress_polls"] <= 60
 
 
 def test_the_document_has_a_table() -> None:

@@ -73,9 +73,9 @@ def test_schedule_table_is_that_of_the_policy() -> None:
         assert policy.delay(float(waited)) == pytest.approx(float(pause)), waited
 
 
-def test_looks_table_is_that_of_the_policy() -> None:
-    """The numbers of looks that the document lists follow from `PollPolicy`."""
-    table = rows(WAITING.read_text(encoding="utf-8").partition("<!-- looks -->")[2])
+def test_polls_table_is_that_of_the_policy() -> None:
+    """The numbers of polls that the document lists follow from `PollPolicy`."""
+    table = rows(WAITING.read_text(encoding="utf-8").partition("<!-- polls -->")[2])
     policy = PollPolicy(jitter=0)
     assert len(table) >= 5
     for duration, expected in table:
