@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Final
 
 from prefect_geobox.client.api.assets import AssetMethods
+from prefect_geobox.client.api.downloads import DownloadMethods
 from prefect_geobox.client.api.features import FeatureMethods
 from prefect_geobox.client.api.tasks import TaskMethods
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
@@ -18,7 +19,7 @@ from prefect_geobox.client.model.validation import UuidLike
 _JUST_ENDED: Final = 60.0
 
 
-class OutputMethods(TaskMethods, AssetMethods, FeatureMethods):
+class OutputMethods(TaskMethods, AssetMethods, FeatureMethods, DownloadMethods):
     """Reads the outputs of remote tasks."""
 
     async def get_output_asset(self, task: UuidLike) -> OutputAsset | None:
