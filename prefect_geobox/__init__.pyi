@@ -28,6 +28,7 @@ from .client import (
     TaskProgress as TaskProgress,
     TaskState as TaskState,
     TaskTimeoutError as TaskTimeoutError,
+    TransferTimeoutError as TransferTimeoutError,
     ValidationError as ValidationError,
     by_name as by_name,
 )

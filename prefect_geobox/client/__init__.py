@@ -36,6 +36,7 @@ from prefect_geobox.client.model.errors import (
     NotFoundError as NotFoundError,
     RateLimitError as RateLimitError,
     ServerError as ServerError,
+    TransferTimeoutError as TransferTimeoutError,
     ValidationError as ValidationError,
 )
 from prefect_geobox.client.model.task_errors import (

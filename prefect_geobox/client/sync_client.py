@@ -11,7 +11,8 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from typing_extensions import Self, Unpack
 
-from prefect_geobox.client.api.progress_bar import progress_listener
+from prefect_geobox.client.api.downloads import file_input
+from prefect_geobox.client.api.progress_bar import progress_listener, transfer_listener
 from prefect_geobox.client.api.task_filters import COUNT_DEFAULTS, LIST_DEFAULTS, TaskFilters
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
@@ -245,15 +246,16 @@ class GeoboxClient:
         path: str | os.PathLike[str],
         *,
         overwrite: bool = False,
+        timeout: float | None = None,
         progress_bar: bool = True,
         on_bytes: OnBytes | None = None,
     ) -> Path:
         """Downloads a file, as `AsyncGeoboxClient.download_file`."""
-        return _block(
-            self.aio.download_file(
-                file, path, overwrite=overwrite, progress_bar=progress_bar, on_bytes=on_bytes
-            )
-        )
+        title = f"Download of {file_input(file).label}"
+        with transfer_listener(on_bytes, title, show=progress_bar) as listener:
+            return self.aio.downloading(
+                file, path, overwrite=overwrite, timeout=timeout, on_bytes=listener
+            ).run()
 
     @overload
     def start(

@@ -31,6 +31,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 
+from prefect_geobox.client.api.run_mode import InterruptibleCall
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.polling.wait_call import InterruptionCause, WaitCall
 from prefect_geobox.ownership.interruption import ancestor_run_ids, flow_run_id, read_states
@@ -57,7 +58,7 @@ _LIMIT_GRACE_SECONDS: Final = 0.5
 
 
 class _RunMonitor:
-    """Monitors one flow run for the waits in it. Lives on the I/O thread.
+    """Monitors one flow run for the waits and transfers in it. Lives on the I/O thread.
 
     Args:
         run_id: The flow run.
@@ -67,8 +68,8 @@ class _RunMonitor:
     def __init__(self, run_id: UUID, deadline: float | None) -> None:
         self._run_id = run_id
         self._deadline = deadline
-        self._waits: dict[WaitCall, bool] = {}
-        self._ending: set[WaitCall] = set()
+        self._calls: dict[InterruptibleCall, bool] = {}
+        self._ending: set[InterruptibleCall] = set()
         self._main_loop = _MainLoop()
         self._ctrl_c: object | None = None
         self._task: asyncio.Task[None] | None = None
@@ -80,17 +81,17 @@ class _RunMonitor:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no wait is left."""
-        return not self._waits and not self._ending
+        """Whether nothing is left to be monitored."""
+        return not self._calls and not self._ending
 
-    def add(self, wait_call: WaitCall, *, is_off_main_thread: bool) -> None:
-        self._waits[wait_call] = is_off_main_thread
+    def add(self, call: InterruptibleCall, *, is_off_main_thread: bool) -> None:
+        self._calls[call] = is_off_main_thread
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def remove(self, wait_call: WaitCall) -> None:
-        self._waits.pop(wait_call, None)
-        self._ending.discard(wait_call)
+    def remove(self, call: InterruptibleCall) -> None:
+        self._calls.pop(call, None)
+        self._ending.discard(call)
 
     async def close(self) -> None:
         task, self._task = self._task, None
@@ -113,7 +114,7 @@ class _RunMonitor:
                 self._end("timeout", only_off_main_thread=True)
             is_terminating = isinstance(handled, TerminationSignal)
             is_due = time.monotonic() - read_at >= _STATE_POLL_SECONDS
-            if is_due or (is_terminating and self._waits):
+            if is_due or (is_terminating and self._calls):
                 read_at = time.monotonic()
                 await self._poll_run(is_terminating=is_terminating)
 
@@ -124,7 +125,7 @@ class _RunMonitor:
         elif any(state.name == "TimedOut" for state in states):
             # Prefect has ended the flow, and now waits for its threads.
             self._end("timeout", only_off_main_thread=True)
-        elif is_terminating and self._waits:
+        elif is_terminating and self._calls:
             logger.warning(
                 "The process was asked to end; the remote tasks continue, and a retry of this run "
                 "re-attaches to them."
@@ -139,8 +140,8 @@ class _RunMonitor:
             return
         if self._ctrl_c is not None and trigger is not self._ctrl_c:
             # A second Ctrl-C: the waits in the other threads end without their aborts.
-            for wait_call in self._ending:
-                wait_call.stop_aborting()
+            for call in self._ending:
+                call.stop_aborting()
         self._ctrl_c = trigger
         self._end("cancel", only_off_main_thread=True)
 
@@ -166,8 +167,8 @@ class _RunMonitor:
                 "base_url": wait_call.settings.base_url,
                 "principal": wait_call.settings.credential.principal,
             }
-            for wait_call in self._waits
-            if wait_call.policy.on_cancel == "abort"
+            for wait_call in self._calls
+            if isinstance(wait_call, WaitCall) and wait_call.policy.on_cancel == "abort"
             for uuid in wait_call.uuids
         ]
         if waits == self._recorded or not waits:
@@ -187,7 +188,7 @@ class _RunMonitor:
         self._recorded = waits
 
     def _end(self, cause: InterruptionCause, *, only_off_main_thread: bool) -> None:
-        for wait_call, is_off_main_thread in list(self._waits.items()):
+        for call, is_off_main_thread in list(self._calls.items()):
             if only_off_main_thread and not is_off_main_thread:
                 # Code in the main thread gets the exception itself.
                 continue
@@ -196,9 +197,9 @@ class _RunMonitor:
                 if cause == "leave"
                 else asyncio.CancelledError("the flow run was cancelled or ran out of time")
             )
-            del self._waits[wait_call]
-            self._ending.add(wait_call)
-            wait_call.interrupt(cause, error)
+            del self._calls[call]
+            self._ending.add(call)
+            call.interrupt(cause, error)
 
 
 class _MainLoop:
@@ -255,11 +256,11 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def monitored(wait_call: WaitCall) -> Iterator[None]:
-    """Ends a wait if the flow run that it belongs to is cancelled, or its process ends.
+def monitored(call: InterruptibleCall) -> Iterator[None]:
+    """Ends a wait or a transfer if its flow run is cancelled, or its process ends.
 
     Args:
-        wait_call: A wait that is about to begin in this thread.
+        call: What is about to begin in this thread.
     """
     run_id = flow_run_id()
     if run_id is None:
@@ -270,13 +271,13 @@ def monitored(wait_call: WaitCall) -> Iterator[None]:
 
     async def begin() -> None:
         monitor = _monitors.setdefault(run_id, _RunMonitor(run_id, deadline))
-        monitor.add(wait_call, is_off_main_thread=is_off_main_thread)
+        monitor.add(call, is_off_main_thread=is_off_main_thread)
 
     async def end() -> None:
         monitor = _monitors.get(run_id)
         if monitor is None:
             return
-        monitor.remove(wait_call)
+        monitor.remove(call)
         if monitor.is_idle:
             del _monitors[run_id]
             await monitor.close()

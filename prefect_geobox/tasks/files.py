@@ -11,6 +11,7 @@ from prefect import task
 from prefect.assets import Asset
 from prefect.cache_policies import NO_CACHE
 
+from prefect_geobox.client.api.downloads import file_input
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.http.multipart_upload import (
     checked_local_path,
@@ -19,7 +20,8 @@ from prefect_geobox.client.http.multipart_upload import (
 )
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.text import printable
-from prefect_geobox.client.operations._inputs import AssetLike, ByName, Input, Resource, to_input
+from prefect_geobox.client.model.validation import positive_seconds
+from prefect_geobox.client.operations._inputs import AssetLike, ByName
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import parameter, run_logger
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
@@ -150,12 +152,14 @@ def download_file(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
+    timeout: float | None = None,
 ) -> Path:
     """Downloads a file, or the file of a raster: `GET files/{uuid}/download/`.
 
     It is streamed to a temporary file in the target folder and renamed when it is complete. After a
     broken connection the download resumes at that point, if the server supports that. An existing
     file is not overwritten; one with the same content, such as a retry finds, is left as it is.
+    Where the download fails or its flow run is cancelled, nothing is left, no new folder either.
 
     Args:
         credentials: The account.
@@ -163,12 +167,15 @@ def download_file(
         path: The target: a file, or a folder if it exists or ends with a slash; in a folder the
             file gets the name that the server gives it. Missing folders are created.
         overwrite: Whether an existing file with other content is replaced.
+        timeout: Seconds from the call; above 0; None for no limit.
 
     Returns:
         The path of the downloaded file.
 
     Raises:
-        InvalidArgumentError: It is neither a file nor a raster; no request was sent.
+        InvalidArgumentError: It is neither a file nor a raster, or the timeout is invalid; no
+            request was sent.
+        TransferTimeoutError: The timeout ended.
         NameLookupError: No file has the name, or several have it.
         FileExistsError: Another file exists there.
         OSError: The target cannot be written.
@@ -179,7 +186,9 @@ def download_file(
         path = download_file(credentials, file, "out/")
         ```
     """
-    return run_to_completion(_download(SYNC_MODE, credentials, file, path, overwrite=overwrite))
+    return run_to_completion(
+        _download(SYNC_MODE, credentials, file, path, overwrite=overwrite, timeout=timeout)
+    )
 
 
 @task(task_run_name=_download_name, cache_policy=NO_CACHE)
@@ -189,9 +198,12 @@ async def adownload_file(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
+    timeout: float | None = None,
 ) -> Path:
     """Downloads a file. Async twin of `download_file`."""
-    return await _download(ASYNC_MODE, credentials, file, path, overwrite=overwrite)
+    return await _download(
+        ASYNC_MODE, credentials, file, path, overwrite=overwrite, timeout=timeout
+    )
 
 
 async def _download(
@@ -201,23 +213,24 @@ async def _download(
     path: str | os.PathLike[str],
     *,
     overwrite: bool,
+    timeout: float | None,
 ) -> Path:
-    ref = to_input("file", file, Resource.FILE, Resource.RASTER)
+    ref = file_input(file)
     # Where it is written is recorded too.
     refuse_names_that_are_not_utf8("path", str(checked_local_path("path", path).absolute()))
+    if timeout is not None:
+        positive_seconds("timeout", timeout)
     began = time.monotonic()
     with open_client(credentials) as client:
-
-        async def download() -> tuple[Input, Path]:
-            source = await client.look_up(ref)
-            report = TransferReport(f"Download of {source.label}")
-            target = await client.download_file(
-                source, path, overwrite=overwrite, progress_bar=False, on_bytes=report
+        since = client.clock.monotonic()
+        source = await mode.call(client.look_up(ref))
+        report = TransferReport(f"Download of {source.label}")
+        target = await mode.transfer(
+            client.downloading(
+                source, path, overwrite=overwrite, timeout=timeout, on_bytes=report, began=since
             )
-            await report.finish()
-            return source, target
-
-        source, target = await mode.call(download())
+        )
+        await mode.call(report.finish())
         size, seconds = target.stat().st_size, time.monotonic() - began
         run_logger().info("Downloaded %s (%d bytes) in %.1f s", target, size, seconds)
         notes = {"Size": f"{size:,} bytes", "Took": f"{seconds:.1f} s", "Path": str(target)}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -18,12 +20,14 @@ from prefect_geobox.client import (
     InvalidArgumentError,
     NotFoundError,
     OutputAsset,
+    TransferTimeoutError,
     by_name,
 )
 from prefect_geobox.emulator import GeoboxEmulator
 from prefect_geobox.emulator.faults import (
     always,
     close,
+    drip,
     first,
     half_body,
     hang,
@@ -32,8 +36,10 @@ from prefect_geobox.emulator.faults import (
     sequence,
     status,
 )
+from tests.kit.child_processes import run_python
+from tests.kit.payloads import ASSET
 from tests.kit.raw_server import raw_server
-from tests.kit.until import in_time, until_async
+from tests.kit.until import FOREVER, in_time, until_async
 
 CONTENT = random.Random(7).randbytes(3_000_000)
 
@@ -116,7 +122,7 @@ def test_what_is_refused_leaves_nothing(
     geobox.faults = None
     with pytest.raises(NotFoundError):
         client.download_file("0f0f0f0f-0f0f-4f0f-8f0f-0f0f0f0f0f0f", tmp_path / "out" / "a")
-    assert left_over(tmp_path / "out") == []
+    assert left_over(tmp_path) == []
 
 
 def test_a_file_that_is_there_is_not_overwritten(
@@ -178,6 +184,91 @@ async def test_a_cancelled_download_leaves_nothing(
         with pytest.raises(asyncio.CancelledError):
             await work
     await until_async(lambda: left_over(tmp_path) == [])
+
+
+@pytest.mark.parametrize("fault", [drip(0.05), hang(), hang(in_body=True)], ids=str)
+def test_a_download_ends_with_its_timeout(
+    geobox: GeoboxEmulator, client: GeoboxClient, file: OutputAsset, tmp_path: Path, fault: Any
+) -> None:
+    """A server that trickles or hangs is given up at the timeout; neither part nor folder stays."""
+    downloads(geobox, always(fault))
+    with pytest.raises(TransferTimeoutError, match=r"had sent .* 3,000,000 bytes when"):
+        client.download_file(file, tmp_path / "new" / "folder" / "x", timeout=0.4)
+    assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), "5"])
+def test_a_bad_timeout_is_refused(client: GeoboxClient, tmp_path: Path, timeout: Any) -> None:
+    """An invalid timeout is refused by name, before anything is made."""
+    with pytest.raises(InvalidArgumentError, match="timeout must be"):
+        client.download_file(ASSET, tmp_path / "new" / "x", timeout=timeout)
+    assert left_over(tmp_path) == []
+
+
+def test_a_download_in_time_is_whole(
+    geobox: GeoboxEmulator, client: GeoboxClient, file: OutputAsset, tmp_path: Path
+) -> None:
+    """A timeout that is long enough changes nothing, also where the download is resumed."""
+    downloads(geobox, sequence(half_body()))
+    place = client.download_file(file, tmp_path / "new" / "x", timeout=FOREVER)
+    assert place.read_bytes() == CONTENT
+
+
+def test_folders_that_were_there_stay(
+    geobox: GeoboxEmulator, client: GeoboxClient, file: OutputAsset, tmp_path: Path
+) -> None:
+    """A failure removes the new empty folders only."""
+    (tmp_path / "mine").mkdir()
+    downloads(geobox, always(status(403)))
+    with pytest.raises(AuthorizationError):
+        client.download_file(file, tmp_path / "mine" / "new" / "x")
+    assert left_over(tmp_path) == ["mine"]
+    assert left_over(tmp_path / "mine") == []
+
+
+def test_a_blocked_thread_is_interrupted_from_another(
+    geobox: GeoboxEmulator, make: Any, file: OutputAsset, tmp_path: Path
+) -> None:
+    """A download in a thread ends with the error that another thread gives it, and cleans up."""
+    downloads(geobox, always(hang(in_body=True)))
+    begun = threading.Event()
+    call = make(GeoboxClient).aio.downloading(
+        file, tmp_path / "new" / "x", on_bytes=lambda *_: begun.set()
+    )
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(call.run)
+        assert begun.wait(FOREVER)
+        call.interrupt("cancel", KeyError("cancelled"))
+        with pytest.raises(KeyError):
+            future.result(FOREVER)
+    assert left_over(tmp_path) == []
+
+
+def test_ctrl_c_ends_a_download(geobox: GeoboxEmulator, file: OutputAsset, tmp_path: Path) -> None:
+    """After Ctrl-C the call raises once the part of the file is gone."""
+    downloads(geobox, always(hang(in_body=True)))
+    done = run_python(
+        """
+import os, signal, sys, threading
+from prefect_geobox.client import GeoboxClient
+url, key, uuid, folder = sys.argv[1:]
+client = GeoboxClient(url, apikey=key)
+timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+def stop(*_):
+    if not timer.is_alive():
+        timer.start()
+try:
+    client.download_file(uuid, folder + "/new/x", on_bytes=stop)
+except KeyboardInterrupt:
+    print(os.listdir(folder), flush=True)
+os._exit(0)
+""",
+        geobox.url,
+        geobox.apikey,
+        file.uuid,
+        str(tmp_path),
+    )
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_a_deletion_whose_answer_is_lost_has_succeeded(

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Awaitable
-from pathlib import Path
 from uuid import UUID
 
+from prefect_geobox.client.api.connection import page_params, read_all
 from prefect_geobox.client.api.input_lookup import InputLookup
-from prefect_geobox.client.api.pages import page_params, read_all
-from prefect_geobox.client.api.progress_bar import transfer_listener
 from prefect_geobox.client.http.io_thread import io_thread
-from prefect_geobox.client.http.multipart_upload import (
-    OnBytes,
-    checked_local_path,
-)
-from prefect_geobox.client.http.resumable_download import Download
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError, NameLookupError
@@ -30,7 +22,6 @@ from prefect_geobox.client.operations._inputs import (
     AssetLike,
     ByName,
     Input,
-    Resource,
     resources_of,
     to_input,
 )
@@ -192,57 +183,6 @@ class AssetMethods(InputLookup):
             await transport.repeat(f"{ref.path}make{what}/", seconds=_SMALL_WRITE_TIME)
 
         await io_thread().arun(make())
-
-    async def download_file(
-        self,
-        file: AssetLike,
-        path: str | os.PathLike[str],
-        *,
-        overwrite: bool = False,
-        progress_bar: bool = True,
-        on_bytes: OnBytes | None = None,
-    ) -> Path:
-        """Downloads a file, or the file of a raster: `GET files/{uuid}/download/`.
-
-        It is streamed to a temporary file in the same folder and renamed when it is complete. After
-        a broken connection it is resumed, if the server supports that. An existing file is not
-        overwritten; one with the same content is left as it is.
-
-        Args:
-            file: The file or raster; a bare uuid or a name is that of a file.
-            path: Where it is written. In a folder, which exists or ends with a slash, it gets the
-                name that the server sends. Missing folders are created.
-            overwrite: Whether an existing file is replaced.
-            progress_bar: Whether to draw a bar where there is a terminal.
-            on_bytes: Called on the I/O thread with the bytes received so far and the total, which
-                is 0 while it is not known.
-
-        Returns:
-            Its path.
-
-        Raises:
-            InvalidArgumentError: It is neither a file nor a raster; no request was sent.
-            FileExistsError: Another file exists there.
-            OSError: It cannot be written there.
-            GeoboxError: The server refused, or could not be reached for 30 s.
-        """
-        checked_local_path("path", path)
-        ref = await self.look_up(to_input("file", file, Resource.FILE, Resource.RASTER))
-        size = ref.data.get("size")
-
-        async def download(listener: OnBytes | None) -> Path:
-            return await Download(
-                self.shared_session().transport,
-                f"{ref.path}download/",
-                path,
-                default_name=ref.name or ref.uuid,
-                size=size if isinstance(size, int) and not isinstance(size, bool) else None,
-                overwrite=overwrite,
-                on_bytes=listener,
-            ).run()
-
-        with transfer_listener(on_bytes, f"Download of {ref.label}", show=progress_bar) as report:
-            return await io_thread().arun(download(report))
 
     def _url_of(self, kind: AssetKind, uuid: str) -> str:
         return f"{self.settings.base_url}{COLLECTIONS[kind]}{uuid}/"

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, Final
 
-from prefect_geobox.client.api.connection import Connection
-from prefect_geobox.client.api.pages import page_params, read_all
+from prefect_geobox.client.api.connection import Connection, page_params, read_all
 from prefect_geobox.client.model.errors import InvalidResponseError, NameLookupError
 from prefect_geobox.client.model.names import is_same_name, name_filter
 from prefect_geobox.client.model.payloads import parse_described, parse_descriptions

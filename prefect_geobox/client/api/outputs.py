@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Final
 
+from prefect_geobox.client.api.downloads import DownloadMethods
 from prefect_geobox.client.api.features import FeatureMethods
 from prefect_geobox.client.api.files import FileMethods
 from prefect_geobox.client.api.tasks import TaskMethods
@@ -18,7 +19,7 @@ from prefect_geobox.client.model.validation import UuidLike
 _JUST_ENDED: Final = 60.0
 
 
-class OutputMethods(TaskMethods, FileMethods, FeatureMethods):
+class OutputMethods(TaskMethods, FileMethods, FeatureMethods, DownloadMethods):
     """Reads the outputs of remote tasks."""
 
     async def get_output_asset(self, task: UuidLike) -> OutputAsset | None:

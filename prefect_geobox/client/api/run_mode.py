@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 
+from prefect_geobox.client.api.transfer_call import TransferCall
 from prefect_geobox.client.http.io_thread import await_despite_cancellation, io_thread
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.polling.subscription import WaitUpdate
@@ -33,8 +34,21 @@ _MARGIN: Final = 5.0
 #: Handles a result that was started for code that has been interrupted since.
 Abandon = Callable[[T, InterruptionCause], Coroutine[Any, Any, object]]
 
-#: Surrounds a wait, to end it if the program around it ends or is cancelled.
-Monitored = Callable[[WaitCall], AbstractContextManager[None]]
+
+class InterruptibleCall(Protocol):
+    """A wait or a transfer that can be ended from any thread."""
+
+    def interrupt(self, cause: InterruptionCause, error: BaseException) -> None:
+        """Ends it: acts on the cause, then raises the error."""
+        ...
+
+    def stop_aborting(self) -> None:
+        """Ends what it still does after an interruption; sent requests continue."""
+        ...
+
+
+#: Surrounds a wait or a transfer, to end it if the program around it ends or is cancelled.
+Monitored = Callable[[InterruptibleCall], AbstractContextManager[None]]
 
 
 class WaitListener(Protocol):
@@ -70,6 +84,10 @@ class RunMode(Protocol):
 
     async def wait(self, wait_call: WaitCall, listener: WaitListener) -> list[RemoteTask]:
         """Waits for remote tasks and reports each update."""
+        ...
+
+    async def transfer(self, call: TransferCall[T]) -> T:
+        """Transfers a file; returns once nothing is half done, also where it is interrupted."""
         ...
 
     async def run_on_exit(self, work: Coroutine[Any, Any, object]) -> None:
@@ -127,6 +145,11 @@ class SyncMode:
         with self._monitored(wait_call):
             return wait_call.run(lambda update: run_to_completion(listener(update)), self._classify)
 
+    async def transfer(self, call: TransferCall[T]) -> T:
+        """Blocks until the file is transferred."""
+        with self._monitored(call):
+            return call.run()
+
     async def run_on_exit(self, work: Coroutine[Any, Any, object]) -> None:
         """Blocks for at most 3 s."""
         io_thread().submit(work).result(_EXIT_TIMEOUT)
@@ -181,6 +204,11 @@ class AsyncMode:
         """Awaits the end of the remote tasks."""
         with self._monitored(wait_call):
             return await wait_call.arun(listener, self._classify)
+
+    async def transfer(self, call: TransferCall[T]) -> T:
+        """Awaits that the file is transferred."""
+        with self._monitored(call):
+            return await call.arun()
 
     async def run_on_exit(self, work: Coroutine[Any, Any, object]) -> None:
         """Awaits for at most 3 s, shielded from further cancellation."""

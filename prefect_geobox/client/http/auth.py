@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 from urllib.parse import urlencode
 
 import httpx
 
+from prefect_geobox.client.http.clock import Clock
+from prefect_geobox.client.http.encoding import encoded_body
+from prefect_geobox.client.http.responses import ResponseReader, parse_token
+from prefect_geobox.client.http.retry import RetryPolicy, retry_read
 from prefect_geobox.client.http.settings import Credential
 from prefect_geobox.client.model.errors import AuthenticationError, GeoboxError
 
 #: A shorter text is too common to be treated as a secret wherever it occurs.
 _SHORTEST_REDACTED = 8
+
+LOGIN_PATH: Final = "auth/token/"
 
 
 class Authenticator:
@@ -108,6 +115,50 @@ class Authenticator:
             if secret and len(secret) >= _SHORTEST_REDACTED and secret in text:
                 text = text.replace(secret, "***")
         return text
+
+
+async def log_in(
+    credential: Credential,
+    send: Callable[[Mapping[str, str], bytes | None], Awaitable[httpx.Response | GeoboxError]],
+    responses: ResponseReader,
+    clock: Clock,
+) -> str:
+    """Exchanges a password for a token, with the retries of a read.
+
+    Args:
+        credential: The user and the password.
+        send: Sends headers and body to the login; returns failures, so that no chained exception
+            holds them.
+        responses: Makes errors.
+        clock: Measures the budget.
+
+    Raises:
+        GeoboxError: The password was refused, or the server did not answer.
+    """
+
+    def body() -> tuple[dict[str, str], bytes | None]:
+        # Made within the call, so that no frame that can raise has the password as a local.
+        form = {"username": credential.username, "password": credential.secret}
+        headers, content = encoded_body(form, None)
+        return {**headers, "Accept": "*/*"}, content
+
+    async def attempt() -> str:
+        answer = await send(*body())
+        if isinstance(answer, GeoboxError):
+            raise answer
+        if answer.is_success:
+            return parse_token(answer)
+        error = responses.to_error(answer, "POST", LOGIN_PATH)
+        if error.status_code in (400, 401, 403, 422):
+            # Whatever the status, the server has rejected this user and password.
+            error = AuthenticationError(401, error.detail, "POST", LOGIN_PATH)
+            error.add_advice(
+                f"Rejected credential: {credential}. It was sent once and is not sent again, as "
+                "accounts can lock."
+            )
+        raise error
+
+    return await retry_read(attempt, RetryPolicy(), clock)
 
 
 class PreencodedUrl(httpx.URL):

@@ -1,9 +1,16 @@
-"""The errors for requests that were not answered, and what a failure proves about a write."""
+"""The errors for requests that were not answered, and what a failure proves about a write.
+
+A server that refuses an upload by its headers may close the connection while the body is still
+sent. The answer that it has sent is lost then. So an upload that broke in its body is begun once
+more, and the answer is read before more is sent than its beginning.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
+import httpcore
 import httpx
 
 from prefect_geobox.client.http.settings import ConnectionSettings
@@ -16,6 +23,12 @@ from prefect_geobox.client.model.errors import (
     NotFoundError,
 )
 from prefect_geobox.client.model.text import error_text
+
+#: Makes headers and body for one sending of an upload.
+MakeUpload = Callable[[], tuple[Mapping[str, str], httpx.AsyncByteStream]]
+
+#: Seconds that the beginning of an upload waits for the answer to it.
+EARLY_ANSWER_TIME: Final = 3.0
 
 #: Statuses that prove that a write was not carried out, so that it may be sent again.
 _NOT_CARRIED_OUT: Final = frozenset({408, 425, 429, 503})
@@ -98,3 +111,51 @@ def _not_reached(host: str, text: str) -> GeoboxConnectionError:
         "network and any proxy.",
         reached=False,
     )
+
+
+class ObservedUpload:
+    """An upload of which is known whether its body was sent to the end.
+
+    Args:
+        make_body: Makes its headers and body for one sending.
+    """
+
+    def __init__(self, make_body: MakeUpload) -> None:
+        self._make_body = make_body
+        self._is_sent = False
+
+    def whole(self) -> tuple[Mapping[str, str], httpx.AsyncByteStream]:
+        """Headers and body for one sending."""
+        headers, body = self._make_body()
+        return headers, _Body(self._observed(body))
+
+    def beginning(self) -> tuple[Mapping[str, str], httpx.AsyncByteStream]:
+        """The same headers and the first part of the body, after which the answer is read."""
+        headers, body = self._make_body()
+        return headers, _Body(_begun(body))
+
+    def is_cut_off(self, error: GeoboxError) -> bool:
+        """Whether the connection of the last sending broke within its body."""
+        return isinstance(error, GeoboxConnectionError) and error.reached and not self._is_sent
+
+    async def _observed(self, body: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
+        self._is_sent = False
+        async for chunk in body:
+            yield chunk
+        self._is_sent = True
+
+
+async def _begun(body: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
+    async for chunk in body:
+        yield chunk
+        break
+    # After this error, as after one of the network, the HTTP library reads what has arrived.
+    raise httpcore.WriteError("the rest is not sent")
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks

@@ -63,16 +63,7 @@ class ResponseReader:
 
     def to_error(self, response: httpx.Response, method: str, path: str) -> ApiRequestError:
         """The error for an answer that is not a success. Arguments as of `parse`."""
-        if response.is_redirect:
-            target = response.headers.get("location", "")
-            detail = (
-                f"a redirect to {httpx.URL(target).host or 'elsewhere'}, which is not followed "
-                "with a credential; set host to the URL of the API itself"
-                if is_url(target)
-                else "a redirect without a usable target"
-            )
-        else:
-            detail = self._detail(response)
+        detail = _redirect_text(response) if response.is_redirect else self._detail(response)
         error = error_for_status(response.status_code, detail, method, path)
         if isinstance(error, AuthenticationError):
             error.add_advice(f"Rejected credential: {self._credential}.")
@@ -87,6 +78,25 @@ class ResponseReader:
         except (ValueError, RecursionError):
             return f"no reason given ({content_kind(response)})"
         return self._redact(text) or "no reason given"
+
+
+def _redirect_text(response: httpx.Response) -> str:
+    """Where a redirect leads. Without path and query of the target, which may repeat a secret."""
+    target = response.headers.get("location", "")
+    if not is_url(target):
+        return "a redirect without a usable target"
+    asked = response.request.url
+    url = asked.join(target)
+    origin = f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
+    if url.netloc == asked.netloc and url.scheme == asked.scheme:
+        return (
+            "a redirect to another path of the same server, which is not followed with a "
+            "credential; check the path in host, and the version"
+        )
+    return (
+        f"a redirect to {origin}, which is not followed with a credential; set host to "
+        f"{origin}, with the path of the API if it has one"
+    )
 
 
 def parse_token(response: httpx.Response) -> str:
@@ -155,24 +165,26 @@ def content_kind(response: httpx.Response) -> str:
 def parse_json(text: str) -> Any:
     """The JSON of an answer, without numbers and characters that JSON cannot hold or text encode.
 
+    NaN, infinities and numbers beyond all floats, which some servers send, are read as null: the
+    rest of the answer is good.
+
     Raises:
-        ValueError: It is not JSON, or has such a number in it.
+        ValueError: It is not JSON.
         RecursionError: It is nested too deeply.
     """
-    payload = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    payload = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    if payload is None and text.strip() != "null":
+        raise ValueError("a number that JSON does not know, and nothing else")
     return _without_surrogates(payload) if "\\u" in text else payload
 
 
-def _finite(text: str) -> float:
+def _finite(text: str) -> float | None:
     number = float(text)
-    if not math.isfinite(number):
-        # It can be read, but JSON cannot represent it.
-        raise ValueError(f"{text} is too large for a number")
-    return number
+    return number if math.isfinite(number) else None
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+def _no_number(name: str) -> None:  # noqa: ARG001 - NaN, Infinity or -Infinity
+    return None
 
 
 def _without_surrogates(value: Any) -> Any:

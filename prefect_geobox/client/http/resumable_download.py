@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import secrets
@@ -16,10 +17,17 @@ import httpx
 from prefect_geobox.client.http.multipart_upload import OnBytes
 from prefect_geobox.client.http.retry import RetryPolicy, retry_read
 from prefect_geobox.client.http.transport import Transport
-from prefect_geobox.client.model.errors import GeoboxError, InvalidResponseError
+from prefect_geobox.client.model.errors import (
+    GeoboxError,
+    InvalidResponseError,
+    TransferTimeoutError,
+)
 from prefect_geobox.client.model.file_names import file_name, file_name_of_header
 
 _CHUNK: Final = 256 * 1024
+
+#: How often the folder of a download is made.
+_FOLDER_ATTEMPTS: Final = 5
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
@@ -63,17 +71,30 @@ class Download:
         self._validator: str | None = None
         self._is_complete = False
 
-    async def run(self) -> Path:
-        """Downloads it and returns its path.
+    async def run(self, seconds: float | None = None) -> Path:
+        """Downloads it and returns its path. Where it fails or is cancelled, nothing is left.
+
+        Args:
+            seconds: Seconds that it may take; None for no limit.
 
         Raises:
+            TransferTimeoutError: It took longer.
             FileExistsError: Another file exists there, and `overwrite` is false.
             OSError: It cannot be written there.
             GeoboxError: The server refused, or the connection failed for good.
         """
+        with anyio.move_on_after(seconds):
+            return await self._run()
+        total = self._total or self._known_size
+        size = f"{total:,} bytes" if total else "a file of unknown size"
+        raise TransferTimeoutError(
+            f"GET {self._path} had sent {self._received:,} of {size} when the timeout ended; "
+            "nothing was kept. Download it again with a longer timeout."
+        )
+
+    async def _run(self) -> Path:
         folder = self._target if self._is_folder else self._target.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        with _temporary(folder) as file:
+        with _new_folders(folder), _temporary(folder) as file:
             self._file = file
             while not self._is_complete:
                 await retry_read(self._attempt, RetryPolicy(), self._transport.clock)
@@ -164,15 +185,38 @@ class Download:
 
 
 @contextlib.contextmanager
+def _new_folders(folder: Path) -> Iterator[None]:
+    """Removes the folders that are missing now, if they are still empty after a failure."""
+    missing = list(itertools.takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
+    try:
+        yield
+    except BaseException:
+        # Another download may use them meanwhile.
+        with contextlib.suppress(OSError):
+            for path in missing:
+                path.rmdir()
+        raise
+
+
+@contextlib.contextmanager
 def _temporary(folder: Path) -> Iterator[IO[bytes]]:
     # A plain file: one of `tempfile` would stay readable by its owner only after the rename.
     path = folder / f".geobox-{secrets.token_hex(8)}.part"
-    with path.open("xb") as file:
+    with _opened(path) as file:
         try:
             yield file
         finally:
             # It no longer exists where it was renamed.
             path.unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    for _ in range(_FOLDER_ATTEMPTS):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Another download into the same new folder may fail, and remove it just now.
+        with contextlib.suppress(FileNotFoundError):
+            return path.open("xb")
+    return path.open("xb")
 
 
 def _finish(file: IO[bytes]) -> None:

@@ -9,19 +9,29 @@ from typing import Any, Final, TypeVar
 import anyio
 import httpx
 
-from prefect_geobox.client.http.auth import Authenticator, PreencodedUrl, SigningTransport
+from prefect_geobox.client.http.auth import (
+    LOGIN_PATH,
+    Authenticator,
+    PreencodedUrl,
+    SigningTransport,
+    log_in,
+)
 from prefect_geobox.client.http.clock import SYSTEM_CLOCK, Clock
 from prefect_geobox.client.http.encoding import Form, Params, encoded_body, encoded_query
-from prefect_geobox.client.http.failures import failure_without_answer, was_not_carried_out
+from prefect_geobox.client.http.failures import (
+    EARLY_ANSWER_TIME,
+    MakeUpload,
+    ObservedUpload,
+    failure_without_answer,
+    was_not_carried_out,
+)
 from prefect_geobox.client.http.rate_limit import IN_FLIGHT, HostRateLimits
 from prefect_geobox.client.http.recent_names import RecentNames
-from prefect_geobox.client.http.responses import ResponseReader, parse_token
+from prefect_geobox.client.http.responses import ResponseReader
 from prefect_geobox.client.http.retry import RetryPolicy, retry_read
 from prefect_geobox.client.http.settings import ConnectionSettings
 from prefect_geobox.client.http.tls_and_proxy import http_transport
 from prefect_geobox.client.model.errors import (
-    ApiRequestError,
-    AuthenticationError,
     GeoboxConnectionError,
     GeoboxError,
     InvalidResponseError,
@@ -229,7 +239,7 @@ class Transport:
         self,
         path: str,
         parse: Callable[[Any], T],
-        make_body: MakeBody,
+        make_body: MakeUpload,
     ) -> T:
         """POSTs a streamed body; sends it again only if the server provably did not accept it.
 
@@ -238,16 +248,28 @@ class Transport:
             parse: Makes the value from the answer.
             make_body: Makes headers and stream for each attempt.
         """
+        upload = ObservedUpload(make_body)
 
         async def attempt() -> T:
             try:
-                response = await self._attempt("POST", path, make_body=make_body)
+                response = await self._attempt("POST", path, make_body=upload.whole)
                 return self._responses.parse(response, parse, "POST", path)
-            except GeoboxError as error:
-                error.transient = was_not_carried_out(error)
-                raise
+            except GeoboxError as failure:
+                error = failure
+            if upload.is_cut_off(error):
+                error = await self._early_error(path, upload) or error
+            error.transient = was_not_carried_out(error)
+            raise error
 
         return await retry_read(attempt, RetryPolicy(), self.clock)
+
+    async def _early_error(self, path: str, upload: ObservedUpload) -> GeoboxError | None:
+        """The refusal that a server sends before it has read an upload; None if there is none."""
+        with anyio.move_on_after(EARLY_ANSWER_TIME):
+            answer = await self._send("POST", path, (), *upload.beginning())
+            if isinstance(answer, httpx.Response) and not answer.is_success:
+                return self._to_error(answer, "POST", path)
+        return None
 
     async def attempt_stream(
         self, path: str, headers: Mapping[str, str], read_body: ReadBody
@@ -269,9 +291,7 @@ class Transport:
             if _is_unauthorized(answer) and self._authenticator.can_log_in:
                 await self._authenticator.renew(logins)
                 answer = await self._send("GET", path, (), headers, None, read_body=read_body)
-        if isinstance(answer, GeoboxError):
-            raise answer
-        if not answer.is_success:
+        if isinstance(answer, GeoboxError) or not answer.is_success:
             raise self._to_error(answer, "GET", path)
 
     async def _attempt(
@@ -295,21 +315,21 @@ class Transport:
                     answer = await self._send(method, path, params, *make_body())
                 if isinstance(answer, httpx.Response) and answer.is_success:
                     return answer
-                error = (
-                    answer
-                    if isinstance(answer, GeoboxError)
-                    else self._to_error(answer, method, path)
-                )
+                error = self._to_error(answer, method, path)
         if error is None:
             error = GeoboxConnectionError(
                 f"{self.settings.host} did not answer {method} {path} in the time that was left."
             )
         raise error
 
-    def _to_error(self, response: httpx.Response, method: str, path: str) -> ApiRequestError:
-        error = self._responses.to_error(response, method, path)
+    def _to_error(
+        self, answer: httpx.Response | GeoboxError, method: str, path: str
+    ) -> GeoboxError:
+        if isinstance(answer, GeoboxError):
+            return answer
+        error = self._responses.to_error(answer, method, path)
         if isinstance(error, NotFoundError):
-            request = response.request
+            request = answer.request
             content = request.content if isinstance(request.stream, httpx.ByteStream) else b""
             error.transient = self.recent_names.are_in(path, content)
         return error
@@ -366,31 +386,12 @@ class Transport:
         return httpx.Timeout(seconds, read=max(seconds, UPLOAD_ANSWER_TIME))
 
     async def _log_in(self) -> str:
-        credential = self.settings.credential
+        def send(
+            headers: Mapping[str, str], content: bytes | None
+        ) -> Awaitable[httpx.Response | GeoboxError]:
+            return self._send("POST", LOGIN_PATH, (), headers, content, unsigned=True)
 
-        def body() -> tuple[dict[str, str], bytes | None]:
-            # Made within the call, so that no frame that can raise has the password as a local.
-            form = {"username": credential.username, "password": credential.secret}
-            headers, content = encoded_body(form, None)
-            return {**headers, "Accept": "*/*"}, content
-
-        async def attempt() -> str:
-            answer = await self._send("POST", "auth/token/", (), *body(), unsigned=True)
-            if isinstance(answer, GeoboxError):
-                raise answer
-            if answer.is_success:
-                return parse_token(answer)
-            error = self._responses.to_error(answer, "POST", "auth/token/")
-            if error.status_code in (400, 401, 403, 422):
-                # Whatever the status, the server has rejected this user and password.
-                error = AuthenticationError(401, error.detail, "POST", "auth/token/")
-                error.add_advice(
-                    f"Rejected credential: {credential}. It was sent once and is not sent again, "
-                    "as accounts can lock."
-                )
-            raise error
-
-        return await retry_read(attempt, RetryPolicy(), self.clock)
+        return await log_in(self.settings.credential, send, self._responses, self.clock)
 
 
 def _is_unauthorized(answer: httpx.Response | GeoboxError) -> bool:

@@ -75,6 +75,10 @@ class GeoboxConnectionError(GeoboxError):
         self.transient = transient
 
 
+class TransferTimeoutError(GeoboxError, TimeoutError):
+    """A download had not ended when its timeout ended; nothing of it was kept."""
+
+
 class InvalidResponseError(GeoboxError):
     """The server's answer is not what the API documents."""
 

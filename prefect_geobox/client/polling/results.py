@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prefect_geobox.client.model.errors import GeoboxError
+from prefect_geobox.client.model.errors import ApiRequestError, GeoboxError, InvalidResponseError
 from prefect_geobox.client.model.task_errors import (
     LostContactError,
     TaskAbortedError,
@@ -120,9 +120,11 @@ def lost_contact_error(
         host: The host.
         is_seen: Whether it could be read at all.
     """
+    has_answered = isinstance(error, (ApiRequestError, InvalidResponseError))
+    trouble = "No usable answer from" if has_answered else "No contact with"
     last = f"last seen in state {task.state_text}" if is_seen else "not seen at all"
     return LostContactError(
-        f"No contact with {host} for {seconds:.0f} s while waiting for remote task "
+        f"{trouble} {host} for {seconds:.0f} s while waiting for remote task "
         f"{task.label} ({task.uuid}), {last}. It was left alone and may still run: wait for "
         f"it again by its uuid. The last failure: {error}",
         task,

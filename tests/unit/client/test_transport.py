@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from prefect_geobox.client import (
     ConflictError,
     GeoboxConnectionError,
     InvalidResponseError,
+    LostContactError,
     NotFoundError,
     RateLimitError,
     RetryPolicy,
@@ -140,6 +142,45 @@ async def test_redirects_are_not_followed(
     assert caught.value.status_code == status
     assert len(wire.seen) == 1
     assert ("evil.test" in str(caught.value)) == ("evil" in target)
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("https://geobox.test/v1/tasks/?apikey=x", "set host to https://geobox.test,"),
+        ("//geobox.test:8443/v1/tasks/", "set host to http://geobox.test:8443,"),
+        ("https://me:pw@gis.example.org/", "set host to https://gis.example.org,"),
+        ("/v2/tasks/", "another path of the same server"),
+    ],
+)
+async def test_a_redirect_names_scheme_and_port(
+    client: AsyncGeoboxClient, wire: Wire, target: str, text: str
+) -> None:
+    """The error says what to set host to, with scheme and port, and nothing secret."""
+    wire.on("GET", f"tasks/{TASK}/", reply(308, headers={"Location": target}))
+    with pytest.raises(ApiRequestError, match=text) as caught:
+        await client.get_task(TASK)
+    assert "apikey=" not in str(caught.value)
+    assert "pw@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+async def test_a_number_that_json_does_not_know_is_read_as_null(
+    call: Caller, wire: Wire, number: str
+) -> None:
+    """A remote task whose result holds NaN has ended, and its wait with it."""
+    body = json.dumps(task(result={"raster_uuid": "x", "mean": "?"})).replace('"?"', number)
+    wire.on("GET", f"tasks/{TASK}/", reply(content=body.encode()))
+    ended = await call("wait_for_task", TASK, progress_bar=False)
+    assert ended.succeeded
+    assert ended.result == {"raster_uuid": "x", "mean": None}
+
+
+async def test_answers_that_cannot_be_used_are_not_called_silence(call: Caller, wire: Wire) -> None:
+    """A server that answers, but never as the API does, is not said to be out of contact."""
+    wire.on("GET", f"tasks/{TASK}/", reply(**HTML))
+    with pytest.raises(LostContactError, match=r"No usable answer from geobox\.test for"):
+        await call("wait_for_task", TASK)
 
 
 JSON_TYPE = {"Content-Type": "application/json"}
