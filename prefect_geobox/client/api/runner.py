@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from prefect_geobox.client.api.files import FileMethods
@@ -14,12 +14,12 @@ from prefect_geobox.client.api.tasks import TaskMethods
 from prefect_geobox.client.http.encoding import Form, Params
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.http.transport import Transport
-from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.errors import (
     GeoboxError,
-    InvalidArgumentError,
     InvalidResponseError,
 )
+from prefect_geobox.client.model.names import is_name_of
 from prefect_geobox.client.model.payloads import parse_starts, parse_tasks
 from prefect_geobox.client.model.task_errors import AmbiguousSubmissionError, LostContactError
 from prefect_geobox.client.model.tasks import RemoteTask
@@ -29,7 +29,12 @@ from prefect_geobox.client.model.validation import (
     checked_params,
     checked_path,
 )
-from prefect_geobox.client.operations._operation import DEFAULTS, BoundOperation, Operation
+from prefect_geobox.client.operations._operation import (
+    BoundOperation,
+    Operation,
+    refuse_wait_options,
+    to_operation,
+)
 from prefect_geobox.client.operations._request import Request
 from prefect_geobox.client.operations.files import publishing_of_output
 from prefect_geobox.client.polling.wait_call import Listener, WaitCall
@@ -105,10 +110,13 @@ class OperationMethods(TaskMethods, FileMethods):
         **kwargs: Any,
     ) -> RemoteTask: ...
 
+    @overload
+    async def start(self, operation: str, *args: Any, **kwargs: Any) -> RemoteTask: ...
+
     # No operation has a parameter `notify`.
     async def start(  # type: ignore[misc]
         self,
-        operation: Operation[..., Any],
+        operation: Operation[..., Any] | str,
         *args: Any,
         notify: Callable[[str], None] = logger.warning,
         **kwargs: Any,
@@ -116,7 +124,7 @@ class OperationMethods(TaskMethods, FileMethods):
         """Starts an operation and does not wait.
 
         Args:
-            operation: One of `prefect_geobox.client.operations`.
+            operation: One of `prefect_geobox.client.operations`, or its name.
             *args: Its parameters.
             notify: As in `start_task`.
             **kwargs: Its parameters; no options of waits.
@@ -131,8 +139,9 @@ class OperationMethods(TaskMethods, FileMethods):
             task = await client.start(operations.export_features, layer, "roads.gpkg")
             ```
         """
-        _refuse_wait_options(kwargs)
-        _, task = await self.started(operation.bind(args, kwargs), notify=notify)
+        refuse_wait_options(kwargs)
+        bound = to_operation(operation).bind(args, kwargs)
+        _, task = await self.started(bound, notify=notify)
         return task
 
     @overload
@@ -148,10 +157,13 @@ class OperationMethods(TaskMethods, FileMethods):
         **kwargs: Any,
     ) -> R: ...
 
+    @overload
+    async def run(self, operation: str, *args: Any, **kwargs: Any) -> Any: ...
+
     # No operation has a parameter `on_update`.
     async def run(  # type: ignore[misc]
         self,
-        operation: Operation[..., R],
+        operation: Operation[..., R] | str,
         *args: Any,
         on_update: Listener | None = None,
         **kwargs: Any,
@@ -159,7 +171,7 @@ class OperationMethods(TaskMethods, FileMethods):
         """Starts an operation, waits for it and returns its output.
 
         Args:
-            operation: One of `prefect_geobox.client.operations`.
+            operation: One of `prefect_geobox.client.operations`, or its name.
             *args: Its parameters.
             on_update: Called with each change while the remote task runs, as in `wait_for_task`.
             **kwargs: Its parameters and the options of the wait, as of `wait_for_task`.
@@ -175,7 +187,7 @@ class OperationMethods(TaskMethods, FileMethods):
             file = await client.run(operations.export_features, layer, "roads.gpkg", timeout=600)
             ```
         """
-        bound: BoundOperation[Any] | None = operation.bind(args, kwargs)
+        bound: BoundOperation[Any] | None = to_operation(operation).bind(args, kwargs)
         outcome: Any = None
         while bound is not None:
             request, waiting = await self.begun(bound)
@@ -372,7 +384,7 @@ class OperationMethods(TaskMethods, FileMethods):
                 "output. Look for it in Geobox by its name."
             )
         is_guess = self._session is not None and self._session.submissions.is_adopted(task.uuid)
-        if is_guess and name is not None and not _is_called(asset, name):
+        if is_guess and name is not None and not is_name_of(asset, name):
             raise AmbiguousSubmissionError(
                 f"Remote task {task.label} ({task.uuid}) was adopted after an unclear failure, "
                 f"but it made {asset.name!r}, not {name!r}: it belongs to another submission. "
@@ -380,18 +392,3 @@ class OperationMethods(TaskMethods, FileMethods):
                 [task],
             )
         return asset
-
-
-def _is_called(asset: OutputAsset, name: str) -> bool:
-    if asset.kind is not AssetKind.FILE:
-        return asset.name == name
-    # A server may add an ending to the name of a file, or replace it: roads.gpkg becomes roads.zip.
-    return asset.name.startswith(name.rpartition(".")[0] or name)
-
-
-def _refuse_wait_options(given: Mapping[str, Any]) -> None:
-    for name, default in DEFAULTS.items():
-        if given.get(name, default) != default:
-            raise InvalidArgumentError(
-                f"{name} cannot be given here: this starts and does not wait"
-            )
