@@ -162,8 +162,11 @@ def load_credentials(block: str | None) -> GeoboxCredentials:
         return GeoboxCredentials()
     try:
         return GeoboxCredentials.load(block)
-    except ValidationError as error:
-        reasons = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
+    except RuntimeError as error:
+        invalid = error.__cause__
+        if not isinstance(invalid, ValidationError):
+            raise
+        reasons = "; ".join(each["msg"].removeprefix("Value error, ") for each in invalid.errors())
         raise GeoboxError(
             f"The Geobox Credentials block {block!r} cannot be used: {reasons} Correct it in the "
             "UI under Blocks."
