@@ -29,6 +29,7 @@ from prefect.client.schemas.filters import (
     ArtifactFilterKey,
 )
 from prefect.runtime import flow_run
+from pydantic import ValidationError
 
 from prefect_geobox import (
     AssetKind,
@@ -161,6 +162,15 @@ def load_credentials(block: str | None) -> GeoboxCredentials:
         return GeoboxCredentials()
     try:
         return GeoboxCredentials.load(block)
+    except RuntimeError as error:
+        invalid = error.__cause__
+        if not isinstance(invalid, ValidationError):
+            raise
+        reasons = "; ".join(each["msg"].removeprefix("Value error, ") for each in invalid.errors())
+        raise GeoboxError(
+            f"The Geobox Credentials block {block!r} cannot be used: {reasons} Correct it in the "
+            "UI under Blocks."
+        ) from None
     except ValueError as error:
         if "Unable to find block document" not in str(error):
             raise

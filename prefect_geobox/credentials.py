@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from prefect.blocks.abstract import CredentialsBlock
-from pydantic import Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr, model_validator
+from typing_extensions import Self
 
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.http.rate_limit import DEFAULT_RATE
@@ -14,7 +15,9 @@ from prefect_geobox.client.http.settings import (
     DEFAULT_TIMEOUT,
     DEFAULT_VERSION,
     ConnectionSettings,
+    base_url,
 )
+from prefect_geobox.client.model.validation import positive_rate, positive_seconds
 from prefect_geobox.client.official_sdk import make_sdk_client
 from prefect_geobox.client.sync_client import GeoboxClient
 
@@ -47,6 +50,9 @@ class GeoboxCredentials(CredentialsBlock):
             print(client.count_tasks(state="PROGRESS"))
         ```
     """
+
+    # A host may have a user and a password in it by mistake.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     _block_type_name = "Geobox Credentials"
     _block_type_slug = "geobox-credentials"
@@ -90,6 +96,14 @@ class GeoboxCredentials(CredentialsBlock):
         title="Requests per second",
         description="Polls a second that one process sends to the server at most.",
     )
+
+    @model_validator(mode="after")
+    def _check_fields(self) -> Self:
+        # An empty host falls back to the environment, which is read when a client is made.
+        base_url(self.host.strip() or DEFAULT_HOST, self.version or DEFAULT_VERSION)
+        positive_seconds("timeout", self.timeout)
+        positive_rate("requests_per_second", self.requests_per_second)
+        return self
 
     def get_settings(self) -> ConnectionSettings:
         """The connection that these fields and the environment describe.

@@ -33,6 +33,7 @@ from prefect_geobox.client.operations._inputs import AssetLike, FileLike
 from prefect_geobox.client.operations._operation import (
     BoundOperation,
     Operation,
+    to_operation,
     with_parameters_of,
 )
 from prefect_geobox.client.operations.files import (
@@ -271,10 +272,13 @@ class GeoboxClient:
         **kwargs: Any,
     ) -> RemoteTask: ...
 
+    @overload
+    def start(self, operation: str, *args: Any, **kwargs: Any) -> RemoteTask: ...
+
     # No operation has a parameter `notify`.
     def start(  # type: ignore[misc]
         self,
-        operation: Operation[..., Any],
+        operation: Operation[..., Any] | str,
         *args: Any,
         notify: Callable[[str], None] = logger.warning,
         **kwargs: Any,
@@ -290,16 +294,19 @@ class GeoboxClient:
         self, operation: Operation[..., R], *args: Any, on_update: OnUpdate | None, **kwargs: Any
     ) -> R: ...
 
+    @overload
+    def run(self, operation: str, *args: Any, **kwargs: Any) -> Any: ...
+
     # No operation has a parameter `on_update`.
     def run(  # type: ignore[misc]
         self,
-        operation: Operation[..., R],
+        operation: Operation[..., R] | str,
         *args: Any,
         on_update: OnUpdate | None = None,
         **kwargs: Any,
     ) -> R:
         """Starts an operation and returns its output, as `AsyncGeoboxClient.run`."""
-        bound: BoundOperation[Any] | None = operation.bind(args, kwargs)
+        bound: BoundOperation[Any] | None = to_operation(operation).bind(args, kwargs)
         outcome: Any = None
         while bound is not None:
             request, waiting = _block(self.aio.begun(bound))

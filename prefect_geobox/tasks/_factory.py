@@ -15,13 +15,14 @@ from prefect_geobox.client.model.options import option_parameters
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations import LayerOptions, Operation
 from prefect_geobox.client.operations._inputs import ByName
-from prefect_geobox.client.operations._signature_errors import argument_error, meanings
+from prefect_geobox.client.operations._signature_errors import meanings
 from prefect_geobox.client.polling.policy import WaitOptions
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import parameter
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.ownership.submit_once import OWNERSHIP_DEFAULTS, OwnershipOptions
 from prefect_geobox.tasks._lifecycle import run_operation
+from prefect_geobox.tasks._signatures import with_signature_errors
 from prefect_geobox.tasks._step_options import taken_ownership
 
 P = ParamSpec("P")
@@ -62,8 +63,7 @@ def make_tasks(
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         annotation="GeoboxCredentials",
     )
-    signature = _StepSignature([first, *_parameters(operation)])
-    signature.operation = operation
+    signature = inspect.Signature([first, *_parameters(operation)])
     for function, name, doc in (
         (blocking, operation.name, _docstring(operation)),
         (awaiting, f"a{operation.name}", f"Async twin of `{operation.name}`."),
@@ -71,6 +71,7 @@ def make_tasks(
         function.__name__ = function.__qualname__ = name
         function.__doc__ = doc
         function.__dict__["__signature__"] = signature
+        with_signature_errors(function, _docstring(operation))
     name_run = _run_name(run_name or operation.slug, named_by)
     return (
         task(task_run_name=name_run, cache_policy=NO_CACHE)(blocking),
@@ -84,22 +85,6 @@ def _parameters(operation: Operation[..., Any]) -> list[inspect.Parameter]:
     place = 1 + [parameter.name for parameter in parameters].index("on_timeout")
     parameters[place:place] = option_parameters(OwnershipOptions, OWNERSHIP_DEFAULTS)
     return parameters
-
-
-class _StepSignature(inspect.Signature):
-    """The signature of a step. Arguments that do not fit raise the operation's own errors.
-
-    Prefect binds by it, and its own error would list all arguments, assets with their data.
-    """
-
-    operation: Operation[..., Any]
-
-    def bind(self, /, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
-        try:
-            return super().bind(*args, **kwargs)
-        except TypeError:
-            name, doc = self.operation.name, self.operation.__doc__
-            raise argument_error(name, self, doc, len(args), kwargs) from None
 
 
 def _run_name(begin: str, named_by: str) -> Callable[[], str]:

@@ -13,7 +13,7 @@ from prefect.assets import Asset
 from prefect_geobox.client.api.run_mode import RunMode
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.model.assets import OutputAsset
-from prefect_geobox.client.model.errors import GeoboxError, InvalidArgumentError
+from prefect_geobox.client.model.errors import GeoboxError
 from prefect_geobox.client.model.task_errors import (
     LostContactError,
     RemoteTaskError,
@@ -40,6 +40,7 @@ from prefect_geobox.reporting.events import emit_task_event
 from prefect_geobox.reporting.output_preview import OutputFacts, gather_facts
 from prefect_geobox.reporting.summary import StepSummary, write_interrupted_summary, write_summary
 from prefect_geobox.reporting.wait_report import WaitReport, log_ended_before_abort
+from prefect_geobox.tasks._signatures import checked_credentials
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -48,12 +49,7 @@ T = TypeVar("T")
 @contextmanager
 def open_client(credentials: GeoboxCredentials) -> Iterator[AsyncGeoboxClient]:
     """Opens a client for one step; sync and async steps use the same."""
-    if not hasattr(credentials, "get_async_client"):
-        raise InvalidArgumentError(
-            "credentials must be a GeoboxCredentials block, given first; got an object of type "
-            f"{type(credentials).__name__}"
-        )
-    client = credentials.get_async_client()
+    client = checked_credentials(credentials).get_async_client()
     try:
         yield client
     finally:

@@ -17,6 +17,7 @@ from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import parameter, run_logger
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.tasks._lifecycle import open_client
+from prefect_geobox.tasks._signatures import with_argument_errors
 
 
 def _named(verb: str, argument: str) -> Callable[[], str]:
@@ -29,6 +30,7 @@ def _named(verb: str, argument: str) -> Callable[[], str]:
 
 
 @task(task_run_name=_named("find", "name"), cache_policy=NO_CACHE)
+@with_argument_errors
 def find_asset(credentials: GeoboxCredentials, kind: AssetKind | str, name: str) -> OutputAsset:
     """Finds the only asset of a kind that has exactly this name.
 
@@ -53,6 +55,7 @@ def find_asset(credentials: GeoboxCredentials, kind: AssetKind | str, name: str)
 
 
 @task(task_run_name=_named("find", "name"), cache_policy=NO_CACHE)
+@with_argument_errors
 async def afind_asset(
     credentials: GeoboxCredentials, kind: AssetKind | str, name: str
 ) -> OutputAsset:
@@ -68,6 +71,7 @@ async def _find(
 
 
 @task(task_run_name=_named("delete", "asset"), cache_policy=NO_CACHE)
+@with_argument_errors
 def delete_asset(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
@@ -95,6 +99,7 @@ def delete_asset(
 
 
 @task(task_run_name=_named("delete", "asset"), cache_policy=NO_CACHE)
+@with_argument_errors
 async def adelete_asset(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
@@ -103,6 +108,7 @@ async def adelete_asset(
 
 
 @task(task_run_name=_named("make-temporary", "asset"), cache_policy=NO_CACHE)
+@with_argument_errors
 def make_temporary(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
@@ -130,6 +136,7 @@ def make_temporary(
 
 
 @task(task_run_name=_named("make-temporary", "asset"), cache_policy=NO_CACHE)
+@with_argument_errors
 async def amake_temporary(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
@@ -138,6 +145,7 @@ async def amake_temporary(
 
 
 @task(task_run_name=_named("make-permanent", "asset"), cache_policy=NO_CACHE)
+@with_argument_errors
 def make_permanent(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
@@ -163,6 +171,7 @@ def make_permanent(
 
 
 @task(task_run_name=_named("make-permanent", "asset"), cache_policy=NO_CACHE)
+@with_argument_errors
 async def amake_permanent(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:

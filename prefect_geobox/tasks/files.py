@@ -36,6 +36,7 @@ from prefect_geobox.reporting.assets import local_file_asset, materialize, refer
 from prefect_geobox.reporting.summary import StepSummary, write_summary
 from prefect_geobox.reporting.transfer_report import TransferReport
 from prefect_geobox.tasks._lifecycle import open_client, show_output
+from prefect_geobox.tasks._signatures import with_argument_errors
 
 
 def _upload_name() -> str:
@@ -49,6 +50,7 @@ def _download_name() -> str:
 
 
 @task(task_run_name=_upload_name, cache_policy=NO_CACHE)
+@with_argument_errors
 def upload_file(
     credentials: GeoboxCredentials,
     path: str | os.PathLike[str],
@@ -86,6 +88,7 @@ def upload_file(
 
 
 @task(task_run_name=_upload_name, cache_policy=NO_CACHE)
+@with_argument_errors
 async def aupload_file(
     credentials: GeoboxCredentials,
     path: str | os.PathLike[str],
@@ -146,6 +149,7 @@ async def _upload(
 
 
 @task(task_run_name=_download_name, cache_policy=NO_CACHE)
+@with_argument_errors
 def download_file(
     credentials: GeoboxCredentials,
     file: AssetLike,
@@ -192,6 +196,7 @@ def download_file(
 
 
 @task(task_run_name=_download_name, cache_policy=NO_CACHE)
+@with_argument_errors
 async def adownload_file(
     credentials: GeoboxCredentials,
     file: AssetLike,

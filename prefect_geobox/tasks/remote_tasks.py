@@ -21,6 +21,7 @@ from prefect_geobox.ownership.run_context import named_after_task, rename_task_r
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.summary import StepSummary
 from prefect_geobox.tasks._lifecycle import open_client, show_output
+from prefect_geobox.tasks._signatures import checked_credentials, with_argument_errors
 from prefect_geobox.tasks.waiting import (
     aabort_task,
     abort_task,
@@ -63,6 +64,7 @@ def _output_name() -> str:
 
 
 @task(task_run_name=_get_name, cache_policy=NO_CACHE)
+@with_argument_errors
 def get_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTask:
     """Reads a remote task: `GET tasks/{uuid}/`.
 
@@ -81,22 +83,24 @@ def get_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTask:
         print(task.state, task.seconds)
         ```
     """
-    with credentials.get_client() as client:
+    with checked_credentials(credentials).get_client() as client:
         found = client.get_task(task)
     rename_task_run(f"get-{found.label}")
     return found
 
 
 @task(task_run_name=_get_name, cache_policy=NO_CACHE)
+@with_argument_errors
 async def aget_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTask:
     """Reads a remote task. Async twin of `get_task`."""
-    async with credentials.get_async_client() as client:
+    async with checked_credentials(credentials).get_async_client() as client:
         found = await client.get_task(task)
     rename_task_run(f"get-{found.label}")
     return found
 
 
 @task(cache_policy=NO_CACHE)
+@with_argument_errors
 @flat_signature(TaskFilters, LIST_DEFAULTS)
 def list_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -> list[RemoteTask]:
     """Lists remote tasks: `GET tasks/`.
@@ -114,21 +118,23 @@ def list_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -
         newest = list_tasks(credentials, state="PROGRESS", order_by="accepted_at D", limit=5)
         ```
     """
-    with credentials.get_client() as client:
+    with checked_credentials(credentials).get_client() as client:
         return client.list_tasks(**filters)
 
 
 @task(cache_policy=NO_CACHE)
+@with_argument_errors
 @flat_signature(TaskFilters, LIST_DEFAULTS)
 async def alist_tasks(
     credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]
 ) -> list[RemoteTask]:
     """Lists remote tasks. Async twin of `list_tasks`."""
-    async with credentials.get_async_client() as client:
+    async with checked_credentials(credentials).get_async_client() as client:
         return await client.list_tasks(**filters)
 
 
 @task(cache_policy=NO_CACHE)
+@with_argument_errors
 @flat_signature(TaskFilters, COUNT_DEFAULTS)
 def count_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -> int:
     """Counts remote tasks: `GET tasks/?return_count=True`.
@@ -146,19 +152,21 @@ def count_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) 
         running = count_tasks(credentials, state="PROGRESS")
         ```
     """
-    with credentials.get_client() as client:
+    with checked_credentials(credentials).get_client() as client:
         return client.count_tasks(**filters)
 
 
 @task(cache_policy=NO_CACHE)
+@with_argument_errors
 @flat_signature(TaskFilters, COUNT_DEFAULTS)
 async def acount_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -> int:
     """Counts remote tasks. Async twin of `count_tasks`."""
-    async with credentials.get_async_client() as client:
+    async with checked_credentials(credentials).get_async_client() as client:
         return await client.count_tasks(**filters)
 
 
 @task(task_run_name=_progress_name, cache_policy=NO_CACHE)
+@with_argument_errors
 def get_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress:
     """Reads the progress of a remote task: `GET tasks/{uuid}/status/`.
 
@@ -175,18 +183,20 @@ def get_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress
         print(get_progress(credentials, task).percent)
         ```
     """
-    with credentials.get_client() as client:
+    with checked_credentials(credentials).get_client() as client:
         return client.get_progress(task)
 
 
 @task(task_run_name=_progress_name, cache_policy=NO_CACHE)
+@with_argument_errors
 async def aget_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress:
     """Reads the progress of a remote task. Async twin of `get_progress`."""
-    async with credentials.get_async_client() as client:
+    async with checked_credentials(credentials).get_async_client() as client:
         return await client.get_progress(task)
 
 
 @task(task_run_name=_output_name, cache_policy=NO_CACHE)
+@with_argument_errors
 def get_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAsset | None:
     """Reads the asset that a remote task made, and shows it as a Prefect asset and an artifact.
 
@@ -214,6 +224,7 @@ def get_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAs
 
 
 @task(task_run_name=_output_name, cache_policy=NO_CACHE)
+@with_argument_errors
 async def aget_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAsset | None:
     """Reads the asset that a remote task made. Async twin of `get_output_asset`."""
     return await _get_output_asset(ASYNC_MODE, credentials, task)

@@ -23,6 +23,7 @@ from prefect_geobox.ownership.run_context import (
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.events import emit_task_event
 from prefect_geobox.tasks._lifecycle import open_client, wait_for_remote_tasks
+from prefect_geobox.tasks._signatures import with_argument_errors
 
 
 def _wait_name() -> str:
@@ -39,6 +40,7 @@ def _abort_name() -> str:
 
 
 @task(task_run_name=_wait_name, cache_policy=NO_CACHE)
+@with_argument_errors
 @flat_signature(WaitOptions, WAIT_DEFAULTS)
 def wait_for_task(
     credentials: GeoboxCredentials,
@@ -83,6 +85,7 @@ def wait_for_task(
 
 
 @task(task_run_name=_wait_name, cache_policy=NO_CACHE)
+@with_argument_errors
 @flat_signature(WaitOptions, WAIT_DEFAULTS)
 async def await_for_task(
     credentials: GeoboxCredentials,
@@ -98,6 +101,7 @@ async def await_for_task(
 
 
 @task(task_run_name=_wait_all_name, cache_policy=NO_CACHE)
+@with_argument_errors
 @flat_signature(WaitOptions, WAIT_DEFAULTS)
 def wait_for_tasks(
     credentials: GeoboxCredentials,
@@ -133,6 +137,7 @@ def wait_for_tasks(
 
 
 @task(task_run_name=_wait_all_name, cache_policy=NO_CACHE)
+@with_argument_errors
 @flat_signature(WaitOptions, WAIT_DEFAULTS)
 async def await_for_tasks(
     credentials: GeoboxCredentials,
@@ -168,6 +173,7 @@ async def _wait(
 
 
 @task(task_run_name=_abort_name, cache_policy=NO_CACHE)
+@with_argument_errors
 def abort_task(
     credentials: GeoboxCredentials, task: UuidLike, *, confirm: float = 30.0
 ) -> RemoteTask:
@@ -195,6 +201,7 @@ def abort_task(
 
 
 @task(task_run_name=_abort_name, cache_policy=NO_CACHE)
+@with_argument_errors
 async def aabort_task(
     credentials: GeoboxCredentials, task: UuidLike, *, confirm: float = 30.0
 ) -> RemoteTask:

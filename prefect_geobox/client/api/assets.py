@@ -17,7 +17,7 @@ from prefect_geobox.client.model.payloads import (
     parse_asset,
     parse_assets,
 )
-from prefect_geobox.client.model.validation import UuidLike, checked_uuid
+from prefect_geobox.client.model.validation import UuidLike, checked_uuid, refuse_coroutine
 from prefect_geobox.client.operations._inputs import (
     AssetLike,
     ByName,
@@ -25,7 +25,7 @@ from prefect_geobox.client.operations._inputs import (
     resources_of,
     to_input,
 )
-from prefect_geobox.client.operations._validation import text
+from prefect_geobox.client.operations._validation import near_names, text
 
 #: Where the API lists each kind of asset; a uuid below it names one.
 COLLECTIONS: dict[AssetKind, str] = {
@@ -83,6 +83,7 @@ class AssetMethods(InputLookup):
         Raises:
             GeoboxError: The read failed.
         """
+        refuse_coroutine("name", name)
         text("name", name)
         return await self._find(checked_kind(kind), name, self._retry)
 
@@ -109,12 +110,15 @@ class AssetMethods(InputLookup):
         found = await self.find_assets(kind, name)
         if len(found) == 1:
             return found[0]
+        if not found:
+            kinds = resources_of(checked_kind(kind))[:1]
+            raise NameLookupError(
+                f"There is no {kind} named {name!r} for this account. "
+                f"{await self.similar_names(kinds, name)}"
+            )
         uuids = [asset.uuid for asset in found]
         raise NameLookupError(
-            f"There is no {kind} named {name!r} for this account. Check the spelling and the "
-            "account."
-            if not found
-            else f"{len(found)} assets of the kind {kind} are named {name!r}: "
+            f"{len(found)} assets of the kind {kind} are named {name!r}: "
             f"{', '.join(uuids[:10])}. Use the uuid of the one that you mean.",
             uuids,
         )
@@ -212,7 +216,9 @@ def checked_kind(kind: AssetKind | str) -> AssetKind:
         return AssetKind(kind)
     except ValueError:
         known = ", ".join(member.value for member in AssetKind)
-        raise InvalidArgumentError(f"kind must be one of {known}; got {kind!r}") from None
+        near = near_names(kind, [member.value for member in AssetKind])
+        hint = f". Did you mean {' or '.join(near)}?" if near else ""
+        raise InvalidArgumentError(f"kind must be one of {known}; got {kind!r}{hint}") from None
 
 
 def asset_input(asset: AssetLike, kind: AssetKind | str | None) -> Input:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 from prefect_geobox.client.api.connection import Connection, page_params, read_all
@@ -12,6 +12,7 @@ from prefect_geobox.client.model.names import is_same_name, name_filter
 from prefect_geobox.client.model.payloads import parse_described, parse_descriptions
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations._inputs import Input, Resource
+from prefect_geobox.client.operations._validation import near_names
 
 #: Kinds that are easily confused, for the message that there is none of the given name.
 _LIKELY: Final = (
@@ -20,6 +21,15 @@ _LIKELY: Final = (
     Resource.RASTER,
     Resource.FILE,
     Resource.TABLE,
+)
+
+#: The query of the names among which a similar one is looked for.
+_FIRST_NAMES: Final = (
+    ("f", "json"),
+    ("return_count", "False"),
+    ("skip", "0"),
+    ("limit", "200"),
+    ("shared", "False"),
 )
 
 
@@ -58,7 +68,7 @@ class InputLookup(Connection):
         if not found:
             raise NameLookupError(
                 f"{ref.field}: there is no {kinds} named {name!r} for this account"
-                f"{await self._elsewhere(ref)}. Check the spelling and the account."
+                f"{await self._elsewhere(ref)}. {await self.similar_names(ref.kinds, ref.name)}"
             )
         uuids = [one.uuid for one in found]
         listing = ", ".join(f"{one.uuid} ({one.resource})" for one in found[:10])
@@ -91,6 +101,28 @@ class InputLookup(Connection):
             for item in listed
             if is_same_name(str(item.get("name")), ref.name)
         ]
+
+    async def similar_names(self, kinds: Sequence[Resource], name: str) -> str:
+        """A sentence on similar names, for the message that nothing has this one.
+
+        Args:
+            kinds: The kinds that were searched.
+            name: The name that nothing has.
+        """
+        found = await asyncio.gather(
+            *(self._read(f"{kind.value}/", parse_descriptions, _FIRST_NAMES) for kind in kinds),
+            return_exceptions=True,
+        )
+        names = [
+            item["name"]
+            for listed in found
+            if isinstance(listed, list)
+            for item in listed
+            if isinstance(item.get("name"), str)
+        ]
+        near = [repr(printable(each, 100)) for each in near_names(name, names)]
+        suggestion = f"Did you mean {' or '.join(near)}? " if near else ""
+        return f"{suggestion}Check the spelling and the account."
 
     async def _elsewhere(self, ref: Input) -> str:
         """The other kinds that have this name, for the message that there is none."""

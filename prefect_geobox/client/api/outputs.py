@@ -9,8 +9,9 @@ from prefect_geobox.client.api.downloads import DownloadMethods
 from prefect_geobox.client.api.features import FeatureMethods
 from prefect_geobox.client.api.files import FileMethods
 from prefect_geobox.client.api.tasks import TaskMethods
-from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.errors import GeoboxError, InvalidResponseError
+from prefect_geobox.client.model.names import is_name_of
 from prefect_geobox.client.model.task_errors import AmbiguousSubmissionError
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.validation import UuidLike
@@ -73,7 +74,7 @@ class OutputMethods(TaskMethods, FileMethods, FeatureMethods, DownloadMethods):
                 "output. Look for it in Geobox by its name."
             )
         is_guess = self._session is not None and self._session.submissions.is_adopted(task.uuid)
-        if is_guess and name is not None and not _is_called(asset, name):
+        if is_guess and name is not None and not is_name_of(asset, name):
             raise AmbiguousSubmissionError(
                 f"Remote task {task.label} ({task.uuid}) was adopted after an unclear failure, "
                 f"but it made {asset.name!r}, not {name!r}: it belongs to another submission. "
@@ -90,10 +91,3 @@ def _has_just_ended(task: RemoteTask) -> bool:
     zone = task.finished_at.tzinfo or timezone.utc
     ended = task.finished_at.replace(tzinfo=zone)
     return abs((datetime.now(timezone.utc) - ended).total_seconds()) < _JUST_ENDED
-
-
-def _is_called(asset: OutputAsset, name: str) -> bool:
-    if asset.kind is not AssetKind.FILE:
-        return asset.name == name
-    # A server may add an ending to the name of a file, or replace it: roads.gpkg becomes roads.zip.
-    return asset.name.startswith(name.rpartition(".")[0] or name)

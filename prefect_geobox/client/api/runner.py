@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from prefect_geobox.client.api.outputs import OutputMethods
@@ -15,7 +15,6 @@ from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.http.transport import Transport
 from prefect_geobox.client.model.errors import (
     GeoboxError,
-    InvalidArgumentError,
 )
 from prefect_geobox.client.model.payloads import parse_starts, parse_tasks
 from prefect_geobox.client.model.task_errors import LostContactError
@@ -25,7 +24,12 @@ from prefect_geobox.client.model.validation import (
     checked_params,
     checked_path,
 )
-from prefect_geobox.client.operations._operation import DEFAULTS, BoundOperation, Operation
+from prefect_geobox.client.operations._operation import (
+    BoundOperation,
+    Operation,
+    refuse_wait_options,
+    to_operation,
+)
 from prefect_geobox.client.operations._request import Request
 from prefect_geobox.client.operations.files import publishing_of_output
 from prefect_geobox.client.polling.wait_call import Listener, WaitCall
@@ -101,10 +105,13 @@ class OperationMethods(OutputMethods):
         **kwargs: Any,
     ) -> RemoteTask: ...
 
+    @overload
+    async def start(self, operation: str, *args: Any, **kwargs: Any) -> RemoteTask: ...
+
     # No operation has a parameter `notify`.
     async def start(  # type: ignore[misc]
         self,
-        operation: Operation[..., Any],
+        operation: Operation[..., Any] | str,
         *args: Any,
         notify: Callable[[str], None] = logger.warning,
         **kwargs: Any,
@@ -112,7 +119,7 @@ class OperationMethods(OutputMethods):
         """Starts an operation and does not wait.
 
         Args:
-            operation: One of `prefect_geobox.client.operations`.
+            operation: One of `prefect_geobox.client.operations`, or its name.
             *args: Its parameters.
             notify: As in `start_task`.
             **kwargs: Its parameters; no options of waits.
@@ -127,8 +134,9 @@ class OperationMethods(OutputMethods):
             task = await client.start(operations.export_features, layer, "roads.gpkg")
             ```
         """
-        _refuse_wait_options(kwargs)
-        _, task = await self.started(operation.bind(args, kwargs), notify=notify)
+        refuse_wait_options(kwargs)
+        bound = to_operation(operation).bind(args, kwargs)
+        _, task = await self.started(bound, notify=notify)
         return task
 
     @overload
@@ -144,10 +152,13 @@ class OperationMethods(OutputMethods):
         **kwargs: Any,
     ) -> R: ...
 
+    @overload
+    async def run(self, operation: str, *args: Any, **kwargs: Any) -> Any: ...
+
     # No operation has a parameter `on_update`.
     async def run(  # type: ignore[misc]
         self,
-        operation: Operation[..., R],
+        operation: Operation[..., R] | str,
         *args: Any,
         on_update: Listener | None = None,
         **kwargs: Any,
@@ -155,7 +166,7 @@ class OperationMethods(OutputMethods):
         """Starts an operation, waits for it and returns its output.
 
         Args:
-            operation: One of `prefect_geobox.client.operations`.
+            operation: One of `prefect_geobox.client.operations`, or its name.
             *args: Its parameters.
             on_update: Called with each change while the remote task runs, as in `wait_for_task`.
             **kwargs: Its parameters and the options of the wait, as of `wait_for_task`.
@@ -171,7 +182,7 @@ class OperationMethods(OutputMethods):
             file = await client.run(operations.export_features, layer, "roads.gpkg", timeout=600)
             ```
         """
-        bound: BoundOperation[Any] | None = operation.bind(args, kwargs)
+        bound: BoundOperation[Any] | None = to_operation(operation).bind(args, kwargs)
         outcome: Any = None
         while bound is not None:
             request, waiting = await self.begun(bound)
@@ -341,11 +352,3 @@ class OperationMethods(OutputMethods):
                 RemoteTask.unseen(task_id),
                 policy.budget,
             ) from None
-
-
-def _refuse_wait_options(given: Mapping[str, Any]) -> None:
-    for name, default in DEFAULTS.items():
-        if given.get(name, default) != default:
-            raise InvalidArgumentError(
-                f"{name} cannot be given here: this starts and does not wait"
-            )

@@ -10,6 +10,7 @@ import unicodedata
 from pathlib import PurePath
 from typing import Final
 
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.text import JOINERS, quoted
 
 #: The endings of files of geodata, and of the containers that they come in.
@@ -32,6 +33,19 @@ def composed(text: str) -> str:
 def is_same_name(one: str, other: str) -> bool:
     """Whether two names are equal in all but their Unicode spelling."""
     return composed(one) == composed(other)
+
+
+def is_name_of(asset: OutputAsset, name: str) -> bool:
+    """Whether an asset was made under a name.
+
+    Args:
+        asset: The asset.
+        name: The name that was asked for. A server may add an ending to that of a file, or replace
+            it: roads.gpkg becomes roads.zip.
+    """
+    if asset.kind is not AssetKind.FILE:
+        return is_same_name(asset.name, name)
+    return composed(asset.name).startswith(composed(name.rpartition(".")[0] or name))
 
 
 def name_filter(name: str) -> str:

@@ -46,15 +46,14 @@ def refuse_coroutine(field: str, value: object) -> None:
         InvalidArgumentError: It is a coroutine, or an asyncio task or future.
     """
     if inspect.iscoroutine(value):
-        name = getattr(value, "__qualname__", "")
         # It is never awaited now; Python would warn of that, far from here.
         value.close()
         raise InvalidArgumentError(
-            f"{field} is a coroutine: await is missing. Write `await {name}(…)`."
+            f"{field} is a coroutine: `await` is missing before the call that made it."
         )
     if isinstance(value, asyncio.Future):
         raise InvalidArgumentError(
-            f"{field} is an asyncio {type(value).__name__}: await is missing. Pass its result."
+            f"{field} is an asyncio {type(value).__name__}: `await` is missing before it."
         )
 
 

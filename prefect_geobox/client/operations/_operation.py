@@ -10,12 +10,14 @@ from functools import cached_property
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar
 
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.options import option_parameters
 from prefect_geobox.client.model.tasks import RemoteTask
+from prefect_geobox.client.model.validation import refuse_coroutine
 from prefect_geobox.client.operations._annotations import checks_of, plain_annotation
 from prefect_geobox.client.operations._request import Request
 from prefect_geobox.client.operations._signature_errors import argument_error
-from prefect_geobox.client.operations._validation import Check, flag
+from prefect_geobox.client.operations._validation import Check, flag, unknown
 from prefect_geobox.client.polling.policy import WAIT_DEFAULTS, WaitOptions, WaitPolicy
 
 P = ParamSpec("P")
@@ -176,6 +178,8 @@ class Operation(Generic[P, R]):
             raise argument_error(
                 self.name, self.signature, self.__doc__, len(args), kwargs
             ) from None
+        for name, value in bound.arguments.items():
+            refuse_coroutine(name, value)
         bound.apply_defaults()
         given = bound.arguments
         for name, check in self._checks.items():
@@ -244,6 +248,41 @@ def with_parameters_of(operation: Operation[..., Any]) -> Callable[[M], M]:
 
 #: All operations by name, in the order in which they are defined.
 OPERATIONS: dict[str, Operation[Any, Any]] = {}
+
+
+def to_operation(given: Operation[..., Any] | str) -> Operation[..., Any]:
+    """An operation, given so or by its name.
+
+    Raises:
+        InvalidArgumentError: There is no such operation.
+    """
+    if isinstance(given, Operation):
+        return given
+    if not isinstance(given, str):
+        raise InvalidArgumentError(
+            "operation must be one of prefect_geobox.client.operations, such as "
+            "operations.export_features, or its name; got an object of type "
+            f"{type(given).__name__}"
+        )
+    if given not in OPERATIONS:
+        raise unknown("operation", given, OPERATIONS)
+    return OPERATIONS[given]
+
+
+def refuse_wait_options(given: Mapping[str, Any]) -> None:
+    """Refuses options of waits, where an operation is only started.
+
+    Args:
+        given: The arguments by name.
+
+    Raises:
+        InvalidArgumentError: One of them is given.
+    """
+    for name, default in DEFAULTS.items():
+        if given.get(name, default) != default:
+            raise InvalidArgumentError(
+                f"{name} cannot be given here: this starts and does not wait"
+            )
 
 
 def _registered(name: str) -> Operation[Any, Any]:

@@ -64,4 +64,5 @@ def meanings(doc: str | None) -> Mapping[str, str]:
 
 def _kind(parameter: inspect.Parameter) -> str:
     plain = re.sub(r" \| (Any|Enum|HasName)\b", "", str(parameter.annotation))
+    plain = plain.replace("os.PathLike[str]", "Path")
     return re.sub(r"\b([A-Z]\w+)Like\b", lambda found: found[1].lower(), plain)

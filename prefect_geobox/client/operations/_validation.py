@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from annotated_types import Ge, Gt, Le
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.names import composed
 from prefect_geobox.client.model.plain_values import plain_items, plain_number
 from prefect_geobox.client.model.validation import refuse_undecoded
 
@@ -117,7 +118,9 @@ def choice(field: str, value: Any, literal: Any) -> Any:
     allowed = get_args(literal)
     if isinstance(plain, bool) or plain not in allowed:
         names = ", ".join(str(item) for item in allowed)
-        raise InvalidArgumentError(f"{field} must be one of {names}; got {value!r}")
+        near = near_names(plain, map(str, allowed)) if len(allowed) > 1 else []
+        hint = f". Did you mean {' or '.join(near)}?" if near else ""
+        raise InvalidArgumentError(f"{field} must be one of {names}; got {value!r}{hint}")
     return plain
 
 
@@ -244,10 +247,19 @@ def near_names(value: Any, known: Iterable[str]) -> list[str]:
     """Up to three of the names that are similar to the given one, or contain it."""
     if not isinstance(value, str) or not value:
         return []
-    options = list(known)
-    close = difflib.get_close_matches(value, options, n=3, cutoff=0.5)
-    longer = [name for name in options if value in name]
-    return list(dict.fromkeys([*close, *longer]))[:3]
+    options: dict[str, list[str]] = {}
+    for name in known:
+        options.setdefault(_folded(name), []).append(name)
+    wanted = _folded(value)
+    close = difflib.get_close_matches(wanted, options, n=3, cutoff=0.5)
+    longer = [folded for folded in options if wanted in folded]
+    found = [name for folded in (*close, *longer) for name in options[folded]]
+    return list(dict.fromkeys(found))[:3]
+
+
+def _folded(name: str) -> str:
+    """A name without the differences between upper and lower case and of Unicode's spellings."""
+    return composed(name).casefold()
 
 
 def _numbers(value: Any, count: int) -> list[float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 
@@ -135,7 +136,6 @@ def test_a_token_wins_over_a_key_and_a_key_over_a_password():
         ({}, "GEOBOX_APIKEY"),
         ({"username": "u"}, "password is missing"),
         ({"password": "p"}, "username is missing"),
-        ({"host": "api.geobox.ir", "apikey": KEY}, "https://api.geobox.ir"),
         ({"apikey": "two words"}, "apikey"),
     ],
 )
@@ -180,3 +180,33 @@ def test_a_block_survives_pickle(geobox_emulator, dumps):
     assert geobox_emulator.apikey not in repr(back)
     with back.get_client() as client:
         assert client.get_task(remote).uuid == remote
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"host": "gis.example.org"}, 'such as "https://gis.example.org"'),
+        ({"host": "ftp://gis.example.org"}, "host must be a URL with http:// or https://"),
+        ({"host": "https://gis.example.org/?a=1"}, "leave out everything from the first"),
+        ({"version": "v1/x"}, "version must be a name"),
+        ({"timeout": 0}, "timeout must be a number of seconds above 0"),
+        ({"requests_per_second": -1}, "requests_per_second must be a number above 0"),
+    ],
+)
+def test_a_field_that_cannot_be_used_is_refused_when_the_block_is_made(fields, message):
+    """A host without a scheme, and other fields that cannot be used, are refused at once."""
+    with pytest.raises(ValueError, match=re.escape(message)):
+        GeoboxCredentials(**fields)
+
+
+def test_a_refused_host_shows_no_password():
+    """The error for a host with a password in it does not show the password."""
+    with pytest.raises(ValueError, match="host") as error:
+        GeoboxCredentials(host="https://me:pass-word-1234@gis.example.org")
+    assert "pass-word-1234" not in str(error.value) + repr(error.value)
+
+
+def test_an_empty_host_falls_back_to_the_environment(monkeypatch):
+    """A block that is made with an empty host uses `GEOBOX_HOST`, as one without a host does."""
+    monkeypatch.setenv("GEOBOX_HOST", "http://127.0.0.1:1")
+    assert GeoboxCredentials(host="", apikey=KEY).get_settings().host == "127.0.0.1:1"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from prefect_geobox import GeoboxCredentials
 from tests.kit.sample_data import CITIES, ROOT
 from tests.kit.until import HANGING, until
 
@@ -253,3 +254,17 @@ def test_the_flow_can_be_served(geobox_emulator, credentials):
     assert run.state.is_completed(), run.state
     with credentials.get_client() as client:
         assert len(client.find_assets("vector", "served")) == 1
+
+
+def test_a_saved_block_that_cannot_be_used_is_named(command_line, capsys):
+    """A block whose host was edited into something else ends with one paragraph that names both."""
+    block = GeoboxCredentials(host="https://gis.example.org", apikey="key-of-a-test")
+    # The UI's form checks nothing.
+    block.__dict__["host"] = "gis.example.org"
+    block.save("edited", overwrite=True)
+
+    assert command_line([str(CITIES), "--block", "edited"]) == 1
+
+    err = capsys.readouterr().err
+    assert "block 'edited' cannot be used: host must be a URL with http:// or https://" in err
+    assert "Traceback" not in err
