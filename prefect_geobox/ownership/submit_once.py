@@ -15,10 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, get_args
-from uuid import UUID
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 from typing_extensions import TypedDict
 
@@ -29,10 +26,11 @@ from prefect_geobox.client.model.task_errors import AmbiguousSubmissionError, Lo
 from prefect_geobox.client.model.tasks import RemoteTask, TaskState
 from prefect_geobox.client.submission import Found, Submission
 from prefect_geobox.ownership.adoption import claimed, orphaned_submissions
-from prefect_geobox.ownership.interruption import ancestor_run_ids
+from prefect_geobox.ownership.prefect_api import prefect_api
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.run_monitor import is_process_ending
 from prefect_geobox.ownership.submission_records import Record, SubmissionLog
+from prefect_geobox.ownership.submission_slots import RunPlace, next_slot, read_run_place
 
 #: Bytes of a file that are read at once.
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -131,39 +129,6 @@ def check_ownership(on_gone: str, reattach: str) -> None:
         )
 
 
-class SubmissionCounter:
-    """Numbers equal submissions within one attempt of a flow run.
-
-    A retry of the run or of a task run that makes the same calls gets the same numbers.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: dict[tuple[UUID, int, str], int] = {}
-        self._of_task_run: dict[tuple[UUID, str], list[str]] = {}
-
-    def next(self, run_id: UUID, attempt: int, task_run: TaskRun | None, digest: str) -> str:
-        """Returns the slot of the submission that is about to be sent."""
-        with self._lock:
-            known: list[str] = []
-            if task_run is not None:
-                known = self._of_task_run.setdefault((task_run.id, digest), [])
-                number = self._count(task_run.id, task_run.run_count, digest)
-                if number < len(known):
-                    return known[number]
-            slot = f"{digest}-{self._count(run_id, attempt, digest)}"
-            known.append(slot)
-            return slot
-
-    def _count(self, run_id: UUID, attempt: int, digest: str) -> int:
-        count = self._counts.get((run_id, attempt, digest), 0)
-        self._counts[run_id, attempt, digest] = count + 1
-        return count
-
-
-_counter = SubmissionCounter()
-
-
 async def submit_once(
     client: AsyncGeoboxClient, owned: OwnedSubmission[Found], caller: threading.Thread
 ) -> tuple[Found, Decision]:
@@ -185,18 +150,14 @@ async def submit_once(
         GeoboxError: It was not started.
     """
     flow, task = FlowRunContext.get(), TaskRunContext.get()
-    run = flow.flow_run if flow is not None else None
-    if run is None:
+    if flow is None or flow.flow_run is None:
         return await client.submit(owned.submission), Decision.FRESH
-    async with get_client() as prefect:
-        root = (await ancestor_run_ids(prefect, run.id))[-1]
-        digest = _digest(client, owned)
-        task_run = task.task_run if task else None
-        # A subflow belongs to an attempt of the outermost run; its own count does not matter.
-        attempt = run.run_count if root == run.id else (await prefect.read_flow_run(root)).run_count
-        slot = _counter.next(root, attempt, task_run, digest)
-        log = SubmissionLog(prefect, root, task_run.id if task_run else None, slot)
-        return await _start_once(client, owned, log, caller)
+    prefect = await prefect_api()
+    place = await read_run_place(prefect, flow.flow_run.id)
+    slot = next_slot(place, _digest(client, owned, place))
+    task_run_id = task.task_run.id if task is not None else None
+    log = SubmissionLog(prefect, place.root_id, task_run_id, slot)
+    return await _start_once(client, owned, log, caller)
 
 
 async def _start_once(
@@ -230,7 +191,7 @@ async def _adopt(
     client: AsyncGeoboxClient, owned: OwnedSubmission[Found], log: SubmissionLog
 ) -> Found | None:
     """Adopts what a crashed run of the deployment has started; None if there is nothing."""
-    digest, new_owner = _digest(client, owned), f"{log.run_id} {log.slot}"
+    digest, new_owner = log.slot.rpartition("-")[0], f"{log.run_id} {log.slot}"
     lenient = replace(owned, on_gone="resubmit")
     async for record in orphaned_submissions(log.prefect, log.run_id, digest):
         async with claimed(log.prefect, record, new_owner) as is_ours:
@@ -340,9 +301,10 @@ def _companions(started: RemoteTask | OutputAsset) -> tuple[str, ...]:
     return started.companions if isinstance(started, RemoteTask) else ()
 
 
-def _digest(client: AsyncGeoboxClient, owned: OwnedSubmission[Any]) -> str:
+def _digest(client: AsyncGeoboxClient, owned: OwnedSubmission[Any], place: RunPlace) -> str:
     settings = client.settings
     identity = [
+        place.path,
         owned.name,
         owned.key,
         settings.base_url,
