@@ -95,6 +95,7 @@ class SubmissionCounter:
         self._lock = threading.Lock()
         self._counts: dict[tuple[UUID, tuple[int, ...], str], int] = {}
         self._slots: dict[tuple[UUID, str], list[str]] = {}
+        self._claims: dict[tuple[UUID, tuple[int, ...]], dict[UUID, dict[UUID, int]]] = {}
 
     def next(self, place: RunPlace, digest: str) -> str:
         """Returns the slot of the submission that is about to be sent.
@@ -118,20 +119,41 @@ class SubmissionCounter:
                 known.append(slot)
             return slot
 
+    def claim(self, place: RunPlace, record_id: UUID) -> None:
+        """Notes that a submission of this attempt has a record.
+
+        Args:
+            place: Where the step is called.
+            record_id: The record.
+        """
+        with self._lock:
+            claims = self._claims.setdefault((place.root_id, place.attempts), {})
+            claims[record_id] = dict(place.retried)
+
+    def is_free(self, place: RunPlace, record_id: UUID) -> bool:
+        """Whether a record belongs to no other submission of this attempt.
+
+        Args:
+            place: Where the step is called.
+            record_id: The record.
+        """
+        with self._lock:
+            holder = self._claims.get((place.root_id, place.attempts), {}).get(record_id)
+            # One of an earlier attempt of a task or subflow around the step is to be found again.
+            return holder is None or any(
+                holder.get(run_id, attempt) != attempt for run_id, attempt in place.retried
+            )
+
     def _count(self, run_id: UUID, attempts: tuple[int, ...], digest: str) -> int:
         count = self._counts.get((run_id, attempts, digest), 0)
         self._counts[run_id, attempts, digest] = count + 1
         return count
 
 
+#: The counter of this process.
 _counter = SubmissionCounter()
 
 
-def next_slot(place: RunPlace, digest: str) -> str:
-    """Returns the slot of the submission that this process is about to send.
-
-    Args:
-        place: Where the step is called.
-        digest: Equal for submissions that only their order tells apart.
-    """
-    return _counter.next(place, digest)
+def submission_counter() -> SubmissionCounter:
+    """The counter of this process."""
+    return _counter

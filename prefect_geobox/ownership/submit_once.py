@@ -6,14 +6,12 @@ decides by its state.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
 from typing import Any, Final, Generic, Literal, get_args
 
 from prefect.context import FlowRunContext, TaskRunContext
@@ -30,10 +28,7 @@ from prefect_geobox.ownership.prefect_api import prefect_api
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.run_monitor import is_process_ending
 from prefect_geobox.ownership.submission_records import Record, SubmissionLog
-from prefect_geobox.ownership.submission_slots import RunPlace, next_slot, read_run_place
-
-#: Bytes of a file that are read at once.
-_CHUNK_BYTES: Final = 1024 * 1024
+from prefect_geobox.ownership.submission_slots import RunPlace, read_run_place, submission_counter
 
 OnGone = Literal["resubmit", "fail"]
 Reattach = Literal["run", "deployment"]
@@ -99,6 +94,7 @@ class OwnedSubmission(Generic[Found]):
         reattach: "run" to search the attempts of this run only, "deployment" to search earlier
             runs of the deployment too.
         creates_asset: Whether it creates an asset of its own, which a failed run may delete.
+        source: The local file that it sends: its path as given, size and SHA-256.
     """
 
     name: str
@@ -111,6 +107,7 @@ class OwnedSubmission(Generic[Found]):
     on_gone: OnGone = "fail"
     reattach: Reattach = "run"
     creates_asset: bool = False
+    source: Mapping[str, Any] | None = None
 
 
 def check_ownership(on_gone: str, reattach: str) -> None:
@@ -154,9 +151,8 @@ async def submit_once(
         return await client.submit(owned.submission), Decision.FRESH
     prefect = await prefect_api()
     place = await read_run_place(prefect, flow.flow_run.id)
-    slot = next_slot(place, _digest(client, owned, place))
-    task_run_id = task.task_run.id if task is not None else None
-    log = SubmissionLog(prefect, place.root_id, task_run_id, slot)
+    slot = submission_counter().next(place, _digest(client, owned, place))
+    log = SubmissionLog(prefect, place, task.task_run.id if task is not None else None, slot)
     return await _start_once(client, owned, log, caller)
 
 
@@ -167,6 +163,10 @@ async def _start_once(
     caller: threading.Thread,
 ) -> tuple[Found, Decision]:
     earlier = await log.find()
+    if earlier is None and owned.key is not None and owned.source is not None:
+        # The key identifies the upload, whatever has become of the file's content.
+        likeness = upload_likeness(client, owned.name, owned.key)
+        earlier = await log.find_from(owned.source["path"], likeness)
     decision = Decision.FRESH
     if earlier is not None and earlier.uuid is not None:
         found, decision = await _resume(client, owned, log, earlier)
@@ -297,6 +297,19 @@ async def _find_intended(
     return await client.find(owned.submission, record.before | known, is_alone=not equal_intents)
 
 
+def upload_likeness(client: AsyncGeoboxClient, step: str, key: str | None) -> dict[str, Any]:
+    """What the record of an upload says besides its file.
+
+    Args:
+        client: Its account.
+        step: The step's name with hyphens.
+        key: The key of the step.
+    """
+    settings = client.settings
+    account = {"base_url": settings.base_url, "principal": settings.credential.principal}
+    return {"step": step, "key": key, **account}
+
+
 def _companions(started: RemoteTask | OutputAsset) -> tuple[str, ...]:
     return started.companions if isinstance(started, RemoteTask) else ()
 
@@ -330,17 +343,6 @@ def _record(
         "principal": settings.credential.principal,
         "on_cancel": owned.on_cancel,
         "creates_asset": owned.creates_asset,
+        "key": owned.key,
+        "source": None if owned.source is None else dict(owned.source),
     }
-
-
-async def digest_of(path: Path) -> str:
-    """Returns the SHA-256 of a file's content, read in a worker thread."""
-
-    def digest() -> str:
-        sha = hashlib.sha256()
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                sha.update(chunk)
-        return sha.hexdigest()
-
-    return await asyncio.to_thread(digest)

@@ -17,13 +17,15 @@ from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations._inputs import AssetLike, ByName, Input, Resource, to_input
 from prefect_geobox.credentials import GeoboxCredentials
+from prefect_geobox.ownership.interruption import flow_run_id
+from prefect_geobox.ownership.local_files import source_of, uploaded_before
 from prefect_geobox.ownership.run_context import parameter, run_logger
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.ownership.submit_once import (
+    Decision,
     OwnedSubmission,
     Reattach,
     check_ownership,
-    digest_of,
     submit_once,
 )
 from prefect_geobox.reporting.assets import local_file_asset, materialize, referenced_assets
@@ -53,17 +55,18 @@ def upload_file(
     """Uploads a file, streamed from disk: `POST files/`.
 
     A retry of the flow run or of the task finds a file that was uploaded before, by its name and
-    content.
+    content. Where the file is gone, the record of the run decides: the upload from the same path.
 
     Args:
         credentials: The account.
         path: The file.
-        key: Distinguishes uploads of equal files whose order may change in a retry.
+        key: Identifies the upload in a retry, whose order or content of files may be another one.
         reattach: "run" finds what earlier attempts of this flow run have uploaded; "deployment"
             also adopts what crashed or failed runs of the same deployment have uploaded.
 
     Raises:
-        FileNotFoundError: There is no such file; no request was sent.
+        FileNotFoundError: There is no such file, and the run has not uploaded it; no request was
+            sent.
         OSError: It is a folder or cannot be read; no request was sent.
         InvalidArgumentError: It is empty; no request was sent.
         GeoboxError: The server rejected it, or the connection broke.
@@ -97,8 +100,10 @@ async def _upload(
     reattach: Reattach,
 ) -> OutputAsset:
     check_ownership("resubmit", reattach)
-    file = readable_file(path)
-    size = file.stat().st_size
+    try:
+        file = readable_file(path)
+    except FileNotFoundError as missing:
+        return await _upload_of_earlier_attempt(mode, credentials, path, key, missing)
     began = time.monotonic()
     report = TransferReport(f"Upload of {file.name}")
     with open_client(credentials) as client:
@@ -106,15 +111,18 @@ async def _upload(
         async def read(uuid: str) -> OutputAsset:
             return await client.get_asset(AssetKind.FILE, uuid)
 
+        source = await mode.call(source_of(path, file))
+        size = source["size"]
         step = OwnedSubmission(
             "upload-file",
             client.uploading(file, on_bytes=report, notify=run_logger().warning),
             read,
-            {"name": file.name, "sha256": await mode.call(digest_of(file))},
+            {"name": file.name, "sha256": source["sha256"]},
             key=key,
             on_gone="resubmit",
             reattach=reattach,
             creates_asset=True,
+            source=source,
         )
         asset, decision = await mode.call(submit_once(client, step, threading.current_thread()))
         await mode.call(report.finish())
@@ -131,6 +139,26 @@ async def _upload(
                 "Upload was": str(decision),
             },
         )
+        await show_output(mode, client, asset, summary, [local_file_asset(file)])
+    return asset
+
+
+async def _upload_of_earlier_attempt(
+    mode: RunMode,
+    credentials: GeoboxCredentials,
+    path: str | os.PathLike[str],
+    key: str | None,
+    missing: FileNotFoundError,
+) -> OutputAsset:
+    if flow_run_id() is None:
+        raise missing
+    with open_client(credentials) as client:
+        asset = await mode.call(uploaded_before(client, "upload-file", path, key))
+        if asset is None:
+            raise missing
+        file = Path(path)
+        notes = {"Upload was": f"{Decision.REATTACHED}; the file is not here any more"}
+        summary = StepSummary("upload-file", f"Uploaded {file.name}", notes=notes)
         await show_output(mode, client, asset, summary, [local_file_asset(file)])
     return asset
 
