@@ -7,9 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from prefect import task
 from prefect.assets import Asset
-from prefect.cache_policies import NO_CACHE
 
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.http.multipart_upload import readable_file
@@ -32,6 +30,7 @@ from prefect_geobox.reporting.assets import local_file_asset, materialize, refer
 from prefect_geobox.reporting.summary import StepSummary, write_summary
 from prefect_geobox.reporting.transfer_report import TransferReport
 from prefect_geobox.tasks._lifecycle import open_client, show_output
+from prefect_geobox.tasks._step_task import step_task
 
 
 def _upload_name() -> str:
@@ -44,7 +43,7 @@ def _download_name() -> str:
     return f"download-{printable(name, 100)}"
 
 
-@task(task_run_name=_upload_name, cache_policy=NO_CACHE)
+@step_task(task_run_name=_upload_name)
 def upload_file(
     credentials: GeoboxCredentials,
     path: str | os.PathLike[str],
@@ -80,7 +79,7 @@ def upload_file(
     return run_to_completion(_upload(SYNC_MODE, credentials, path, key, reattach))
 
 
-@task(task_run_name=_upload_name, cache_policy=NO_CACHE)
+@step_task(task_run_name=_upload_name)
 async def aupload_file(
     credentials: GeoboxCredentials,
     path: str | os.PathLike[str],
@@ -163,7 +162,7 @@ async def _upload_of_earlier_attempt(
     return asset
 
 
-@task(task_run_name=_download_name, cache_policy=NO_CACHE)
+@step_task(task_run_name=_download_name)
 def download_file(
     credentials: GeoboxCredentials,
     file: AssetLike,
@@ -202,7 +201,7 @@ def download_file(
     return run_to_completion(_download(SYNC_MODE, credentials, file, path, overwrite=overwrite))
 
 
-@task(task_run_name=_download_name, cache_policy=NO_CACHE)
+@step_task(task_run_name=_download_name)
 async def adownload_file(
     credentials: GeoboxCredentials,
     file: AssetLike,
