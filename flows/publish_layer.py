@@ -20,9 +20,7 @@ from uuid import UUID
 
 import httpx
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -43,11 +41,16 @@ from prefect_geobox import (
     upload_file,
 )
 from prefect_geobox.client import operations
+from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.http.multipart_upload import readable_file
 from prefect_geobox.client.http.retry import RetryPolicy
 from prefect_geobox.client.model.names import layer_name_of
 from prefect_geobox.client.operations.files import PublishAs, suggested_publish_as
 from prefect_geobox.client.operations.vector_edit import GeometryType
+from prefect_geobox.ownership.prefect_api import prefect_api
+from prefect_geobox.ownership.run_context import is_in_run
+from prefect_geobox.ownership.run_modes import ASYNC_MODE
+from prefect_geobox.reporting.artifact_writer import create_markdown
 
 IfExists = Literal["number", "fail"]
 
@@ -126,7 +129,7 @@ def choose_name(
     credentials: GeoboxCredentials, kind: AssetKind, name: str, if_exists: IfExists
 ) -> str:
     """Returns a name that no asset of this kind has; a retry of the run gets the same name."""
-    recorded = _recorded_name()
+    recorded = io_thread().run(_recorded_name(UUID(flow_run.id)))
     if recorded is not None:
         # A layer of that name may exist by now: the one that this run has published.
         return recorded
@@ -140,19 +143,19 @@ def choose_name(
                 )
             number += 1
             chosen = f"{name}_{number}"
-    create_markdown_artifact(chosen, key=_NAME_KEY, description="The name of the layer")
+    io_thread().run(create_markdown(ASYNC_MODE, _NAME_KEY, chosen, "The name of the layer"))
     return chosen
 
 
-def _recorded_name() -> str | None:
+async def _recorded_name(run_id: UUID) -> str | None:
     """Reads the name that an earlier attempt of this run has chosen."""
-    with get_client(sync_client=True) as client:
-        artifacts = client.read_artifacts(
-            artifact_filter=ArtifactFilter(
-                flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(flow_run.id)]),
-                key=ArtifactFilterKey(any_=[_NAME_KEY]),
-            )
+    prefect = await prefect_api()
+    artifacts = await prefect.read_artifacts(
+        artifact_filter=ArtifactFilter(
+            flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]),
+            key=ArtifactFilterKey(any_=[_NAME_KEY]),
         )
+    )
     return str(artifacts[0].data) if artifacts else None
 
 
@@ -161,7 +164,7 @@ def load_credentials(block: str | None) -> GeoboxCredentials:
     if block is None:
         return GeoboxCredentials()
     try:
-        return GeoboxCredentials.load(block)
+        return io_thread().run(_load(block)) if is_in_run() else GeoboxCredentials.load(block)
     except RuntimeError as error:
         invalid = error.__cause__
         if not isinstance(invalid, ValidationError):
@@ -179,6 +182,11 @@ def load_credentials(block: str | None) -> GeoboxCredentials:
             "one in the UI under Blocks, or with GeoboxCredentials(...).save(name). Leave --block "
             "out to use the GEOBOX_* variables."
         ) from None
+
+
+async def _load(block: str) -> GeoboxCredentials:
+    # With the client of the process, which tolerates an outage of the Prefect server.
+    return await GeoboxCredentials.aload(block, client=await prefect_api())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from prefect_geobox.client.async_client import AsyncGeoboxClient
@@ -21,6 +21,7 @@ from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.polling.wait_call import abort_all
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.interruption import ancestor_run_ids
+from prefect_geobox.ownership.prefect_api import prefect_api
 from prefect_geobox.ownership.run_monitor import read_waits
 from prefect_geobox.ownership.submission_records import Record, read_records
 
@@ -54,29 +55,29 @@ def abort_remote_tasks(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: A
 
 
 async def _abort_remote_tasks_of(run_id: UUID) -> None:
-    async with get_client() as prefect:
-        root = (await ancestor_run_ids(prefect, run_id))[-1]
-        uuids: dict[_Account, set[str]] = {}
-        for record in await read_records(prefect, root):
-            if record.data.get("on_cancel") != "abort" or record.data.get("kind") != "task":
-                continue
-            if record.uuid is None:
-                logger.error(
-                    "%s was about to start a remote task when its process ended; check in Geobox "
-                    "whether it was started.",
-                    record.data.get("step"),
-                )
-                continue
-            account = (record.data["base_url"], record.data["principal"])
-            uuids.setdefault(account, set()).update([record.uuid, *record.companions])
-        for wait in await read_waits(prefect, run_id):
-            uuids.setdefault((wait["base_url"], wait["principal"]), set()).add(wait["uuid"])
-        if not uuids:
-            return
-        async for settings in _known_accounts(prefect):
-            account = (settings.base_url, settings.credential.principal)
-            if account in uuids:
-                await _abort(settings, sorted(uuids.pop(account)))
+    prefect = await prefect_api()
+    root = (await ancestor_run_ids(prefect, run_id))[-1]
+    uuids: dict[_Account, set[str]] = {}
+    for record in await read_records(prefect, root):
+        if record.data.get("on_cancel") != "abort" or record.data.get("kind") != "task":
+            continue
+        if record.uuid is None:
+            logger.error(
+                "%s was about to start a remote task when its process ended; check in Geobox "
+                "whether it was started.",
+                record.data.get("step"),
+            )
+            continue
+        account = (record.data["base_url"], record.data["principal"])
+        uuids.setdefault(account, set()).update([record.uuid, *record.companions])
+    for wait in await read_waits(prefect, run_id):
+        uuids.setdefault((wait["base_url"], wait["principal"]), set()).add(wait["uuid"])
+    if not uuids:
+        return
+    async for settings in _known_accounts(prefect):
+        account = (settings.base_url, settings.credential.principal)
+        if account in uuids:
+            await _abort(settings, sorted(uuids.pop(account)))
     for (base_url, principal), left in uuids.items():
         logger.error(
             "No credentials for %s of %s are saved as a block or set in GEOBOX_*; not aborted: %s",
@@ -112,26 +113,26 @@ def delete_outputs(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG00
 
 
 async def _delete_outputs_of(run_id: UUID) -> None:
-    async with get_client() as prefect:
-        root = (await ancestor_run_ids(prefect, run_id))[-1]
-        if root != run_id:
-            logger.warning(
-                "This run is a subflow; the hook of its outermost run deletes what both have "
-                "created. Nothing was deleted."
-            )
-            return
-        left: dict[_Account, list[Record]] = {}
-        for record in reversed(await read_records(prefect, root)):
-            is_adopted = record.data.get("new_owner") is not None
-            if record.data.get("creates_asset") and record.uuid and not is_adopted:
-                account = (record.data["base_url"], record.data["principal"])
-                left.setdefault(account, []).append(record)
-        if not left:
-            return
-        async for settings in _known_accounts(prefect):
-            account = (settings.base_url, settings.credential.principal)
-            for record in left.pop(account, []):
-                await _delete(settings, prefect, record)
+    prefect = await prefect_api()
+    root = (await ancestor_run_ids(prefect, run_id))[-1]
+    if root != run_id:
+        logger.warning(
+            "This run is a subflow; the hook of its outermost run deletes what both have "
+            "created. Nothing was deleted."
+        )
+        return
+    left: dict[_Account, list[Record]] = {}
+    for record in reversed(await read_records(prefect, root)):
+        is_adopted = record.data.get("new_owner") is not None
+        if record.data.get("creates_asset") and record.uuid and not is_adopted:
+            account = (record.data["base_url"], record.data["principal"])
+            left.setdefault(account, []).append(record)
+    if not left:
+        return
+    async for settings in _known_accounts(prefect):
+        account = (settings.base_url, settings.credential.principal)
+        for record in left.pop(account, []):
+            await _delete(settings, prefect, record)
     for (base_url, principal), records in left.items():
         logger.error(
             "No credentials for %s of %s are saved as a block or set in GEOBOX_*; not deleted: "
@@ -174,7 +175,8 @@ async def _known_accounts(prefect: PrefectClient) -> AsyncIterator[ConnectionSet
     # On a server on which the block type was never registered, it is not found.
     with contextlib.suppress(PrefectHTTPStatusError, ObjectNotFound):
         documents = await prefect.read_block_documents_by_type("geobox-credentials")
-        candidates += [await GeoboxCredentials.aload(each.name) for each in documents if each.name]
+        names = [each.name for each in documents if each.name]
+        candidates += [await GeoboxCredentials.aload(name, client=prefect) for name in names]
     for credentials in candidates:
         with contextlib.suppress(ConfigurationError):
             yield credentials.get_settings()

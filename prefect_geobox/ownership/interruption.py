@@ -14,13 +14,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import anyio
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import TerminationSignal
 
 from prefect_geobox.client.http.io_thread import await_despite_cancellation, io_thread
 from prefect_geobox.client.polling.wait_call import InterruptionCause
+from prefect_geobox.ownership.prefect_api import prefect_api
 from prefect_geobox.ownership.run_context import run_logger
 
 #: The exceptions that end a step from outside.
@@ -92,9 +93,9 @@ def is_run_cancelling() -> bool:
 async def _read_is_cancelling(run_id: UUID) -> bool:
     try:
         with anyio.fail_after(_STATE_TIMEOUT):
-            async with get_client() as client:
-                states = await read_states(client, await ancestor_run_ids(client, run_id))
-                return any(state.is_cancelling() or state.is_cancelled() for state in states)
+            client = await prefect_api(_STATE_TIMEOUT)
+            states = await read_states(client, await ancestor_run_ids(client, run_id))
+            return any(state.is_cancelling() or state.is_cancelled() for state in states)
     except Exception as error:  # noqa: BLE001 - whatever the error, the process is about to end
         run_logger().error(
             "The state of the run could not be read, so it does not count as cancelled: %s",

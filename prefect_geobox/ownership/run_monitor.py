@@ -15,12 +15,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import Any, Final
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient, get_client
+import anyio
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -35,6 +36,7 @@ from prefect_geobox.client.api.run_mode import InterruptibleCall
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.polling.wait_call import InterruptionCause, WaitCall
 from prefect_geobox.ownership.interruption import ancestor_run_ids, flow_run_id, read_states
+from prefect_geobox.ownership.prefect_api import prefect_client
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,9 @@ WAITS_TYPE: Final = "geobox-waits"
 
 #: Seconds between two reads of a flow run's state, once for all waits of the run.
 _STATE_POLL_SECONDS: Final = 2.0
+
+#: Seconds that such a read may take.
+_STATE_TIMEOUT_SECONDS: Final = 5.0
 
 #: Seconds between two polls of the main thread.
 _MAIN_THREAD_POLL_SECONDS: Final = 0.2
@@ -73,8 +78,7 @@ class _RunMonitor:
         self._main_loop = _MainLoop()
         self._ctrl_c: object | None = None
         self._task: asyncio.Task[None] | None = None
-        self._stack = AsyncExitStack()
-        self._client: PrefectClient | None = None
+        self._poll: asyncio.Task[None] | None = None
         self._ancestor_run_ids: list[UUID] = []
         self._artifact: UUID | None = None
         self._recorded: list[dict[str, str]] = []
@@ -94,11 +98,12 @@ class _RunMonitor:
         self._ending.discard(call)
 
     async def close(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
+        tasks = [task for task in (self._task, self._poll) if task is not None]
+        self._task = self._poll = None
+        for task in tasks:
             task.cancel()
-            await asyncio.wait([task])
-        await self._stack.aclose()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _run(self) -> None:
         read_at = time.monotonic()
@@ -114,9 +119,11 @@ class _RunMonitor:
                 self._end("timeout", only_off_main_thread=True)
             is_terminating = isinstance(handled, TerminationSignal)
             is_due = time.monotonic() - read_at >= _STATE_POLL_SECONDS
-            if is_due or (is_terminating and self._calls):
+            is_polling = self._poll is not None and not self._poll.done()
+            if not is_polling and (is_due or (is_terminating and self._calls)):
                 read_at = time.monotonic()
-                await self._poll_run(is_terminating=is_terminating)
+                # Not awaited: while the server is away, the main thread is still polled.
+                self._poll = asyncio.create_task(self._poll_run(is_terminating=is_terminating))
 
     async def _poll_run(self, *, is_terminating: bool) -> None:
         states = await self._states()
@@ -148,14 +155,14 @@ class _RunMonitor:
     async def _states(self) -> list[State[Any]]:
         """Reads the states of the run and its ancestor runs; none if they cannot be read."""
         try:
-            # Created by the first read: waits that end before it need no client.
-            if self._client is None:
-                self._client = await self._stack.enter_async_context(get_client())
-            self._ancestor_run_ids = self._ancestor_run_ids or await ancestor_run_ids(
-                self._client, self._run_id
-            )
-            await self._record(self._client)
-            return await read_states(self._client, self._ancestor_run_ids)
+            # Not repeated while the server is away: there will be a next read.
+            client = await prefect_client()
+            with anyio.fail_after(_STATE_TIMEOUT_SECONDS):
+                self._ancestor_run_ids = self._ancestor_run_ids or await ancestor_run_ids(
+                    client, self._run_id
+                )
+                await self._record(client)
+                return await read_states(client, self._ancestor_run_ids)
         except Exception:  # noqa: BLE001 - the next read may succeed
             return []
 

@@ -25,6 +25,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import Artifact
 from prefect.exceptions import ObjectNotFound
 
+from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.ownership.submission_slots import RunPlace, submission_counter
+
 #: The type of the artifacts that are records.
 RECORD_TYPE: Final = "geobox-submission"
 
@@ -82,16 +85,17 @@ class SubmissionLog:
 
     Args:
         prefect: Reads and writes.
-        run_id: The flow run, the outermost one.
+        place: Where the step is called; the records are those of the outermost flow run.
         task_run_id: The task run that sends the submission.
         slot: Which submission of the run it is.
     """
 
     def __init__(
-        self, prefect: PrefectClient, run_id: UUID, task_run_id: UUID | None, slot: str
+        self, prefect: PrefectClient, place: RunPlace, task_run_id: UUID | None, slot: str
     ) -> None:
         self.prefect = prefect
-        self.run_id = run_id
+        self.run_id = place.root_id
+        self._place = place
         self._task_run_id = task_run_id
         self.slot = slot
 
@@ -105,8 +109,40 @@ class SubmissionLog:
             if older_than is not None and record.id == older_than.id:
                 return None
             if record.slot == self.slot:
+                submission_counter().claim(self._place, record.id)
                 return record
         return None
+
+    async def find_from(self, path: str, likeness: Mapping[str, Any]) -> Record | None:
+        """Returns the record of an earlier attempt that names a local file.
+
+        Args:
+            path: The file, as the step was given it.
+            likeness: What else the record must say.
+
+        Raises:
+            InvalidArgumentError: There are several, and the contents of the file differed.
+        """
+        counter = submission_counter()
+        wanted = {**likeness, "flow_path": list(self._place.path)}
+        records = [
+            record
+            for record in await self.read()
+            if (record.data.get("source") or {}).get("path") == path
+            and all(record.data.get(name) == value for name, value in wanted.items())
+            and counter.is_free(self._place, record.id)
+        ]
+        if len({record.data["source"].get("sha256") for record in records}) > 1:
+            raise InvalidArgumentError(
+                f"Earlier attempts of this run have uploaded {len(records)} files with different "
+                f"contents from {path!r}: {', '.join(str(record.uuid) for record in records)}. "
+                "Which of them is meant cannot be told. Give each upload a key of its own, or "
+                "start a new run."
+            )
+        if not records:
+            return None
+        counter.claim(self._place, records[0].id)
+        return records[0]
 
     async def wait_for_uuid(self, record: Record) -> Record:
         """Returns the record once its uuid is known, or as it is after 10 s."""
@@ -120,6 +156,7 @@ class SubmissionLog:
 
     async def write(self, data: dict[str, Any]) -> Record:
         """Adds a record."""
+        data = {**data, "flow_path": list(self._place.path)}
         artifact = await self.prefect.create_artifact(
             ArtifactCreate(
                 type=RECORD_TYPE,
@@ -131,6 +168,7 @@ class SubmissionLog:
         )
         record = Record.of(artifact)
         assert record is not None  # noqa: S101 - it has just been written
+        submission_counter().claim(self._place, record.id)
         return record
 
     async def complete(self, record: Record, uuid: str, companions: Sequence[str] = ()) -> None:

@@ -6,19 +6,14 @@ decides by its state.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
 from typing import Any, Final, Generic, Literal, get_args
-from uuid import UUID
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 from typing_extensions import TypedDict
 
@@ -29,13 +24,11 @@ from prefect_geobox.client.model.task_errors import AmbiguousSubmissionError, Lo
 from prefect_geobox.client.model.tasks import RemoteTask, TaskState
 from prefect_geobox.client.submission import Found, Submission
 from prefect_geobox.ownership.adoption import claimed, orphaned_submissions
-from prefect_geobox.ownership.interruption import ancestor_run_ids
+from prefect_geobox.ownership.prefect_api import prefect_api
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.run_monitor import is_process_ending
 from prefect_geobox.ownership.submission_records import Record, SubmissionLog
-
-#: Bytes of a file that are read at once.
-_CHUNK_BYTES: Final = 1024 * 1024
+from prefect_geobox.ownership.submission_slots import RunPlace, read_run_place, submission_counter
 
 OnGone = Literal["resubmit", "fail"]
 Reattach = Literal["run", "deployment"]
@@ -101,6 +94,7 @@ class OwnedSubmission(Generic[Found]):
         reattach: "run" to search the attempts of this run only, "deployment" to search earlier
             runs of the deployment too.
         creates_asset: Whether it creates an asset of its own, which a failed run may delete.
+        source: The local file that it sends: its path as given, size and SHA-256.
     """
 
     name: str
@@ -113,6 +107,7 @@ class OwnedSubmission(Generic[Found]):
     on_gone: OnGone = "fail"
     reattach: Reattach = "run"
     creates_asset: bool = False
+    source: Mapping[str, Any] | None = None
 
 
 def check_ownership(on_gone: str, reattach: str) -> None:
@@ -129,39 +124,6 @@ def check_ownership(on_gone: str, reattach: str) -> None:
         raise InvalidArgumentError(
             f"reattach must be one of {', '.join(get_args(Reattach))}; got {reattach!r}"
         )
-
-
-class SubmissionCounter:
-    """Numbers equal submissions within one attempt of a flow run.
-
-    A retry of the run or of a task run that makes the same calls gets the same numbers.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: dict[tuple[UUID, int, str], int] = {}
-        self._of_task_run: dict[tuple[UUID, str], list[str]] = {}
-
-    def next(self, run_id: UUID, attempt: int, task_run: TaskRun | None, digest: str) -> str:
-        """Returns the slot of the submission that is about to be sent."""
-        with self._lock:
-            known: list[str] = []
-            if task_run is not None:
-                known = self._of_task_run.setdefault((task_run.id, digest), [])
-                number = self._count(task_run.id, task_run.run_count, digest)
-                if number < len(known):
-                    return known[number]
-            slot = f"{digest}-{self._count(run_id, attempt, digest)}"
-            known.append(slot)
-            return slot
-
-    def _count(self, run_id: UUID, attempt: int, digest: str) -> int:
-        count = self._counts.get((run_id, attempt, digest), 0)
-        self._counts[run_id, attempt, digest] = count + 1
-        return count
-
-
-_counter = SubmissionCounter()
 
 
 async def submit_once(
@@ -185,18 +147,13 @@ async def submit_once(
         GeoboxError: It was not started.
     """
     flow, task = FlowRunContext.get(), TaskRunContext.get()
-    run = flow.flow_run if flow is not None else None
-    if run is None:
+    if flow is None or flow.flow_run is None:
         return await client.submit(owned.submission), Decision.FRESH
-    async with get_client() as prefect:
-        root = (await ancestor_run_ids(prefect, run.id))[-1]
-        digest = _digest(client, owned)
-        task_run = task.task_run if task else None
-        # A subflow belongs to an attempt of the outermost run; its own count does not matter.
-        attempt = run.run_count if root == run.id else (await prefect.read_flow_run(root)).run_count
-        slot = _counter.next(root, attempt, task_run, digest)
-        log = SubmissionLog(prefect, root, task_run.id if task_run else None, slot)
-        return await _start_once(client, owned, log, caller)
+    prefect = await prefect_api()
+    place = await read_run_place(prefect, flow.flow_run.id)
+    slot = submission_counter().next(place, _digest(client, owned, place))
+    log = SubmissionLog(prefect, place, task.task_run.id if task is not None else None, slot)
+    return await _start_once(client, owned, log, caller)
 
 
 async def _start_once(
@@ -206,6 +163,10 @@ async def _start_once(
     caller: threading.Thread,
 ) -> tuple[Found, Decision]:
     earlier = await log.find()
+    if earlier is None and owned.key is not None and owned.source is not None:
+        # The key identifies the upload, whatever has become of the file's content.
+        likeness = upload_likeness(client, owned.name, owned.key)
+        earlier = await log.find_from(owned.source["path"], likeness)
     decision = Decision.FRESH
     if earlier is not None and earlier.uuid is not None:
         found, decision = await _resume(client, owned, log, earlier)
@@ -230,7 +191,7 @@ async def _adopt(
     client: AsyncGeoboxClient, owned: OwnedSubmission[Found], log: SubmissionLog
 ) -> Found | None:
     """Adopts what a crashed run of the deployment has started; None if there is nothing."""
-    digest, new_owner = _digest(client, owned), f"{log.run_id} {log.slot}"
+    digest, new_owner = log.slot.rpartition("-")[0], f"{log.run_id} {log.slot}"
     lenient = replace(owned, on_gone="resubmit")
     async for record in orphaned_submissions(log.prefect, log.run_id, digest):
         async with claimed(log.prefect, record, new_owner) as is_ours:
@@ -336,13 +297,27 @@ async def _find_intended(
     return await client.find(owned.submission, record.before | known, is_alone=not equal_intents)
 
 
+def upload_likeness(client: AsyncGeoboxClient, step: str, key: str | None) -> dict[str, Any]:
+    """What the record of an upload says besides its file.
+
+    Args:
+        client: Its account.
+        step: The step's name with hyphens.
+        key: The key of the step.
+    """
+    settings = client.settings
+    account = {"base_url": settings.base_url, "principal": settings.credential.principal}
+    return {"step": step, "key": key, **account}
+
+
 def _companions(started: RemoteTask | OutputAsset) -> tuple[str, ...]:
     return started.companions if isinstance(started, RemoteTask) else ()
 
 
-def _digest(client: AsyncGeoboxClient, owned: OwnedSubmission[Any]) -> str:
+def _digest(client: AsyncGeoboxClient, owned: OwnedSubmission[Any], place: RunPlace) -> str:
     settings = client.settings
     identity = [
+        place.path,
         owned.name,
         owned.key,
         settings.base_url,
@@ -368,17 +343,6 @@ def _record(
         "principal": settings.credential.principal,
         "on_cancel": owned.on_cancel,
         "creates_asset": owned.creates_asset,
+        "key": owned.key,
+        "source": None if owned.source is None else dict(owned.source),
     }
-
-
-async def digest_of(path: Path) -> str:
-    """Returns the SHA-256 of a file's content, read in a worker thread."""
-
-    def digest() -> str:
-        sha = hashlib.sha256()
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                sha.update(chunk)
-        return sha.hexdigest()
-
-    return await asyncio.to_thread(digest)

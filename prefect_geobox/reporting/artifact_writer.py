@@ -1,56 +1,27 @@
-"""Creates and updates the artifacts that a run page shows, in both run modes."""
+"""Creates and updates the artifacts that a run page shows, on the I/O thread."""
 
 from __future__ import annotations
 
-import itertools
-import os
-import threading
-from typing import Final
+import asyncio
+from typing import Any, Final
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
-from prefect.artifacts import (
-    acreate_markdown_artifact,
-    acreate_progress_artifact,
-    aupdate_progress_artifact,
-    create_markdown_artifact,
-    create_progress_artifact,
-)
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.context import TaskRunContext
 
 from prefect_geobox.client.api.run_mode import RunMode
 from prefect_geobox.ownership.interruption import flow_run_id
+from prefect_geobox.ownership.prefect_api import prefect_api
 
-#: Threads that write an artifact at the same time.
+#: Artifacts that are written at the same time. The work of a connection pool grows with the square
+#: of the requests that wait in it: five hundred at once cost half a minute of CPU.
 _CONCURRENT_WRITES: Final = 4
 
+#: Seconds of an outage of the Prefect server that a write tolerates; a step waits for its artifact.
+_OUTAGE_SECONDS: Final = 60.0
 
-class _WriteSlots:
-    """Limits concurrent artifact writes to four.
-
-    The threads of a flow run share one client, and the work of its connection pool grows with the
-    square of the requests that wait in it: five hundred at once cost half a minute of CPU.
-
-    Each slot is a plain lock. Prefect's time limit raises an exception in a thread wherever that
-    is: a semaphore could then lose a slot for good, or miss that one is free.
-    """
-
-    def __init__(self) -> None:
-        self._reset()
-        if hasattr(os, "register_at_fork"):
-            # The threads that held a slot do not exist in the child.
-            os.register_at_fork(after_in_child=self._reset)
-
-    def _reset(self) -> None:
-        self._slots = itertools.cycle([threading.Lock() for _ in range(_CONCURRENT_WRITES)])
-
-    def next(self) -> threading.Lock:
-        """The next slot in turn, to be held during the write."""
-        return next(self._slots)
-
-
-_write_slots = _WriteSlots()
+_write_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 async def create_markdown(mode: RunMode, key: str, markdown: str, description: str) -> None:
@@ -62,15 +33,7 @@ async def create_markdown(mode: RunMode, key: str, markdown: str, description: s
         markdown: Its content.
         description: What the page says above it.
     """
-
-    def create() -> None:
-        with _write_slots.next():
-            create_markdown_artifact(markdown, key=key, description=description)
-
-    async def acreate() -> None:
-        await acreate_markdown_artifact(markdown, key=key, description=description)
-
-    await mode.call_variant(create, acreate)
+    await mode.call(_create(_of_this_run("markdown", markdown, description, key)))
 
 
 async def create_markdown_on_exit(mode: RunMode, key: str, markdown: str, description: str) -> None:
@@ -84,23 +47,8 @@ async def create_markdown_on_exit(mode: RunMode, key: str, markdown: str, descri
         markdown: Its content.
         description: What the page says above it.
     """
-    run_id, task = flow_run_id(), TaskRunContext.get()
-    if run_id is None:
-        return
-    artifact = ArtifactCreate(
-        key=key,
-        type="markdown",
-        description=description,
-        data=markdown,
-        flow_run_id=run_id,
-        task_run_id=task.task_run.id if task is not None else None,
-    )
-
-    async def create() -> None:
-        async with get_client() as client:
-            await client.create_artifact(artifact)
-
-    await mode.run_on_exit(create())
+    if flow_run_id() is not None:
+        await mode.run_on_exit(_create(_of_this_run("markdown", markdown, description, key)))
 
 
 async def create_progress(mode: RunMode, percent: float, description: str) -> UUID:
@@ -114,17 +62,7 @@ async def create_progress(mode: RunMode, percent: float, description: str) -> UU
     Returns:
         Its id.
     """
-
-    def create() -> UUID:
-        with _write_slots.next():
-            artifact = create_progress_artifact(percent, description=description)
-        assert isinstance(artifact, UUID)  # noqa: S101 - sync code gets no coroutine
-        return artifact
-
-    async def acreate() -> UUID:
-        return await acreate_progress_artifact(percent, description=description)
-
-    return await mode.call_variant(create, acreate)
+    return await mode.call(_create(_of_this_run("progress", percent, description)))
 
 
 async def update_progress(mode: RunMode, artifact: UUID, percent: float, description: str) -> None:
@@ -136,13 +74,32 @@ async def update_progress(mode: RunMode, artifact: UUID, percent: float, descrip
         percent: 0 to 100.
         description: What the page says above it.
     """
+    await mode.call(_update(artifact, ArtifactUpdate(data=percent, description=description)))
 
-    def update() -> None:
-        # Prefect's own function leaves a connection open with each call.
-        with _write_slots.next(), get_client(sync_client=True) as client:
-            client.update_artifact(artifact, ArtifactUpdate(data=percent, description=description))
 
-    async def aupdate() -> None:
-        await aupdate_progress_artifact(artifact, percent, description=description)
+def _of_this_run(kind: str, data: Any, description: str, key: str | None = None) -> ArtifactCreate:
+    task = TaskRunContext.get()
+    return ArtifactCreate(
+        key=key,
+        type=kind,
+        description=description,
+        data=data,
+        flow_run_id=flow_run_id(),
+        task_run_id=task.task_run.id if task is not None else None,
+    )
 
-    await mode.call_variant(update, aupdate)
+
+async def _create(artifact: ArtifactCreate) -> UUID:
+    async with _write_slot():
+        return (await (await prefect_api(_OUTAGE_SECONDS)).create_artifact(artifact)).id
+
+
+async def _update(artifact: UUID, update: ArtifactUpdate) -> None:
+    async with _write_slot():
+        await (await prefect_api(_OUTAGE_SECONDS)).update_artifact(artifact, update)
+
+
+def _write_slot() -> asyncio.Semaphore:
+    """One of the slots of the I/O thread, to be held during a write."""
+    loop = asyncio.get_running_loop()
+    return _write_slots.setdefault(loop, asyncio.Semaphore(_CONCURRENT_WRITES))

@@ -6,8 +6,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from prefect import Task, task
-from prefect.cache_policies import NO_CACHE
+from prefect import Task
 
 from prefect_geobox.client.api.run_mode import run_to_completion
 from prefect_geobox.client.model.assets import OutputAsset
@@ -24,6 +23,7 @@ from prefect_geobox.ownership.submit_once import OWNERSHIP_DEFAULTS, OwnershipOp
 from prefect_geobox.tasks._lifecycle import run_operation
 from prefect_geobox.tasks._signatures import with_signature_errors
 from prefect_geobox.tasks._step_options import taken_ownership
+from prefect_geobox.tasks._step_task import step_task
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,8 +74,8 @@ def make_tasks(
         with_signature_errors(function, _docstring(operation))
     name_run = _run_name(run_name or operation.slug, named_by)
     return (
-        task(task_run_name=name_run, cache_policy=NO_CACHE)(blocking),
-        task(task_run_name=name_run, cache_policy=NO_CACHE)(awaiting),
+        step_task(task_run_name=name_run)(blocking),
+        step_task(task_run_name=name_run)(awaiting),
     )
 
 

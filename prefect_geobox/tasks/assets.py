@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from prefect_geobox.client.api.assets import asset_input
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
@@ -17,7 +14,7 @@ from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.run_context import parameter, run_logger
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.tasks._lifecycle import open_client
-from prefect_geobox.tasks._signatures import with_argument_errors
+from prefect_geobox.tasks._step_task import step_task
 
 
 def _named(verb: str, argument: str) -> Callable[[], str]:
@@ -29,8 +26,7 @@ def _named(verb: str, argument: str) -> Callable[[], str]:
     return name
 
 
-@task(task_run_name=_named("find", "name"), cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_named("find", "name"))
 def find_asset(credentials: GeoboxCredentials, kind: AssetKind | str, name: str) -> OutputAsset:
     """Finds the only asset of a kind that has exactly this name.
 
@@ -54,8 +50,7 @@ def find_asset(credentials: GeoboxCredentials, kind: AssetKind | str, name: str)
     return run_to_completion(_find(SYNC_MODE, credentials, kind, name))
 
 
-@task(task_run_name=_named("find", "name"), cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_named("find", "name"))
 async def afind_asset(
     credentials: GeoboxCredentials, kind: AssetKind | str, name: str
 ) -> OutputAsset:
@@ -70,8 +65,7 @@ async def _find(
         return await mode.call(client.find_asset(kind, name))
 
 
-@task(task_run_name=_named("delete", "asset"), cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_named("delete", "asset"))
 def delete_asset(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
@@ -98,8 +92,7 @@ def delete_asset(
     run_to_completion(_change(SYNC_MODE, credentials, "delete_asset", asset, kind))
 
 
-@task(task_run_name=_named("delete", "asset"), cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_named("delete", "asset"))
 async def adelete_asset(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
@@ -107,8 +100,7 @@ async def adelete_asset(
     await _change(ASYNC_MODE, credentials, "delete_asset", asset, kind)
 
 
-@task(task_run_name=_named("make-temporary", "asset"), cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_named("make-temporary", "asset"))
 def make_temporary(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
@@ -135,8 +127,7 @@ def make_temporary(
     run_to_completion(_change(SYNC_MODE, credentials, "make_temporary", asset, kind))
 
 
-@task(task_run_name=_named("make-temporary", "asset"), cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_named("make-temporary", "asset"))
 async def amake_temporary(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
@@ -144,8 +135,7 @@ async def amake_temporary(
     await _change(ASYNC_MODE, credentials, "make_temporary", asset, kind)
 
 
-@task(task_run_name=_named("make-permanent", "asset"), cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_named("make-permanent", "asset"))
 def make_permanent(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:
@@ -170,8 +160,7 @@ def make_permanent(
     run_to_completion(_change(SYNC_MODE, credentials, "make_permanent", asset, kind))
 
 
-@task(task_run_name=_named("make-permanent", "asset"), cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_named("make-permanent", "asset"))
 async def amake_permanent(
     credentials: GeoboxCredentials, asset: AssetLike, kind: AssetKind | str | None = None
 ) -> None:

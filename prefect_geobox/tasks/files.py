@@ -7,9 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from prefect import task
 from prefect.assets import Asset
-from prefect.cache_policies import NO_CACHE
 
 from prefect_geobox.client.api.downloads import file_input
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
@@ -23,20 +21,22 @@ from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.model.validation import positive_seconds
 from prefect_geobox.client.operations._inputs import AssetLike, ByName
 from prefect_geobox.credentials import GeoboxCredentials
+from prefect_geobox.ownership.interruption import flow_run_id
+from prefect_geobox.ownership.local_files import source_of, uploaded_before
 from prefect_geobox.ownership.run_context import parameter, run_logger
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.ownership.submit_once import (
+    Decision,
     OwnedSubmission,
     Reattach,
     check_ownership,
-    digest_of,
     submit_once,
 )
 from prefect_geobox.reporting.assets import local_file_asset, materialize, referenced_assets
 from prefect_geobox.reporting.summary import StepSummary, write_summary
 from prefect_geobox.reporting.transfer_report import TransferReport
 from prefect_geobox.tasks._lifecycle import open_client, show_output
-from prefect_geobox.tasks._signatures import with_argument_errors
+from prefect_geobox.tasks._step_task import step_task
 
 
 def _upload_name() -> str:
@@ -49,8 +49,7 @@ def _download_name() -> str:
     return f"download-{printable(name, 100)}"
 
 
-@task(task_run_name=_upload_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_upload_name)
 def upload_file(
     credentials: GeoboxCredentials,
     path: str | os.PathLike[str],
@@ -61,17 +60,18 @@ def upload_file(
     """Uploads a file, streamed from disk: `POST files/`.
 
     A retry of the flow run or of the task finds a file that was uploaded before, by its name and
-    content.
+    content. Where the file is gone, the record of the run decides: the upload from the same path.
 
     Args:
         credentials: The account.
         path: The file.
-        key: Distinguishes uploads of equal files whose order may change in a retry.
+        key: Identifies the upload in a retry, whose order or content of files may be another one.
         reattach: "run" finds what earlier attempts of this flow run have uploaded; "deployment"
             also adopts what crashed or failed runs of the same deployment have uploaded.
 
     Raises:
-        FileNotFoundError: There is no such file; no request was sent.
+        FileNotFoundError: There is no such file, and the run has not uploaded it; no request was
+            sent.
         OSError: It is a folder or cannot be read; no request was sent.
         InvalidArgumentError: It is empty, cannot be used without the files beside it, or its path
             is not UTF-8; no request was sent.
@@ -87,8 +87,7 @@ def upload_file(
     return run_to_completion(_upload(SYNC_MODE, credentials, path, key, reattach))
 
 
-@task(task_run_name=_upload_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_upload_name)
 async def aupload_file(
     credentials: GeoboxCredentials,
     path: str | os.PathLike[str],
@@ -108,10 +107,12 @@ async def _upload(
     reattach: Reattach,
 ) -> OutputAsset:
     check_ownership("resubmit", reattach)
-    file = readable_file(path)
+    try:
+        file = readable_file(path)
+    except FileNotFoundError as missing:
+        return await _upload_of_earlier_attempt(mode, credentials, path, key, missing)
     # The whole path is recorded as the source of the upload.
     refuse_names_that_are_not_utf8("path", str(file.absolute()))
-    size = file.stat().st_size
     began = time.monotonic()
     report = TransferReport(f"Upload of {file.name}")
     with open_client(credentials) as client:
@@ -119,15 +120,18 @@ async def _upload(
         async def read(uuid: str) -> OutputAsset:
             return await client.get_asset(AssetKind.FILE, uuid)
 
+        source = await mode.call(source_of(path, file))
+        size = source["size"]
         step = OwnedSubmission(
             "upload-file",
             client.uploading(file, on_bytes=report, notify=run_logger().warning),
             read,
-            {"name": file.name, "sha256": await mode.call(digest_of(file))},
+            {"name": file.name, "sha256": source["sha256"]},
             key=key,
             on_gone="resubmit",
             reattach=reattach,
             creates_asset=True,
+            source=source,
         )
         asset, decision = await mode.call(submit_once(client, step, threading.current_thread()))
         await mode.call(report.finish())
@@ -148,8 +152,27 @@ async def _upload(
     return asset
 
 
-@task(task_run_name=_download_name, cache_policy=NO_CACHE)
-@with_argument_errors
+async def _upload_of_earlier_attempt(
+    mode: RunMode,
+    credentials: GeoboxCredentials,
+    path: str | os.PathLike[str],
+    key: str | None,
+    missing: FileNotFoundError,
+) -> OutputAsset:
+    if flow_run_id() is None:
+        raise missing
+    with open_client(credentials) as client:
+        asset = await mode.call(uploaded_before(client, "upload-file", path, key))
+        if asset is None:
+            raise missing
+        file = Path(path)
+        notes = {"Upload was": f"{Decision.REATTACHED}; the file is not here any more"}
+        summary = StepSummary("upload-file", f"Uploaded {file.name}", notes=notes)
+        await show_output(mode, client, asset, summary, [local_file_asset(file)])
+    return asset
+
+
+@step_task(task_run_name=_download_name)
 def download_file(
     credentials: GeoboxCredentials,
     file: AssetLike,
@@ -195,8 +218,7 @@ def download_file(
     )
 
 
-@task(task_run_name=_download_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_download_name)
 async def adownload_file(
     credentials: GeoboxCredentials,
     file: AssetLike,

@@ -12,8 +12,7 @@ from functools import partial
 from pathlib import PurePath
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
-from prefect import Task, task
-from prefect.cache_policies import NO_CACHE
+from prefect import Task
 from typing_extensions import Unpack
 
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
@@ -30,6 +29,7 @@ from prefect_geobox.ownership.submit_once import OwnedSubmission
 from prefect_geobox.reporting.summary import StepSummary, write_summary
 from prefect_geobox.tasks._lifecycle import open_client, show_output, submit_step, wait_for_step
 from prefect_geobox.tasks._step_options import StepOptions, StepPolicy
+from prefect_geobox.tasks._step_task import step_task
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -124,7 +124,7 @@ def _step_of(function: Callable[..., Any], given: StepOptions) -> Any:
     for name in ("__name__", "__qualname__", "__module__", "__doc__"):
         setattr(step, name, getattr(function, name))
     step.__dict__["__signature__"] = signature
-    return task(cache_policy=NO_CACHE)(step)
+    return step_task()(step)
 
 
 async def _run(

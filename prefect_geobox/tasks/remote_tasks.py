@@ -6,8 +6,6 @@ cache key would be the same for two accounts, since it masks their secrets.
 
 from __future__ import annotations
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from typing_extensions import Unpack
 
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
@@ -21,7 +19,8 @@ from prefect_geobox.ownership.run_context import named_after_task, rename_task_r
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.summary import StepSummary
 from prefect_geobox.tasks._lifecycle import open_client, show_output
-from prefect_geobox.tasks._signatures import checked_credentials, with_argument_errors
+from prefect_geobox.tasks._signatures import checked_credentials
+from prefect_geobox.tasks._step_task import step_task
 from prefect_geobox.tasks.waiting import (
     aabort_task,
     abort_task,
@@ -63,8 +62,7 @@ def _output_name() -> str:
     return named_after_task("output-of")
 
 
-@task(task_run_name=_get_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_get_name)
 def get_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTask:
     """Reads a remote task: `GET tasks/{uuid}/`.
 
@@ -89,8 +87,7 @@ def get_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTask:
     return found
 
 
-@task(task_run_name=_get_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_get_name)
 async def aget_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTask:
     """Reads a remote task. Async twin of `get_task`."""
     async with checked_credentials(credentials).get_async_client() as client:
@@ -99,8 +96,7 @@ async def aget_task(credentials: GeoboxCredentials, task: UuidLike) -> RemoteTas
     return found
 
 
-@task(cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task()
 @flat_signature(TaskFilters, LIST_DEFAULTS)
 def list_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -> list[RemoteTask]:
     """Lists remote tasks: `GET tasks/`.
@@ -122,8 +118,7 @@ def list_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -
         return client.list_tasks(**filters)
 
 
-@task(cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task()
 @flat_signature(TaskFilters, LIST_DEFAULTS)
 async def alist_tasks(
     credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]
@@ -133,8 +128,7 @@ async def alist_tasks(
         return await client.list_tasks(**filters)
 
 
-@task(cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task()
 @flat_signature(TaskFilters, COUNT_DEFAULTS)
 def count_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -> int:
     """Counts remote tasks: `GET tasks/?return_count=True`.
@@ -156,8 +150,7 @@ def count_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) 
         return client.count_tasks(**filters)
 
 
-@task(cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task()
 @flat_signature(TaskFilters, COUNT_DEFAULTS)
 async def acount_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFilters]) -> int:
     """Counts remote tasks. Async twin of `count_tasks`."""
@@ -165,8 +158,7 @@ async def acount_tasks(credentials: GeoboxCredentials, **filters: Unpack[TaskFil
         return await client.count_tasks(**filters)
 
 
-@task(task_run_name=_progress_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_progress_name)
 def get_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress:
     """Reads the progress of a remote task: `GET tasks/{uuid}/status/`.
 
@@ -187,16 +179,14 @@ def get_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress
         return client.get_progress(task)
 
 
-@task(task_run_name=_progress_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_progress_name)
 async def aget_progress(credentials: GeoboxCredentials, task: UuidLike) -> TaskProgress:
     """Reads the progress of a remote task. Async twin of `get_progress`."""
     async with checked_credentials(credentials).get_async_client() as client:
         return await client.get_progress(task)
 
 
-@task(task_run_name=_output_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_output_name)
 def get_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAsset | None:
     """Reads the asset that a remote task made, and shows it as a Prefect asset and an artifact.
 
@@ -223,8 +213,7 @@ def get_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAs
     return run_to_completion(_get_output_asset(SYNC_MODE, credentials, task))
 
 
-@task(task_run_name=_output_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_output_name)
 async def aget_output_asset(credentials: GeoboxCredentials, task: UuidLike) -> OutputAsset | None:
     """Reads the asset that a remote task made. Async twin of `get_output_asset`."""
     return await _get_output_asset(ASYNC_MODE, credentials, task)

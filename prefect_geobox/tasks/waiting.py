@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from typing_extensions import Unpack
 
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
@@ -23,7 +21,7 @@ from prefect_geobox.ownership.run_context import (
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.events import emit_task_event
 from prefect_geobox.tasks._lifecycle import open_client, wait_for_remote_tasks
-from prefect_geobox.tasks._signatures import with_argument_errors
+from prefect_geobox.tasks._step_task import step_task
 
 
 def _wait_name() -> str:
@@ -39,8 +37,7 @@ def _abort_name() -> str:
     return named_after_task("abort")
 
 
-@task(task_run_name=_wait_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_wait_name)
 @flat_signature(WaitOptions, WAIT_DEFAULTS)
 def wait_for_task(
     credentials: GeoboxCredentials,
@@ -84,8 +81,7 @@ def wait_for_task(
     )[0]
 
 
-@task(task_run_name=_wait_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_wait_name)
 @flat_signature(WaitOptions, WAIT_DEFAULTS)
 async def await_for_task(
     credentials: GeoboxCredentials,
@@ -100,8 +96,7 @@ async def await_for_task(
     return ended[0]
 
 
-@task(task_run_name=_wait_all_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_wait_all_name)
 @flat_signature(WaitOptions, WAIT_DEFAULTS)
 def wait_for_tasks(
     credentials: GeoboxCredentials,
@@ -136,8 +131,7 @@ def wait_for_tasks(
     )
 
 
-@task(task_run_name=_wait_all_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_wait_all_name)
 @flat_signature(WaitOptions, WAIT_DEFAULTS)
 async def await_for_tasks(
     credentials: GeoboxCredentials,
@@ -172,8 +166,7 @@ async def _wait(
         )
 
 
-@task(task_run_name=_abort_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_abort_name)
 def abort_task(
     credentials: GeoboxCredentials, task: UuidLike, *, confirm: float = 30.0
 ) -> RemoteTask:
@@ -200,8 +193,7 @@ def abort_task(
     return run_to_completion(_abort(SYNC_MODE, credentials, task, confirm))
 
 
-@task(task_run_name=_abort_name, cache_policy=NO_CACHE)
-@with_argument_errors
+@step_task(task_run_name=_abort_name)
 async def aabort_task(
     credentials: GeoboxCredentials, task: UuidLike, *, confirm: float = 30.0
 ) -> RemoteTask:

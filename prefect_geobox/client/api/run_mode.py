@@ -66,12 +66,6 @@ class RunMode(Protocol):
         """Runs a method of the client on the I/O thread."""
         ...
 
-    async def call_variant(
-        self, blocking: Callable[[], T], awaiting: Callable[[], Coroutine[Any, Any, T]]
-    ) -> T:
-        """Calls the variant of a function that suits the mode, in the calling thread."""
-        ...
-
     async def start(self, work: Coroutine[Any, Any, T], abandon: Abandon[T]) -> T:
         """Runs to its end what must not be cut short, such as the start of a remote task.
 
@@ -118,14 +112,6 @@ class SyncMode:
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Blocks until the method has returned."""
         return io_thread().run(work)
-
-    async def call_variant(
-        self,
-        blocking: Callable[[], T],
-        awaiting: Callable[[], Coroutine[Any, Any, T]],  # noqa: ARG002 - of the other mode
-    ) -> T:
-        """Calls the blocking variant."""
-        return blocking()
 
     async def start(self, work: Coroutine[Any, Any, T], abandon: Abandon[T]) -> T:
         """Blocks until it is started, even if the thread is interrupted."""
@@ -179,14 +165,6 @@ class AsyncMode:
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Awaits the method."""
         return await io_thread().arun(work)
-
-    async def call_variant(
-        self,
-        blocking: Callable[[], T],  # noqa: ARG002 - of the other mode
-        awaiting: Callable[[], Coroutine[Any, Any, T]],
-    ) -> T:
-        """Awaits the async variant."""
-        return await awaiting()
 
     async def start(self, work: Coroutine[Any, Any, T], abandon: Abandon[T]) -> T:
         """Awaits that it is started, even if the coroutine is cancelled."""

@@ -1,0 +1,85 @@
+"""Local files that a flow run has uploaded, found by the records of the run."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from prefect.context import FlowRunContext, TaskRunContext
+
+from prefect_geobox.client.async_client import AsyncGeoboxClient
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
+from prefect_geobox.client.model.errors import NotFoundError
+from prefect_geobox.ownership.prefect_api import prefect_api
+from prefect_geobox.ownership.run_context import run_logger
+from prefect_geobox.ownership.submission_records import SubmissionLog
+from prefect_geobox.ownership.submission_slots import read_run_place
+from prefect_geobox.ownership.submit_once import upload_likeness
+
+#: Bytes of a file that are read at once.
+_CHUNK_BYTES: Final = 1024 * 1024
+
+
+async def source_of(given: str | os.PathLike[str], file: Path) -> dict[str, Any]:
+    """Returns what the record of an upload says about its file, read in a worker thread.
+
+    Args:
+        given: The path as the step was given it.
+        file: The file.
+    """
+
+    def read() -> dict[str, Any]:
+        sha, size = hashlib.sha256(), 0
+        with file.open("rb") as opened:
+            while chunk := opened.read(_CHUNK_BYTES):
+                sha.update(chunk)
+                size += len(chunk)
+        return {"path": os.fspath(given), "size": size, "sha256": sha.hexdigest()}
+
+    return await asyncio.to_thread(read)
+
+
+async def uploaded_before(
+    client: AsyncGeoboxClient, step: str, given: str | os.PathLike[str], key: str | None
+) -> OutputAsset | None:
+    """Returns what an earlier attempt of the run has uploaded from a file that is gone.
+
+    Args:
+        client: Reads.
+        step: The step's name with hyphens.
+        given: The path as the step was given it.
+        key: The key of the step.
+
+    Returns:
+        The uploaded file; None outside a flow run, and if no attempt has uploaded it.
+
+    Raises:
+        InvalidArgumentError: The run has uploaded several files with different contents from it.
+        NotFoundError: It was uploaded and deleted since.
+    """
+    flow, task = FlowRunContext.get(), TaskRunContext.get()
+    if flow is None or flow.flow_run is None:
+        return None
+    prefect = await prefect_api()
+    place = await read_run_place(prefect, flow.flow_run.id)
+    log = SubmissionLog(prefect, place, task.task_run.id if task is not None else None, "")
+    record = await log.find_from(os.fspath(given), upload_likeness(client, step, key))
+    if record is None or record.uuid is None:
+        return None
+    try:
+        asset = await client.get_asset(AssetKind.FILE, record.uuid)
+    except NotFoundError as error:
+        error.add_advice(
+            f"An earlier attempt of this run has uploaded {os.fspath(given)!r} as {record.uuid}, "
+            "and neither exists any more. Put the file back to upload it again."
+        )
+        raise
+    run_logger().info(
+        "There is no file %r here; an earlier attempt of this run has uploaded it: %s",
+        os.fspath(given),
+        asset,
+    )
+    return asset

@@ -1,0 +1,176 @@
+"""Retries of uploads whose file is gone or has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+from prefect_geobox import GeoboxError, aupload_file, publish_file, upload_file
+from prefect_geobox.tasks import files
+from tests.kit.sample_data import CITIES
+
+FAST = {"interval": 0.02, "max_interval": 0.05}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file of geodata."""
+    path = tmp_path / "cities.geojson"
+    path.write_bytes(CITIES.read_bytes())
+    return path
+
+
+def _uploads(geobox_emulator) -> int:
+    paths = [request.path for request in geobox_emulator.requests if request.method == "POST"]
+    return paths.count("/v1/files/")
+
+
+def test_a_retry_does_not_need_the_file(credentials, geobox_emulator, path):
+    """A file that was uploaded and is gone is found by the record of the run, with its layer."""
+    layers = []
+
+    @flow(retries=1)
+    def run() -> None:
+        file = upload_file(credentials, path)
+        layers.append(publish_file(credentials, file, "cities", **FAST).uuid)
+        if len(layers) == 1:
+            path.unlink()
+            raise RuntimeError("fails the first time")
+
+    run()
+    assert layers[0] == layers[1]
+    assert _uploads(geobox_emulator) == 1
+
+
+async def test_an_async_retry_does_not_need_the_files(credentials, geobox_emulator, path):
+    """Two uploads of one file that is gone are the same two in a retry."""
+    uuids = []
+
+    @flow(retries=1)
+    async def run() -> None:
+        uuids.append([(await aupload_file(credentials, path)).uuid for _ in range(2)])
+        if len(uuids) == 1:
+            path.unlink()
+            raise RuntimeError("fails the first time")
+
+    await run()
+    assert uuids[0] == uuids[1]
+    assert _uploads(geobox_emulator) == 2
+
+
+def test_the_record_of_an_upload_tells_its_file(credentials, path):
+    """The record holds the path as it was given, the size and the SHA-256."""
+
+    @flow
+    def run() -> None:
+        upload_file(credentials, path)
+
+    state = run(return_state=True)
+    this_run = ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id])
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=this_run))
+    (record,) = [a.data for a in artifacts if a.type == "geobox-submission"]
+    assert record["source"]["path"] == str(path)
+    assert record["source"]["size"] == path.stat().st_size
+    assert len(record["source"]["sha256"]) == 64
+
+
+def test_different_uploads_from_one_path_are_not_guessed(credentials, geobox_emulator, path):
+    """Where a path that is gone had two contents, the error says so and names both uploads."""
+    errors = []
+
+    @flow(retries=1)
+    def run() -> None:
+        try:
+            first = upload_file(credentials, path)
+            path.write_bytes(path.read_bytes() + b"\n")
+            second = upload_file(credentials, path)
+        except GeoboxError as error:
+            errors.append(str(error))
+            return
+        path.unlink()
+        errors.extend([first.uuid, second.uuid])
+        raise RuntimeError("fails the first time")
+
+    run()
+    first, second, message = errors
+    assert first in message
+    assert second in message
+    assert "key" in message
+    assert _uploads(geobox_emulator) == 2
+
+
+def test_a_key_wins_over_the_content(credentials, geobox_emulator, path):
+    """With a key a retry finds the upload though the file has other content by then."""
+    uuids = []
+
+    @flow(retries=1)
+    def run() -> None:
+        uuids.append(upload_file(credentials, path, key="cities").uuid)
+        if len(uuids) == 1:
+            path.write_bytes(path.read_bytes() + b"\n")
+            raise RuntimeError("fails the first time")
+
+    run()
+    assert uuids[0] == uuids[1]
+    assert _uploads(geobox_emulator) == 1
+
+
+def test_without_a_key_the_content_decides(credentials, geobox_emulator, path):
+    """Without a key a file with other content is another upload."""
+    uuids = []
+
+    @flow(retries=1)
+    def run() -> None:
+        uuids.append(upload_file(credentials, path).uuid)
+        if len(uuids) == 1:
+            path.write_bytes(path.read_bytes() + b"\n")
+            raise RuntimeError("fails the first time")
+
+    run()
+    assert uuids[0] != uuids[1]
+    assert _uploads(geobox_emulator) == 2
+
+
+def test_one_attempt_never_takes_its_own_uploads_for_earlier_ones(
+    credentials, geobox_emulator, path
+):
+    """Within one attempt, equal keys are two uploads and a file that is gone is an error."""
+
+    @flow
+    def run() -> set[str]:
+        first = upload_file(credentials, path, key="tile")
+        path.write_bytes(path.read_bytes() + b"\n")
+        second = upload_file(credentials, path, key="tile")
+        path.unlink()
+        with pytest.raises(FileNotFoundError, match="There is no file"):
+            upload_file(credentials, path, key="tile")
+        return {first.uuid, second.uuid}
+
+    assert len(run()) == 2
+
+
+def test_a_task_retry_does_not_need_the_file(credentials, geobox_emulator, path):
+    """A retry of the step alone finds the upload of a file that is gone."""
+    step = upload_file.with_options(retries=1, retry_delay_seconds=0)
+    show, calls = files.show_output, []
+
+    async def fail_once(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            path.unlink()
+            raise RuntimeError("fails the first time")
+        return await show(*arguments)
+
+    @flow
+    def run() -> str:
+        return step(credentials, path).name
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "show_output", fail_once)
+        assert run() == "cities.geojson"
+    assert _uploads(geobox_emulator) == 1
