@@ -28,6 +28,7 @@ from prefect_geobox.client import (
     TaskAbortedError,
     TaskFailedError,
     TaskTimeoutError,
+    TransferTimeoutError,
     ValidationError,
 )
 from prefect_geobox.client.model import errors, task_errors
@@ -52,6 +53,7 @@ EXAMPLES: list[GeoboxError] = [
     InvalidArgumentError("timeout must be a number"),
     LocalFileError("x.csv changed while it was uploaded"),
     NameLookupError("2 layers are named x", [TASK, OTHER]),
+    TransferTimeoutError("the download of x had not ended"),
     GeoboxConnectionError("not reached", reached=False, transient=False),
     InvalidResponseError("no JSON"),
     advised(),
