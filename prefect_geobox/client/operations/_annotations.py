@@ -92,7 +92,8 @@ def _single_check(hint: Any) -> Check | None:
         return None
     if hint in _CHECKS:
         return _CHECKS[hint]
-    if hint is Any or not isinstance(hint, type):
+    # Up to Python 3.10 `Mapping[str, Any]` counts as a type, too.
+    if hint is Any or get_origin(hint) is not None or not isinstance(hint, type):
         return None
     return partial(_instance, kind=hint)
 
