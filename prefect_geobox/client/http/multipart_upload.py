@@ -63,10 +63,10 @@ def checked_local_path(field: str, path: str | os.PathLike[str]) -> Path:
         InvalidArgumentError: It is something else.
     """
     refuse_coroutine(field, path)
-    if not isinstance(path, (str, os.PathLike)):
+    if not isinstance(path, (str, os.PathLike)) or path == "":
         raise InvalidArgumentError(
-            f"{field} must be the path of a file, as a text or a Path; got an object of type "
-            f"{type(path).__name__}"
+            f"{field} must be the path of a file, as a text or a Path; got "
+            f"{'an empty text' if path == '' else f'an object of type {type(path).__name__}'}"
         )
     try:
         return Path(path).expanduser()

@@ -70,6 +70,12 @@ def layer_name_of(path: str) -> str:
     while (ending := PurePath(stem).suffix) and ending.lower() in _ENDINGS:
         stem = stem.removesuffix(ending)
     kept = "".join(char if _is_kept(char) else "_" for char in stem)
+    # A mark belongs to the character before it.
+    kept = "".join(
+        char
+        for before, char in zip("_" + kept, kept, strict=False)
+        if not (before == "_" and unicodedata.category(char).startswith("M"))
+    )
     return re.sub("__+", "_", kept).strip("_" + JOINERS) or "layer"
 
 

@@ -34,9 +34,11 @@ class FileLayer:
     dataset: str | None = None
     format: str | None = None
 
-    def __str__(self) -> str:
+    def shown(self, file: Input | OutputAsset) -> str:
+        """Its names for people; a dataset that is the file itself is left out."""
         layer, dataset = printable(self.layer or "", 100), printable(self.dataset or "", 100)
-        return f"{layer} ({dataset})" if layer and dataset else layer or dataset
+        is_told = bool(dataset) and self.dataset != file.name
+        return f"{layer} ({dataset})" if layer and is_told else layer or dataset
 
 
 def layers_of(file: Input | OutputAsset) -> list[FileLayer]:
@@ -76,7 +78,7 @@ def chosen_layer(
         if candidates and not within and any(each.dataset == dataset for each in listed):
             raise InvalidArgumentError(
                 f"input_dataset: {dataset!r} of file {_label(file)} does not hold the layer "
-                f"{layer!r}. {_listing(listed)}"
+                f"{layer!r}. {_listing(file, listed)}"
             )
         candidates = within or _named(file, candidates, "input_dataset", "dataset", dataset)
     elif dataset:
@@ -85,7 +87,7 @@ def chosen_layer(
     if layer and not dataset and len(holders) > 1:
         raise InvalidArgumentError(
             f"input_dataset must be given: several datasets of file {_label(file)} have a layer "
-            f"{layer!r}. {_listing(candidates)}"
+            f"{layer!r}. {_listing(file, candidates)}"
         )
     found = candidates[0] if candidates else FileLayer()
     return FileLayer(layer or found.layer, dataset or found.dataset, found.format)
@@ -104,10 +106,10 @@ def chosen_layer_remark(
     listed = [each for each in layers_of(file) if not dataset or each.dataset == dataset]
     if layer or len(listed) < 2:
         return ""
-    taken = chosen_layer(file, None, dataset)
+    taken = chosen_layer(file, None, dataset).shown(file)
     return (
         f"File {_label(file)} has {len(listed)} layers, and {taken} is read. For another, pass "
-        f"input_layer or input_dataset. {_listing(listed)}"
+        f"input_layer or input_dataset. {_listing(file, listed)}"
     )
 
 
@@ -156,7 +158,8 @@ def _named(
         near = near_names(name, known)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise InvalidArgumentError(
-            f"{argument}: file {_label(file)} has no {attribute} {name!r}.{hint} {_listing(listed)}"
+            f"{argument}: file {_label(file)} has no {attribute} {name!r}.{hint} "
+            f"{_listing(file, listed)}"
         )
     return found
 
@@ -165,9 +168,10 @@ def _label(file: Input | OutputAsset) -> str:
     return repr(printable(file.name, 100) or file.uuid)
 
 
-def _listing(layers: Sequence[FileLayer]) -> str:
+def _listing(file: Input | OutputAsset, layers: Sequence[FileLayer]) -> str:
     more = f" and {len(layers) - _MOST_LISTED:,} more" if len(layers) > _MOST_LISTED else ""
-    return f"There are {', '.join(map(str, layers[:_MOST_LISTED]))}{more}."
+    names = ", ".join(layer.shown(file) for layer in layers[:_MOST_LISTED])
+    return f"There are {names}{more}."
 
 
 def _text(values: Mapping[str, Any], key: str) -> str | None:

@@ -170,6 +170,8 @@ def ids(field: str, value: Any) -> list[int]:
     items = plain_items(value)
     if items is None:
         raise InvalidArgumentError(f"{field} must be a list of whole numbers; got {value!r}")
+    # A column of pandas that had gaps once holds whole numbers as floats.
+    items = [int(i) if isinstance(i, float) and i.is_integer() else i for i in items]
     found = [whole(f"{field}[{place}]", item, 0) for place, item in enumerate(items)]
     return _not_empty(field, found)
 

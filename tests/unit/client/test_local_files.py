@@ -163,7 +163,7 @@ async def test_a_name_of_another_encoding_is_refused(
     assert wire.seen == []
 
 
-@pytest.mark.parametrize("bad", [None, 17, b"x.csv", ["x.csv"]])
+@pytest.mark.parametrize("bad", [None, 17, b"x.csv", ["x.csv"], ""])
 async def test_what_is_no_path_is_refused(call: Caller, wire: Wire, bad: Any) -> None:
     """An upload of something that is no path is refused by name."""
     with pytest.raises(InvalidArgumentError, match=r"^path must be the path of a file"):

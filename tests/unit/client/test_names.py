@@ -34,6 +34,7 @@ COMPOSED, DECOMPOSED = "Z\u00fcrich", "Zu\u0308rich"
         ),
         ("\u0939\u093f\u0928\u094d\u0926\u0940.gpkg", "\u0939\u093f\u0928\u094d\u0926\u0940"),
         ('it\'s "100%" {x}.csv', "it_s_100_x"),
+        ("a\U0001f5fa\ufe0fb.csv", "a_b"),
         ("___.csv", "layer"),
         ("\u200c.csv", "layer"),
         (".geojson", "geojson"),

@@ -67,7 +67,7 @@ async def test_arrays_reach_the_wire(call: Caller, wire: Wire) -> None:
         "x.gpkg",
         bbox=np.array([1, 2.5, 3, 4]),
         bbox_srid=np.int64(4326),
-        feature_ids=pd.Series([1, 2]),
+        feature_ids=pd.Series([1.0, 2.0]),
         fields=np.array(["a", "b"]),
         zipped=np.bool_(False),
     )

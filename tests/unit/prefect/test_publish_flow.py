@@ -105,7 +105,7 @@ def test_the_layer_of_a_file_can_be_chosen(command_line, capsys, caplog, tmp_pat
     assert "layers, and" not in caplog.text
     assert command_line([path, "--name", "first"]) == 0
     assert re.search(r"Features +1", capsys.readouterr().out)
-    assert "File 'both.gpkg' has 2 layers, and wells (both.gpkg) is read." in caplog.text
+    assert "File 'both.gpkg' has 2 layers, and wells is read." in caplog.text
 
 
 def test_a_layer_that_is_nearly_named_is_suggested(command_line, capsys, tmp_path):
