@@ -64,6 +64,7 @@ EXAMPLES: list[GeoboxError] = [
     ValidationError(422, "bad", "POST", "files/"),
     RateLimitError(429, "slow down", "GET", "tasks/"),
     ServerError(503, "later", "GET", "tasks/"),
+    TransferTimeoutError("too slow"),
     AmbiguousSubmissionError("may or may not", [SEEN, SECOND]),
     AmbiguousSubmissionError("may or may not"),
     TaskFailedError("failed", SEEN),
