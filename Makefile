@@ -54,7 +54,7 @@ bench: $(VENV)/.dev
 # Both type checkers; pyright also finds what an editor would show.
 types: $(VENV)/.dev
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # Branch coverage of the client and the Prefect layer, without child processes; fails below the
 # figure in pyproject.toml.

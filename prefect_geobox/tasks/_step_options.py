@@ -55,6 +55,6 @@ def taken_ownership(given: dict[str, Any]) -> OwnershipOptions:
         InvalidArgumentError: One is invalid; the message names it.
     """
     taken = {name: given.pop(name) for name in OWNERSHIP_DEFAULTS if name in given}
-    options = cast("OwnershipOptions", {**OWNERSHIP_DEFAULTS, **taken})
+    options: dict[str, Any] = {**OWNERSHIP_DEFAULTS, **taken}
     check_ownership(options["on_gone"], options["reattach"])
-    return options
+    return cast("OwnershipOptions", options)

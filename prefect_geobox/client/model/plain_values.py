@@ -24,7 +24,7 @@ def plain_number(value: Any) -> Any:
     if type(value) in (int, float) or isinstance(value, (bool, str)):
         return value
     item = getattr(value, "item", None) if getattr(value, "shape", None) == () else None
-    plain = item() if callable(item) else value
+    plain: Any = item() if callable(item) else value
     try:
         if isinstance(plain, bool):
             return plain

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyogrio
+import pyogrio.raw
 import shapely
 from rasterio import features
 from rasterio.warp import transform
@@ -51,8 +51,10 @@ def rasterize(
     if not shapes:
         reason = f"no feature has a number in {burn_attribute!r}"
         raise JobError(reason, "geobox.NoFeaturesError")
+    # Its type says a whole number; it takes any that the type of the cells can hold.
+    empty: Any = np.nan
     burnt = features.rasterize(
-        shapes, frame.shape, fill=np.nan, transform=frame.transform, dtype="float64"
+        shapes, frame.shape, fill=empty, transform=frame.transform, dtype="float64"
     )
     return grids.to_grid([burnt], frame, data_type, nodata)
 
@@ -160,7 +162,9 @@ def idw(
     else:
         frame = grids.frame_of(extent or _extent(rows), (pixel_size, pixel_size))
     coordinates = [row["geometry"]["coordinates"] for row in rows]
-    xs, ys = transform(WEB_MERCATOR, frame.crs, *zip(*(c[:2] for c in coordinates), strict=True))
+    xs, ys, *_ = transform(
+        WEB_MERCATOR, frame.crs, *zip(*(c[:2] for c in coordinates), strict=True)
+    )
     points = np.column_stack([xs, ys])
     values = np.array([_number(row, z_field) for row in rows], dtype="float64")
     centres = frame.cell_centres()

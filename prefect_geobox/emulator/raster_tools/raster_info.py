@@ -69,7 +69,7 @@ def value_at(raster: Asset, latitude: float, longitude: float) -> float | None:
         JobError: It cannot be read.
     """
     grid = grids.read(raster)
-    [x], [y] = transform(WGS84, grid.frame.crs, [longitude], [latitude])
+    [x], [y], *_ = transform(WGS84, grid.frame.crs, [longitude], [latitude])
     row, column = rowcol(grid.frame.transform, x, y)
     if not (0 <= column < grid.frame.width and 0 <= row < grid.frame.height):
         return None
