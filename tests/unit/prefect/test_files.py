@@ -22,6 +22,7 @@ from prefect_geobox import (
     publish_file,
     upload_file,
 )
+from prefect_geobox.reporting.markdown import escaped
 from tests.kit.sample_data import CITIES, COUNTRIES
 
 FAST = {"interval": 0.02, "max_interval": 0.05}
@@ -184,9 +185,10 @@ def test_features_that_were_left_out_are_said(credentials, records_of, tmp_path,
     state = publish(return_state=True)
 
     assert state.is_completed()
-    assert "partly was published, but not all of it" in caplog.text
+    left_out = "3,000 of 3,005 features were left out: the geometry is missing (3,000 times)"
+    assert f"partly was published, but not all of it: {left_out}" in caplog.text
     text = records_of(state).artifact("geobox-publish-file")
-    assert "| Reported |" in text
+    assert f"| Reported | {escaped(left_out)} |" in text
     assert len(text) < 10_000
 
 
