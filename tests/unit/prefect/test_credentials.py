@@ -13,6 +13,7 @@ from prefect.client.orchestration import get_client
 from pydantic import SecretStr
 
 from prefect_geobox import ConfigurationError, GeoboxCredentials, get_task
+from tests.kit.sample_data import ROOT
 
 KEY = "key-5f0c7e6b1d9a4b0f"
 
@@ -180,3 +181,12 @@ def test_a_block_survives_pickle(geobox_emulator, dumps):
     assert geobox_emulator.apikey not in repr(back)
     with back.get_client() as client:
         assert client.get_task(remote).uuid == remote
+
+
+def test_a_block_that_does_not_exist_is_in_the_table_of_the_quickstart(prefect_server):
+    """The quickstart lists the words that a missing block really leads to."""
+    with pytest.raises(ValueError, match="nobodys") as caught:
+        GeoboxCredentials.load("nobodys")
+    words = "Unable to find block document named"
+    assert str(caught.value).startswith(words)
+    assert f"| `{words}` |" in (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")

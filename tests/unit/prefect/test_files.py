@@ -8,7 +8,7 @@ import re
 import sys
 
 import pytest
-from prefect import flow, unmapped
+from prefect import flow
 
 from prefect_geobox import (
     AssetKind,
@@ -123,14 +123,10 @@ def test_publishing_submitted_and_mapped(credentials):
         file = upload_file.submit(credentials, CITIES)
         first = publish_file.submit(credentials, file, "first", **FAST)
         names = ["second", "third"]
-        rest = publish_file.map(unmapped(credentials), unmapped(file), names, **_unmapped(FAST))
+        rest = publish_file.map(credentials, file, names, **FAST)
         return [first.result(), *rest.result()]
 
     assert [layer.name for layer in fan_out()] == ["first", "second", "third"]
-
-
-def _unmapped(options):
-    return {name: unmapped(value) for name, value in options.items()}
 
 
 def test_a_name_that_is_taken_fails_with_the_servers_reason(credentials, records_of):
