@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
-from publish_layer import choose_name, load_credentials
+from publish_layer import choose_name, load_credentials, log_errors_briefly
 
 from prefect_geobox import (
     AssetKind,
@@ -102,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Errors that can be found now are reported before a flow run begins.
         readable_file(options.file)
         load_credentials(options.block).get_settings()
+        log_errors_briefly()
         result = buffer_and_export(
             path=options.file,
             distance=options.distance,

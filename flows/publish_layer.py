@@ -50,7 +50,9 @@ from prefect_geobox.client.operations.vector_edit import GeometryType
 from prefect_geobox.ownership.prefect_api import prefect_api
 from prefect_geobox.ownership.run_context import is_in_run
 from prefect_geobox.ownership.run_modes import ASYNC_MODE
+from prefect_geobox.ownership.submission_records import read_records
 from prefect_geobox.reporting.artifact_writer import create_markdown
+from prefect_geobox.reporting.left_out import left_out
 
 IfExists = Literal["number", "fail"]
 
@@ -224,17 +226,21 @@ def _run(options: argparse.Namespace) -> None:
     settings = load_credentials(options.block).get_settings()
     with GeoboxClient(settings=settings, retry=RetryPolicy(attempts=3)) as client:
         client.count_tasks()
-        _log_errors_without_traceback()
+        log_errors_briefly()
         began = time.monotonic()
-        layer = publish_layer(
+        state = publish_layer(
             path=options.file,
             name=options.name,
             block=options.block,
             if_exists=options.if_exists,
             **_publish_options(options),
+            timeout=options.timeout,
+            return_state=True,
         )
+        layer = state.result()
         seconds = time.monotonic() - began
-        print(_summary(client, layer, options, seconds))
+        run_id = state.state_details.flow_run_id
+        print(_summary(client, layer, options, seconds, run_id))
 
 
 def _check_options(options: argparse.Namespace) -> None:
@@ -258,21 +264,36 @@ def _publish_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _summary(
-    client: GeoboxClient, layer: OutputAsset, options: argparse.Namespace, seconds: float
+    client: GeoboxClient,
+    layer: OutputAsset,
+    options: argparse.Namespace,
+    seconds: float,
+    run_id: UUID | None,
 ) -> str:
     rows = {"Layer": f"{layer.name} ({layer.kind}), {layer.uuid}"}
     wanted = options.name or layer_name_of(options.file)
     if layer.name != wanted:
         rows["Name"] = f"{wanted!r} exists already and was left as it is"
+    features = None
     if layer.kind is AssetKind.VECTOR:
-        rows["Features"] = str(client.count_features(layer))
+        features = client.count_features(layer)
+        rows["Features"] = str(features)
         extent = layer.data.get("extent")
         if isinstance(extent, list):
             rows["Extent"] = ", ".join(f"{value:.0f}" for value in extent) + " (EPSG:3857)"
+    if run_id is not None:
+        for uuid in io_thread().run(_remote_tasks_of(run_id)):
+            if reported := left_out(client.get_task(uuid), features):
+                rows["Reported"] = reported
     rows["Took"] = f"{seconds:.1f} s, {client.aio.requests} requests"
     rows["API"] = layer.api_url
     rows["Asset"] = layer.asset_key
     return "\n" + "\n".join(f"  {label:9} {text}" for label, text in rows.items())
+
+
+async def _remote_tasks_of(run_id: UUID) -> list[str]:
+    records = await read_records(await prefect_api(), run_id)
+    return [record.uuid for record in records if record.uuid and record.data["kind"] == "task"]
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -289,10 +310,10 @@ def _serve(options: argparse.Namespace) -> None:
     publish_layer.serve(name="publish-layer", parameters=parameters)
 
 
-def _log_errors_without_traceback() -> None:
-    """Logs each error on one line in the terminal; the Prefect server still gets all of it."""
+def log_errors_briefly() -> None:
+    """Has the terminal show the message of an error at the end only, not in the log as well."""
 
-    class OneLine(logging.Formatter):
+    class Brief(logging.Formatter):
         def __init__(self, inner: logging.Formatter) -> None:
             super().__init__()
             self._inner = inner
@@ -301,11 +322,14 @@ def _log_errors_without_traceback() -> None:
             brief = logging.makeLogRecord(record.__dict__)
             brief.exc_info = brief.exc_text = None
             brief.msg, brief.args = record.getMessage().partition("\nTraceback")[0], ()
+            error = getattr(record, "geobox_error", None)
+            if error is not None:
+                brief.msg = f"{brief.msg.partition(error)[0].rstrip(': ')}: {error}"
             return self._inner.format(brief)
 
     for handler in logging.getLogger().handlers:
         if handler.formatter:
-            handler.setFormatter(OneLine(handler.formatter))
+            handler.setFormatter(Brief(handler.formatter))
 
 
 def _parser() -> argparse.ArgumentParser:

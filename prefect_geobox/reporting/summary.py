@@ -13,6 +13,7 @@ from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.polling.subscription import WaitStats
 from prefect_geobox.ownership.run_context import is_in_run, run_logger
 from prefect_geobox.reporting.artifact_writer import create_markdown, create_markdown_on_exit
+from prefect_geobox.reporting.left_out import left_out
 from prefect_geobox.reporting.markdown import escaped, markdown_table
 from prefect_geobox.reporting.output_preview import OutputFacts
 
@@ -97,7 +98,8 @@ def summary_markdown(summary: StepSummary) -> str:
 def _rows(summary: StepSummary) -> list[tuple[str, str]]:
     rows = _output_rows(summary.facts) if summary.facts else []
     if len(summary.tasks) == 1:
-        rows += _task_rows(summary.tasks[0])
+        made = summary.facts.features if summary.facts else None
+        rows += _task_rows(summary.tasks[0], made)
     if summary.stats:
         stats = summary.stats
         rows.append(
@@ -109,7 +111,7 @@ def _rows(summary: StepSummary) -> list[tuple[str, str]]:
     return rows + [(label, escaped(text)) for label, text in summary.notes.items()]
 
 
-def _task_rows(task: RemoteTask) -> list[tuple[str, str]]:
+def _task_rows(task: RemoteTask, made: int | None) -> list[tuple[str, str]]:
     rows = [
         ("Remote task", f"{escaped(task.label)}, `{task.uuid}`"),
         ("State", escaped(printable(task.state_text))),
@@ -123,8 +125,8 @@ def _task_rows(task: RemoteTask) -> list[tuple[str, str]]:
             rows.append((label, moment.isoformat(sep=" ", timespec="seconds")))
     if task.seconds is not None:
         rows.append(("Ran", f"{task.seconds:.1f} s"))
-    if task.succeeded and task.reason:
-        rows.append(("Reported", escaped(task.reason)))
+    if reported := left_out(task, made):
+        rows.append(("Reported", escaped(reported)))
     return rows
 
 

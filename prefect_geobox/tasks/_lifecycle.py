@@ -37,6 +37,7 @@ from prefect_geobox.ownership.submit_once import (
 )
 from prefect_geobox.reporting.assets import materialize, referenced_assets
 from prefect_geobox.reporting.events import emit_task_event
+from prefect_geobox.reporting.left_out import left_out
 from prefect_geobox.reporting.output_preview import OutputFacts, gather_facts
 from prefect_geobox.reporting.summary import StepSummary, write_interrupted_summary, write_summary
 from prefect_geobox.reporting.wait_report import WaitReport, log_ended_before_abort
@@ -350,13 +351,13 @@ async def _owned(
         began=began,
         outcome_of=lambda tasks: client.outcome(bound, request, tasks),
     )
+    facts = await _show(mode, client, operation, request, ended.outcome, ended.summary)
+    what = request.title
+    if isinstance(ended.outcome, OutputAsset):
+        what = f"{ended.outcome.name or ended.outcome.uuid} was {done}"
     for ended_task in ended.tasks:
-        if ended_task.errors is not None:
-            what = request.title
-            if isinstance(ended.outcome, OutputAsset):
-                what = f"{ended.outcome.name or ended.outcome.uuid} was {done}"
-            run_logger().warning("%s, but not all of it: %s", what, ended_task.reason)
-    await _show(mode, client, operation, request, ended.outcome, ended.summary)
+        if reported := left_out(ended_task, facts.features if facts else None):
+            run_logger().warning("%s, but not all of it: %s", what, reported)
     return ended.outcome, request
 
 
@@ -367,18 +368,17 @@ async def _show(
     request: Request,
     outcome: OutputAsset | RemoteTask | list[RemoteTask],
     summary: StepSummary,
-) -> None:
+) -> OutputFacts | None:
     sources = referenced_assets(client.settings, request.inputs.values())
     if isinstance(outcome, OutputAsset):
-        await show_output(mode, client, outcome, summary, sources)
-        return
+        return await show_output(mode, client, outcome, summary, sources)
     inputs = {ref.uuid for ref in request.inputs.values()}
     if isinstance(outcome, RemoteTask) and outcome.output and outcome.output.uuid not in inputs:
         made = await mode.call(client.get_output_asset(outcome))
         if made is not None:
-            await show_output(mode, client, made, summary, sources)
-            return
+            return await show_output(mode, client, made, summary, sources)
     await write_summary(mode, summary)
     if operation.output == "task" and sources:
         # What the step works on first is what it has changed.
         materialize(sources[0], {"remote_task": summary.tasks[0].uuid}, sources[1:])
+    return None

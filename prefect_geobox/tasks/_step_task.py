@@ -12,10 +12,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
 from prefect_geobox.client.model.base import FrozenModel
+from prefect_geobox.reporting.run_log import log_errors_once
 from prefect_geobox.tasks._signatures import StepSignature, with_argument_errors
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+log_errors_once()
 
 
 class StepTask(Task[P, R]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -49,8 +50,16 @@ def _error_text(detail: Any, depth: int) -> str:
             [f"{key}: {_error_text(value, depth + 1)}" for key, value in pairs[:6]], pairs
         )
     if isinstance(detail, list):
-        return _joined([_error_text(item, depth + 1) for item in detail[:6]], detail)
+        return _grouped([_error_text(item, depth + 1) for item in detail])
     return printable(str(detail))
+
+
+def _grouped(texts: list[str]) -> str:
+    counts = Counter(texts)
+    grouped = [
+        text if count == 1 else f"{text} ({count:,} times)" for text, count in counts.items()
+    ]
+    return _joined(grouped[:6], grouped)
 
 
 def _joined(texts: list[str], whole: Sequence[Any]) -> str:

@@ -14,6 +14,7 @@ from prefect.client.orchestration import get_client
 from pydantic import SecretStr
 
 from prefect_geobox import ConfigurationError, GeoboxCredentials, get_task
+from tests.kit.sample_data import ROOT
 
 KEY = "key-5f0c7e6b1d9a4b0f"
 
@@ -210,3 +211,12 @@ def test_an_empty_host_falls_back_to_the_environment(monkeypatch):
     """A block that is made with an empty host uses `GEOBOX_HOST`, as one without a host does."""
     monkeypatch.setenv("GEOBOX_HOST", "http://127.0.0.1:1")
     assert GeoboxCredentials(host="", apikey=KEY).get_settings().host == "127.0.0.1:1"
+
+
+def test_a_block_that_does_not_exist_is_in_the_table_of_the_quickstart(prefect_server):
+    """The quickstart lists the words that a missing block really leads to."""
+    with pytest.raises(ValueError, match="nobodys") as caught:
+        GeoboxCredentials.load("nobodys")
+    words = "Unable to find block document named"
+    assert str(caught.value).startswith(words)
+    assert f"| `{words}` |" in (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")

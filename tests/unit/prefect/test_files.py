@@ -8,7 +8,7 @@ import re
 import sys
 
 import pytest
-from prefect import flow, unmapped
+from prefect import flow
 
 from prefect_geobox import (
     AssetKind,
@@ -22,6 +22,7 @@ from prefect_geobox import (
     publish_file,
     upload_file,
 )
+from prefect_geobox.reporting.markdown import escaped
 from tests.kit.sample_data import CITIES, COUNTRIES
 
 FAST = {"interval": 0.02, "max_interval": 0.05}
@@ -122,14 +123,10 @@ def test_publishing_submitted_and_mapped(credentials):
         file = upload_file.submit(credentials, CITIES)
         first = publish_file.submit(credentials, file, "first", **FAST)
         names = ["second", "third"]
-        rest = publish_file.map(unmapped(credentials), unmapped(file), names, **_unmapped(FAST))
+        rest = publish_file.map(credentials, file, names, **FAST)
         return [first.result(), *rest.result()]
 
     assert [layer.name for layer in fan_out()] == ["first", "second", "third"]
-
-
-def _unmapped(options):
-    return {name: unmapped(value) for name, value in options.items()}
 
 
 def test_a_name_that_is_taken_fails_with_the_servers_reason(credentials, records_of):
@@ -184,9 +181,10 @@ def test_features_that_were_left_out_are_said(credentials, records_of, tmp_path,
     state = publish(return_state=True)
 
     assert state.is_completed()
-    assert "partly was published, but not all of it" in caplog.text
+    left_out = "3,000 of 3,005 features were left out: the geometry is missing (3,000 times)"
+    assert f"partly was published, but not all of it: {left_out}" in caplog.text
     text = records_of(state).artifact("geobox-publish-file")
-    assert "| Reported |" in text
+    assert f"| Reported | {escaped(left_out)} |" in text
     assert len(text) < 10_000
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL
 
 from prefect_geobox import GeoboxCredentials
 from tests.kit.sample_data import CITIES, ROOT
@@ -268,3 +269,33 @@ def test_a_saved_block_that_cannot_be_used_is_named(command_line, capsys):
     err = capsys.readouterr().err
     assert "block 'edited' cannot be used: host must be a URL with http:// or https://" in err
     assert "Traceback" not in err
+
+
+def test_the_message_of_a_failure_is_printed_once(flow_environment, tmp_path):
+    """The command line prints the reason of a failure at its end and nowhere else."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "flows" / "publish_layer.py"), _unreadable(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""},
+        timeout=HANGING,
+        check=False,
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert printed.count("broken.geojson cannot be read") == 1
+    assert done.stderr.strip().rpartition("\n\n")[2].startswith("Remote task ")
+
+
+def test_the_summary_tells_what_was_left_out(command_line, capsys, tmp_path):
+    """The summary says how many features of how many were left out, equal reasons once."""
+    point = {"type": "Point", "coordinates": [1, 2]}
+    features = [
+        {"type": "Feature", "properties": {}, "geometry": geometry}
+        for geometry in (point, point, None, None, None)
+    ]
+    path = tmp_path / "partly.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    assert command_line([str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"Reported +3 of 5 features were left out: .*\(3 times\)", printed)

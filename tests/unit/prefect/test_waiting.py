@@ -8,7 +8,7 @@ import time
 import uuid
 
 import pytest
-from prefect import flow, task, unmapped
+from prefect import flow, task
 
 from prefect_geobox import (
     GeoboxCredentials,
@@ -110,7 +110,7 @@ def test_submitted_and_mapped_waits(credentials, geobox_emulator):
     @flow
     def fan_out():
         first = wait_for_task.submit(credentials, remotes[0], **FAST)
-        rest = wait_for_task.map(unmapped(credentials), remotes[1:], **FAST)
+        rest = wait_for_task.map(credentials, remotes[1:], **FAST)
         return [first.result(), *rest.result()]
 
     assert [task.uuid for task in fan_out()] == remotes
@@ -123,7 +123,7 @@ def test_many_mapped_waits_write_few_progress_artifacts(credentials, geobox_emul
     def fan_out():
         # From here on, however long a flow takes to begin.
         remotes = [geobox_emulator.add_task(name=f"job {n}", seconds=3) for n in range(60)]
-        return wait_for_task.map(unmapped(credentials), remotes, **FAST).result()
+        return wait_for_task.map(credentials, remotes, **FAST).result()
 
     began = time.monotonic()
     state = fan_out(return_state=True)
@@ -177,7 +177,7 @@ async def test_async_waits_submitted_and_mapped(credentials, geobox_emulator):
     @flow
     async def fan_out():
         first = await_for_task.submit(credentials, remotes[0], **FAST)
-        rest = await_for_task.map(unmapped(credentials), remotes[1:], **FAST)
+        rest = await_for_task.map(credentials, remotes[1:], **FAST)
         return [first.result(), *[future.result() for future in rest]]
 
     assert [task.uuid for task in await fan_out()] == remotes
