@@ -114,11 +114,10 @@ class ProcessLauncher:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends a command as its supervisor would, or by force where it hangs."""
-    # Not by SIGINT, which a process ignores that a shell has started in the background.
+    """Ends a command as its supervisor would, or by force where it does not end."""
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(HANGING)
+        process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(HANGING)

@@ -102,6 +102,8 @@ def become(log: str) -> None:
     faulthandler.register(signal.SIGUSR1, all_threads=True)
 
 
+# A shell starts what runs in the background with SIGINT ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if len(sys.argv) > 1:
     carry_out(json.loads(sys.argv[1]))
 else:

@@ -206,14 +206,14 @@ def test_an_eviction_that_reschedules_the_run_starts_nothing_twice(testbed, path
     with rerun_trial(testbed, flow, paths[:1]) as trial:
         testbed.deploy_without_worker(f"nobody-{flow}", flow)
         run = trial.run_deployment("pooled")
-        arguments = ("-m", "prefect", "flow-run", "execute", run)
-        first = testbed.command(f"first-{flow}", *arguments, **extra)
+        arguments = ("flow-run", "execute", run)
+        first = testbed.start_prefect(f"first-{flow}", *arguments, **extra)
         assert until(trial.is_waiting), testbed.log_of(f"first-{flow}")
         first.send_signal(signal.SIGTERM)
         first.wait(HANGING)
         assert testbed.state_name(run) == "AwaitingRetry", testbed.log_of(f"first-{flow}")
         assert trial.geobox.aborts() == []
-        second = testbed.command(f"second-{flow}", *arguments, **extra)
+        second = testbed.start_prefect(f"second-{flow}", *arguments, **extra)
         trial.let_succeed(lambda: second.poll() is not None)
         assert testbed.state_name(run) == "Completed", testbed.log_of(f"second-{flow}")
         assert trial.counts == (1, 1)

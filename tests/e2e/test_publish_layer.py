@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
@@ -40,7 +41,9 @@ def test_a_retry_of_the_flow_returns_the_layer_that_the_first_attempt_has_publis
             "GEOBOX_APIKEY": geobox.apikey,
             "PYTHONPATH": f"{testbed.environment['PYTHONPATH']}:{FLOWS}",
         }
-        first = testbed.command(f"{name}-first", "-c", FIRST, str(paths[0]), name, **extra)
+        first = testbed.start(
+            f"{name}-first", [sys.executable, "-c", FIRST, str(paths[0]), name], **extra
+        )
 
         def run():
             names = FlowRunFilterName(any_=[f"publish-{name}"])
@@ -57,7 +60,7 @@ def test_a_retry_of_the_flow_returns_the_layer_that_the_first_attempt_has_publis
         geobox.finish_all()
         assert until(lambda: geobox.states() == ["SUCCESS"])
         testbed.schedule_rerun(run())
-        rerun = testbed.command(f"{name}-rerun", "-c", RERUN, str(run()), **extra)
+        rerun = testbed.start(f"{name}-rerun", [sys.executable, "-c", RERUN, str(run())], **extra)
         assert rerun.wait(HANGING) == 0, testbed.log_of(f"{name}-rerun")
         assert testbed.state_name(run()) == "Completed"
         assert (geobox.posts("files"), geobox.posts("publish")) == (1, 1)

@@ -25,9 +25,10 @@ from prefect.client.schemas.objects import Artifact, FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Scheduled, State
 
+from tests.kit.child_processes import module_command
 from tests.kit.until import HANGING, until
 
-from .flow_processes import ProcessLauncher, stop
+from .flow_processes import FORK_SERVER, ProcessLauncher, stop
 from .prefect_server import persistently
 
 HERE = Path(__file__).parent
@@ -61,11 +62,15 @@ class Testbed:
         """A name that nothing else has."""
         return f"{prefix}-{next(self._names)}"
 
-    def command(self, name: str, *arguments: str, **extra: str) -> subprocess.Popen[bytes]:
-        """Starts a command of Python's, its output in a log of that name."""
+    def start_prefect(self, name: str, *arguments: str, **extra: str) -> subprocess.Popen[bytes]:
+        """Starts Prefect's command line, its output in a log of that name."""
+        return self.start(name, module_command("prefect", *arguments), **extra)
+
+    def start(self, name: str, command: list[str], **extra: str) -> subprocess.Popen[bytes]:
+        """Starts a command, its output in a log of that name."""
         with (self.folder / f"{name}.log").open("w") as log:
             return subprocess.Popen(
-                [sys.executable, *arguments],
+                command,
                 env={**self.environment, **extra},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -77,7 +82,7 @@ class Testbed:
     def serving(self, name: str, flows: list[str], **extra: str) -> Iterator[Path]:
         """Serves flows as deployments of that name, in a process of its own."""
         command = json.dumps({"do": "serve", "flows": flows, "name": name})
-        process = self.command(name, str(HERE / "fork_server.py"), command, **extra)
+        process = self.start(name, [sys.executable, str(FORK_SERVER), command], **extra)
         try:
             for flow in flows:
                 assert until(lambda f=flow: self.deployment(f, name)), self.log_of(name)
@@ -88,9 +93,7 @@ class Testbed:
     @contextmanager
     def pooled(self, pool: str, flows: list[str]) -> Iterator[Path]:
         """Deploys flows, as deployments named `pooled`, to a process work pool with a worker."""
-        process = self.command(
-            pool, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"
-        )
+        process = self.start_prefect(pool, "worker", "start", "--pool", pool, "--type", "process")
         try:
             assert until(lambda: self._has_pool(pool)), self.log_of(pool)
             deployed = self.launcher.launch(do="deploy", flows=flows, pool=pool)

@@ -11,6 +11,12 @@ from .until import HANGING
 _HANDLE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 
 
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module, such as `prefect`, as a program."""
+    run = f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    return [sys.executable, "-c", _HANDLE_CTRL_C + run, *arguments]
+
+
 def run_python(
     code: str, *arguments: str, options: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
