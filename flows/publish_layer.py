@@ -152,7 +152,7 @@ def load_credentials(block: str | None) -> GeoboxCredentials:
     try:
         return io_thread().run(_load(block)) if is_in_run() else GeoboxCredentials.load(block)
     except ValueError as error:
-        if "Unable to find block document" not in str(error):
+        if "Unable to find block document named" not in str(error):
             raise
         raise GeoboxError(
             f"There is no Geobox Credentials block named {block!r} on this Prefect server. Save "
