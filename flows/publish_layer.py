@@ -177,7 +177,7 @@ def load_credentials(block: str | None) -> GeoboxCredentials:
             "UI under Blocks."
         ) from None
     except ValueError as error:
-        if "Unable to find block document" not in str(error):
+        if "Unable to find block document named" not in str(error):
             raise
         raise GeoboxError(
             f"There is no Geobox Credentials block named {block!r} on this Prefect server. Save "
