@@ -55,8 +55,8 @@ class Submission(Generic[Found]):
         is_likely: Whether a new item looks like its result. A new item that does not is never
             adopted, but keeps the submission from being sent again.
         notify: Called with a sentence where an item was adopted or the submission sent again.
-        similarity_key: Equal for all submissions of a kind whose results cannot be told apart in a
-            list.
+        similarity_key: Equal for all submissions of a kind whose results cannot be distinguished
+            in a list.
     """
 
     kind: Literal["task", "file"]
@@ -98,7 +98,7 @@ class Submissions:
         return uuid in self._adopted
 
     def exclusive(self, submission: Submission[Any]) -> asyncio.Lock:
-        """A lock shared by all submissions whose results cannot be told apart in a list.
+        """A lock shared by all submissions whose results cannot be distinguished in a list.
 
         For callers that record their submissions: of those that a crash leaves without a result, at
         most one has been sent, and a new item is its result.

@@ -136,8 +136,8 @@ class SubmissionLog:
             raise InvalidArgumentError(
                 f"Earlier attempts of this run have uploaded {len(records)} files with different "
                 f"contents from {path!r}: {', '.join(str(record.uuid) for record in records)}. "
-                "Which of them is meant cannot be told. Give each upload a key of its own, or "
-                "start a new run."
+                "It cannot be determined which of them is meant. Give each upload its own key, "
+                "or start a new run."
             )
         if not records:
             return None

@@ -72,7 +72,7 @@ def refuse_undecoded(field: str, value: str) -> None:
     except UnicodeEncodeError:
         raise InvalidArgumentError(
             f"{field} must be a text that can be sent; got {value!r}, in which bytes of another "
-            "encoding are left. Decode them first, or write the text anew."
+            "encoding are left. Decode them first, or write the text again."
         ) from None
 
 

@@ -20,7 +20,7 @@ _XML_DECLARATION = re.compile(rb"""\s*<\?xml[^>]*\bencoding\s*=\s*["']([\w.:-]+)
 
 
 def is_utf8(encoding: str) -> bool:
-    """Whether this is a name of UTF-8, which clients send with every file unless told otherwise."""
+    """Whether this is a name of UTF-8, which clients send with every file by default."""
     return encoding.strip().lower().replace("_", "-") in {"utf-8", "utf8", "utf-8-sig"}
 
 
