@@ -74,7 +74,7 @@ def test_only_one_of_two_next_runs_adopts_it(testbed, paths):
             trial.run = new_owner
             found += trial.decisions()
         assert trial.counts[1] == 2, log.read_text()
-        assert sorted(found) == ["started", ADOPTED], log.read_text()
+        assert sorted(found) == [ADOPTED, "started"], log.read_text()
 
 
 @pytest.mark.slow
