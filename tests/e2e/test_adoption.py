@@ -13,6 +13,7 @@ from prefect.client.schemas.actions import ArtifactCreate
 
 from prefect_geobox.ownership.adoption import claimed
 from prefect_geobox.ownership.submission_records import RECORD_TYPE, Record, SubmissionLog
+from prefect_geobox.ownership.submission_slots import RunPlace
 from tests.kit.until import until
 
 from .rerun_trial import rerun_trial
@@ -73,7 +74,7 @@ def test_only_one_of_two_next_runs_adopts_it(testbed, paths):
             trial.run = new_owner
             found += trial.decisions()
         assert trial.counts[1] == 2, log.read_text()
-        assert sorted(found) == ["started", ADOPTED], log.read_text()
+        assert sorted(found) == [ADOPTED, "started"], log.read_text()
 
 
 @pytest.mark.slow
@@ -103,13 +104,13 @@ async def _owners(number: int) -> int:
         record = Record.of(artifact)
         assert record is not None
 
+        place = RunPlace(UUID(int=0), (), (), ())
+
         async def claim(new_owner: str) -> None:
             async with claimed(client, record, new_owner) as is_ours:
                 if is_ours:
                     await asyncio.sleep(0.02)
-                    await SubmissionLog(client, UUID(int=0), None, "").record_new_owner(
-                        record, new_owner
-                    )
+                    await SubmissionLog(client, place, None, "").record_new_owner(record, new_owner)
                     wins.append(new_owner)
 
         await asyncio.gather(*(claim(f"run {place}") for place in range(number)))
