@@ -42,6 +42,7 @@ from .hooks import (
     abort_remote_tasks as abort_remote_tasks,
     delete_outputs as delete_outputs,
 )
+from .ownership.prefect_api import PrefectApiError as PrefectApiError
 from .tasks.assets import (
     adelete_asset as adelete_asset,
     afind_asset as afind_asset,

@@ -41,7 +41,7 @@ class AsyncGeoboxClient(OperationMethods):
         clock: Measures deadlines and budgets; for tests.
 
     Raises:
-        ConfigurationError: The host is no URL, or no credential was found.
+        ConfigurationError: The host is not a URL, or no credential was found.
 
     Example:
         ```python

@@ -1,4 +1,4 @@
-"""Prefect tasks for remote tasks that exist already: get, list, count, wait, abort, output.
+"""Prefect tasks for remote tasks that exist already: get, list, count, progress, output.
 
 Each is a pair, `x` and `ax`. None is cached: the state of a remote task changes, and Prefect's
 cache key would be the same for two accounts, since it masks their secrets.
@@ -21,33 +21,6 @@ from prefect_geobox.reporting.summary import StepSummary
 from prefect_geobox.tasks._lifecycle import open_client, show_output
 from prefect_geobox.tasks._signatures import checked_credentials
 from prefect_geobox.tasks._step_task import step_task
-from prefect_geobox.tasks.waiting import (
-    aabort_task,
-    abort_task,
-    await_for_task,
-    await_for_tasks,
-    wait_for_task,
-    wait_for_tasks,
-)
-
-__all__ = [
-    "aabort_task",
-    "abort_task",
-    "acount_tasks",
-    "aget_output_asset",
-    "aget_progress",
-    "aget_task",
-    "alist_tasks",
-    "await_for_task",
-    "await_for_tasks",
-    "count_tasks",
-    "get_output_asset",
-    "get_progress",
-    "get_task",
-    "list_tasks",
-    "wait_for_task",
-    "wait_for_tasks",
-]
 
 
 def _get_name() -> str:

@@ -19,11 +19,6 @@ from prefect_geobox.client.model.errors import (
 from prefect_geobox.client.model.payloads import parse_starts, parse_tasks
 from prefect_geobox.client.model.task_errors import LostContactError
 from prefect_geobox.client.model.tasks import RemoteTask
-from prefect_geobox.client.model.validation import (
-    checked_method,
-    checked_params,
-    checked_path,
-)
 from prefect_geobox.client.operations._operation import (
     BoundOperation,
     Operation,
@@ -31,6 +26,7 @@ from prefect_geobox.client.operations._operation import (
     to_operation,
 )
 from prefect_geobox.client.operations._request import Request
+from prefect_geobox.client.operations.custom_endpoint import start_task as any_endpoint
 from prefect_geobox.client.operations.files import publishing_of_output
 from prefect_geobox.client.polling.wait_call import Listener, WaitCall
 from prefect_geobox.client.submission import Submission
@@ -80,15 +76,22 @@ class OperationMethods(OutputMethods):
         Raises:
             AmbiguousSubmissionError: It may have been started, and the server cannot tell.
             LostContactError: It was started, but could not be read.
-            InvalidArgumentError: The method or the path is invalid; no request was sent.
+            InvalidArgumentError: The method, the path or the body is invalid; no request was sent.
             GeoboxError: The server refused; nothing was started.
         """
-        method, path, query = checked_method(method), checked_path(path), checked_params(params)
-        return await self.submit(
-            self.sending(
-                f"{method} {path}", method, path, form, json, query, names=names, notify=notify
-            )
+        given = {"json": json, "form": form, "params": params}
+        request = any_endpoint.bind((method, path), given).request()
+        submission = self.sending(
+            f"{request.method} {request.wire_path}",
+            request.method,
+            request.wire_path,
+            request.wire_form,
+            request.wire_json,
+            request.wire_params,
+            names=names,
+            notify=notify,
         )
+        return await self.submit(submission)
 
     @overload
     async def start(
