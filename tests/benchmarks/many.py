@@ -48,7 +48,7 @@ def refused() -> Plan:
 
 
 def ignored() -> Plan:
-    """A server that pays no heed to the filter of its list."""
+    """A server that ignores the filter of its list."""
 
     async def act(connection: Connection) -> None:
         pairs = parse_qsl(connection._scope["query_string"].decode())
@@ -61,7 +61,7 @@ def ignored() -> Plan:
 
 
 def useless() -> Plan:
-    """A server that shows its list to nobody."""
+    """A server that refuses its list."""
     return on(status(403), path="tasks")
 
 
@@ -79,7 +79,7 @@ def cases(scale: float = 1.0) -> list[Case]:
 
 
 def measure(case: Case) -> dict[str, Any]:
-    """Has one side wait, in a process of its own, on an emulator that nobody else uses."""
+    """Has one side wait, in a process of its own, on an emulator of its own."""
     roll = random.Random(7)
     with GeoboxEmulator() as geobox:
         ends = {}

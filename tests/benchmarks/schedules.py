@@ -17,18 +17,18 @@ ROLLS = 1500
 
 def one_wait(seconds: float, *, with_progress: bool) -> tuple[int, float]:
     """The polls of one wait for a remote task of this length, and how late it saw the end."""
-    watch = Subscription(
+    subscription = Subscription(
         "u", WaitPolicy(), 0.0, 0.0, lambda *_: None, lambda _: None, with_progress=with_progress
     )
     polls, now = 0, 0.0
-    while not watch.is_over:
-        now, polls = watch.due, polls + 1
-        watch.begin_poll(now)
+    while not subscription.is_over:
+        now, polls = subscription.due, polls + 1
+        subscription.begin_poll(now)
         state = "SUCCESS" if now >= seconds else "PROGRESS"
-        watch.record_state({"uuid": "u", "state": state, "result": {}}, now)
-        if watch.wants_progress(now):
-            watch.begin_progress_read(now)
-            watch.record_progress(TaskProgress(current=now, total=seconds), now)
+        subscription.record_state({"uuid": "u", "state": state, "result": {}}, now)
+        if subscription.wants_progress(now):
+            subscription.begin_progress_read(now)
+            subscription.record_progress(TaskProgress(current=now, total=seconds), now)
     return polls, now - seconds
 
 

@@ -104,7 +104,7 @@ class Testbed:
             stop(process)
 
     def deploy_without_worker(self, pool: str, flow: str) -> None:
-        """Deploys a flow to a work pool from which nobody takes."""
+        """Deploys a flow to a work pool without a worker."""
         self.client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
         deployed = self.launcher.launch(do="deploy", flows=[flow], pool=pool)
         assert deployed.end(), deployed.log.read_text()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class FakeClock:
-    """A clock that moves only when somebody sleeps on it, or when a test moves it."""
+    """A clock that moves only when code sleeps on it, or when a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -60,7 +60,7 @@ class Api:
         return seen
 
     def publish(self, name: str, content: bytes, **form: Any) -> dict[str, Any]:
-        """Uploads and publishes a file, as a vector unless told otherwise; the ended task."""
+        """Uploads and publishes a file, as a vector by default; the ended task."""
         file = self.upload(name, content)
         data = {"publish_as": "vector", "layer_name": new_name(), "input_srid": 3857, **form}
         start = self.json("POST", f"files/{file['uuid']}/publish/", data=data)

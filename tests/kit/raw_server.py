@@ -62,7 +62,7 @@ def reset(connection: socket.socket) -> None:
 
 
 def refused_url() -> str:
-    """The URL of a port on which nobody listens."""
+    """The URL of a port without a listener."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{unused.getsockname()[1]}"

@@ -34,7 +34,7 @@ def geobox(shared_geobox: GeoboxEmulator) -> Iterator[GeoboxEmulator]:
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """A clock that moves only when somebody sleeps on it."""
+    """A clock that moves only when code sleeps on it."""
     return FakeClock()
 
 

@@ -1,4 +1,4 @@
-"""Outages: survived while they are shorter than the budget, told of when they are longer."""
+"""Outages: survived while they are shorter than the budget, reported when they are longer."""
 
 from __future__ import annotations
 

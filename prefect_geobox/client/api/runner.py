@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 _NEWEST = 50
 
 #: Seconds of unbroken failure that are tolerated while a remote task is read that was just started:
-#: giving up earlier would leave it running unwatched.
+#: giving up earlier would leave it running with no wait.
 _STARTED_OUTAGE = 300.0
 
 

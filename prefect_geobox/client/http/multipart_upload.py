@@ -183,7 +183,7 @@ class _FileBody(httpx.AsyncByteStream):
         try:
             self._on_bytes(sent, self._source.size)
         except Exception:
-            # An upload does not depend on who watches it.
+            # An upload goes on where its listener fails.
             logger.exception("Progress of an upload could not be reported; it goes on without.")
             self._on_bytes = None
 

@@ -17,7 +17,7 @@ from tests.kit.wire import Wire
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """A clock that moves only when somebody sleeps on it."""
+    """A clock that moves only when code sleeps on it."""
     return FakeClock()
 
 

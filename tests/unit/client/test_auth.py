@@ -50,7 +50,7 @@ async def test_key_goes_into_the_query(make: Make, wire: Wire) -> None:
 
 
 def test_no_text_of_a_signed_request_has_the_key() -> None:
-    """A signed request has its key in what is sent, and in no text that somebody may log."""
+    """A signed request has its key in what is sent, and in no text that may be logged."""
     key = secret("key")
     credential = Credential("apikey", "apikey", key)
     plain = httpx.Request("GET", "https://geobox.test/v1/tasks/", params={"q": "a 'b' & c"})

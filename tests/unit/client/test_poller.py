@@ -67,17 +67,17 @@ async def test_final_task_costs_one_request(call: Caller, wire: Wire, clock: Fak
 async def test_states_on_the_way(call: Caller, wire: Wire) -> None:
     """Each poll reports its state and the cost of the wait so far."""
     wire.on("GET", PATH, task("PENDING"), task("QUEUED"), task("PROGRESS"), task())
-    told: list[WaitUpdate] = []
-    await call("wait_for_task", TASK, progress_bar=False, on_update=told.append)
-    assert [update.task.state_text for update in told] == [
+    updates: list[WaitUpdate] = []
+    await call("wait_for_task", TASK, progress_bar=False, on_update=updates.append)
+    assert [update.task.state_text for update in updates] == [
         "PENDING",
         "QUEUED",
         "PROGRESS",
         "SUCCESS",
     ]
-    assert [update.stats.polls for update in told] == [1, 2, 3, 4]
-    assert told[-1].stats.requests == len(wire.seen) == 4
-    assert told[-1].stats.waited == pytest.approx(3, abs=0.31)
+    assert [update.stats.polls for update in updates] == [1, 2, 3, 4]
+    assert updates[-1].stats.requests == len(wire.seen) == 4
+    assert updates[-1].stats.waited == pytest.approx(3, abs=0.31)
 
 
 async def test_looks_grow_apart(call: Caller, wire: Wire, clock: FakeClock) -> None:
@@ -145,9 +145,9 @@ async def test_progress_is_read_every_two_seconds_at_most(
     """The progress is reported with the polls and read far less often than the state."""
     wire.on("GET", PATH, by_time(clock, (0, "PROGRESS"), (10, "SUCCESS")))
     wire.on("GET", f"{PATH}status/", {"current": 29, "total": 100})
-    told: list[WaitUpdate] = []
-    await call("wait_for_task", TASK, interval=0.1, max_interval=0.1, on_update=told.append)
-    assert {update.progress.percent for update in told if update.progress} == {29}
+    updates: list[WaitUpdate] = []
+    await call("wait_for_task", TASK, interval=0.1, max_interval=0.1, on_update=updates.append)
+    assert {update.progress.percent for update in updates if update.progress} == {29}
     assert wire.count(STATUS) == 5
     assert wire.count(READ) > 50
 
@@ -217,15 +217,17 @@ async def test_short_outage_is_tolerated(call: Caller, wire: Wire, clock: FakeCl
     """An outage shorter than the budget is reported, tolerated and counted."""
     down = (20, httpx.ConnectError("refused"))
     wire.on("GET", PATH, by_time(clock, (0, "PROGRESS"), down, (310, "PROGRESS"), (400, "SUCCESS")))
-    told: list[WaitUpdate] = []
-    assert (await call("wait_for_task", TASK, progress_bar=False, on_update=told.append)).succeeded
-    troubles = [update for update in told if update.trouble]
+    updates: list[WaitUpdate] = []
+    assert (
+        await call("wait_for_task", TASK, progress_bar=False, on_update=updates.append)
+    ).succeeded
+    troubles = [update for update in updates if update.trouble]
     assert troubles
     assert all("was not reached" in (update.trouble or "") for update in troubles)
-    assert told[-1].trouble is None
-    assert told[-1].stats.failures == len(troubles)
-    assert told[-1].stats.outage_seconds == pytest.approx(290, abs=10)
-    assert told[-1].stats.requests == len(wire.seen)
+    assert updates[-1].trouble is None
+    assert updates[-1].stats.failures == len(troubles)
+    assert updates[-1].stats.outage_seconds == pytest.approx(290, abs=10)
+    assert updates[-1].stats.requests == len(wire.seen)
 
 
 async def test_long_outage_loses_contact(call: Caller, wire: Wire, clock: FakeClock) -> None:

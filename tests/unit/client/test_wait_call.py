@@ -32,7 +32,7 @@ ABORT = f"POST tasks/{TASK}/abort/"
 
 
 def aborts(wire: Wire, uuid: str = TASK, end: str = "ABORTED", before: str = "PROGRESS") -> None:
-    """Serves a remote task that runs until it is aborted, and then ends as told."""
+    """Serves a remote task that runs until it is aborted, and then ends as `told` says."""
     line = f"POST tasks/{uuid}/abort/"
     wire.on("POST", f"tasks/{uuid}/abort/", reply(204))
     wire.on(
@@ -72,7 +72,7 @@ async def test_failure_is_returned_where_that_is_asked_for(
 
 
 async def test_several_waits_keep_order_and_duplicates(call: Caller, wire: Wire) -> None:
-    """Several waits return in the order given; one named twice is watched once."""
+    """Several waits return in the order given; one named twice is polled once."""
     wire.on("GET", f"tasks/{TASK}/", task("PENDING"), task("PROGRESS"), task())
     wire.on("GET", f"tasks/{OTHER}/", task("SUCCESS", OTHER))
     ended = await call("wait_for_tasks", [TASK, OTHER, TASK], progress_bar=False)

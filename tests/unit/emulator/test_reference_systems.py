@@ -70,7 +70,7 @@ def test_every_way_to_name_a_reference_system_is_read(
     ],
 )
 def test_unknown_reference_system_is_a_failure(api: Api, crs: Any, reason: str) -> None:
-    """A reference system that cannot be told ends in FAILURE, which quotes it."""
+    """A reference system that is not known ends in FAILURE, which quotes it."""
     document = {**json.loads(geojson(point(1, 2))), "crs": crs}
     assert reason in failure(api.publish("a.geojson", json.dumps(document).encode()))[1]
 

@@ -119,7 +119,7 @@ def test_a_layer_that_is_nearly_named_is_suggested(command_line, capsys, tmp_pat
 
 
 def test_a_code_without_effect_is_said(command_line, caplog):
-    """An EPSG code that GeoJSON does not heed is reported, also where it is the default one."""
+    """An EPSG code that GeoJSON ignores is reported, also where it is the default one."""
     assert command_line([str(CITIES), "--name", "with_a_code", "--srid", "3857"]) == 0
     assert "input_srid=3857 has no effect: coordinates in GeoJSON" in caplog.text
 

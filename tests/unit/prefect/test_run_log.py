@@ -93,7 +93,7 @@ def test_the_state_keeps_the_message(credentials, broken, caplog):
 
 @pytest.mark.parametrize("error", [ValueError("own"), InvalidResponseError("odd"), OSError("disk")])
 def test_other_errors_keep_their_traceback(prefect_server, caplog, error):
-    """Errors of the user's code, and those that nobody can mend, are logged as Prefect does."""
+    """Errors of the user's code, and those that cannot be mended, are logged as Prefect does."""
 
     @task
     def fail() -> None:
@@ -109,7 +109,7 @@ def test_other_errors_keep_their_traceback(prefect_server, caplog, error):
 
 
 def test_each_attempt_says_its_own_error(credentials, broken, caplog):
-    """A retry that fails again is another error, which is told once as well."""
+    """A retry that fails again is another error, which is logged once as well."""
     step = publish_file.with_options(retries=1, retry_delay_seconds=0)
 
     @flow

@@ -90,7 +90,7 @@ def test_a_cancelled_task_whose_loop_answers_is_left_alone():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_a_forked_child_watches_its_flow_run_by_itself():
+def test_a_forked_child_monitors_its_flow_run_by_itself():
     """The monitor of a flow run in the parent does nothing in a forked child."""
     run_id = uuid4()
     monitoring._monitors[run_id] = monitoring._RunMonitor(run_id, None)

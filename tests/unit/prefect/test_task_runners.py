@@ -48,12 +48,12 @@ def dask(cluster: Client) -> TaskRunner:
 
 
 def requests_of_sessions() -> list[int]:
-    """The requests of this process, by its connections, each of which has one watcher."""
+    """The requests of this process, by its connections, each of which has one poller."""
     return [session.transport.requests for session in sessions._sessions.values()]
 
 
 def read_together(emulator: GeoboxEmulator) -> list[set[str]]:
-    """The remote tasks by who read them: those that ever shared a request belong to one watcher."""
+    """The remote tasks by who read them: those that ever shared a request belong to one poller."""
     groups: list[set[str]] = []
     for request in emulator.requests:
         group = set(re.findall(r"'([0-9a-f-]{36})'", dict(request.query).get("q", "")))
@@ -71,7 +71,7 @@ def reads(emulator: GeoboxEmulator) -> int:
 def test_mapped_waits_in_dask_workers(
     credentials: GeoboxCredentials, geobox_emulator: GeoboxEmulator, cluster: Client
 ) -> None:
-    """Each of Dask's two worker processes has one watcher, which reads for all of its waits."""
+    """Each of Dask's two worker processes has one poller, which reads for all of its waits."""
     polls = 20
     states = ["PROGRESS"] * (polls - 1) + ["SUCCESS"]
     remotes = [geobox_emulator.add_task(states=states, result={"n": n}) for n in range(40)]
