@@ -176,10 +176,19 @@ async def _known_accounts(prefect: PrefectClient) -> AsyncIterator[ConnectionSet
     with contextlib.suppress(PrefectHTTPStatusError, ObjectNotFound):
         documents = await prefect.read_block_documents_by_type("geobox-credentials")
         names = [each.name for each in documents if each.name]
-        candidates += [await GeoboxCredentials.aload(name, client=prefect) for name in names]
+        candidates += [block for name in names if (block := await _loaded(prefect, name))]
     for credentials in candidates:
         with contextlib.suppress(ConfigurationError):
             yield credentials.get_settings()
+
+
+async def _loaded(prefect: PrefectClient, name: str) -> GeoboxCredentials | None:
+    """A saved block; None if its fields cannot be used."""
+    try:
+        return await GeoboxCredentials.aload(name, client=prefect)
+    except (RuntimeError, ValueError):
+        logger.warning("The Geobox Credentials block %r cannot be used and is left out.", name)
+        return None
 
 
 async def _abort(settings: ConnectionSettings, uuids: list[str]) -> None:

@@ -38,7 +38,9 @@ class ErrorsOnce(logging.Filter):
         """Shortens a record; never drops it."""
         error = record.exc_info[1] if record.exc_info else None
         run = str(getattr(record, "task_run_id", None) or getattr(record, "flow_run_id", ""))
-        if error is not None and is_for_user(error):
+        # Prefect's own records quote the error; those of the user's code say what they want to say.
+        is_quoted = error is not None and repr(error) in record.getMessage()
+        if error is not None and is_quoted and is_for_user(error):
             self._shorten(record, error)
             self._runs[run] = type(error).__name__
             if len(self._runs) > _REMEMBERED:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from prefect_geobox.client.model.assets import OutputAsset
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.names import is_same_name
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations._inputs import FileLike, Input, inputs
 from prefect_geobox.client.operations._request import Finish, Request
@@ -74,8 +75,16 @@ def chosen_layer(
     listed = layers_of(file)
     candidates = _named(file, listed, "input_layer", "layer", layer)
     if layer and dataset:
-        within = [each for each in candidates if each.dataset in (dataset, None)]
-        if candidates and not within and any(each.dataset == dataset for each in listed):
+        within = [
+            each
+            for each in candidates
+            if each.dataset is None or is_same_name(each.dataset, dataset)
+        ]
+        if (
+            candidates
+            and not within
+            and any(is_same_name(each.dataset or "", dataset) for each in listed)
+        ):
             raise InvalidArgumentError(
                 f"input_dataset: {dataset!r} of file {_label(file)} does not hold the layer "
                 f"{layer!r}. {_listing(file, listed)}"
@@ -90,7 +99,8 @@ def chosen_layer(
             f"{layer!r}. {_listing(file, candidates)}"
         )
     found = candidates[0] if candidates else FileLayer()
-    return FileLayer(layer or found.layer, dataset or found.dataset, found.format)
+    # As the file spells them: a name that a Mac has written is composed otherwise.
+    return FileLayer(found.layer or layer, found.dataset or dataset, found.format)
 
 
 def chosen_layer_remark(
@@ -103,7 +113,9 @@ def chosen_layer_remark(
         layer: The given layer.
         dataset: The given dataset.
     """
-    listed = [each for each in layers_of(file) if not dataset or each.dataset == dataset]
+    listed = [
+        each for each in layers_of(file) if not dataset or is_same_name(each.dataset or "", dataset)
+    ]
     if layer or len(listed) < 2:
         return ""
     taken = chosen_layer(file, None, dataset).shown(file)
@@ -153,7 +165,7 @@ def _named(
     known = [value for each in listed if (value := getattr(each, attribute)) is not None]
     if not name or not known:
         return listed
-    found = [each for each in listed if getattr(each, attribute) == name]
+    found = [each for each in listed if is_same_name(getattr(each, attribute) or "", name)]
     if not found:
         near = near_names(name, known)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 import pytest
@@ -53,6 +54,16 @@ async def test_layer_and_dataset_belong_together(
     await call("start_publish", archive(RIVERS, ROADS), "x", **given)
     found = sent(wire)
     assert (found["input_layer"], found["input_dataset"]) == expected
+
+
+async def test_a_name_that_is_composed_otherwise_is_found(call: Caller, wire: Wire) -> None:
+    """A layer whose name a Mac has decomposed is found, and sent as the file has it."""
+    decomposed = unicodedata.normalize("NFD", "Zürich")
+    layer = {**ROADS, "layer": decomposed, "dataset": f"{decomposed}.shp"}
+    accept(wire, f"files/{ASSET}/publish/")
+    await call("start_publish", archive(RIVERS, layer), "x", input_layer="Zürich")
+    found = sent(wire)
+    assert (found["input_layer"], found["input_dataset"]) == (decomposed, f"{decomposed}.shp")
 
 
 @pytest.mark.parametrize("operation", ["import_features", "update_by_file"])

@@ -50,6 +50,10 @@ def test_the_hook_aborts_what_a_killed_run_has_recorded(
         for name, value in account.items():
             monkeypatch.setenv(name, value)
     else:
+        # One that cannot be used, as the form of the UI lets it be saved, is in the way of none.
+        unusable = GeoboxCredentials(host="https://gis.example.org", apikey="key-of-a-test")
+        unusable.__dict__["host"] = "gis.example.org"
+        unusable.save("a-block-that-cannot-be-used", overwrite=True)
         credentials.save("account-of-the-run", overwrite=True)
 
     abort_remote_tasks(flow=None, flow_run=flow_run, state=None)

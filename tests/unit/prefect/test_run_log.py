@@ -9,9 +9,16 @@ from pathlib import Path
 
 import pytest
 from prefect import flow, task
+from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL
 
-from prefect_geobox import GeoboxError, InvalidResponseError, publish_file, upload_file
+from prefect_geobox import (
+    GeoboxError,
+    InvalidResponseError,
+    TaskFailedError,
+    publish_file,
+    upload_file,
+)
 from tests.kit.until import HANGING
 
 SCRIPT = """
@@ -106,6 +113,24 @@ def test_other_errors_keep_their_traceback(prefect_server, caplog, error):
     with pytest.raises(type(error)):
         run()
     assert sum(record.exc_info is not None for record in caplog.records) >= 2
+
+
+def test_a_record_of_the_users_code_stays_as_it_is(credentials, broken, caplog):
+    """What a flow logs about an error keeps its traceback, and the error is still logged once."""
+
+    @flow
+    def run() -> None:
+        try:
+            publish_file(credentials, upload_file(credentials, broken), "x")
+        except TaskFailedError:
+            get_run_logger().exception("publishing failed")
+            raise
+
+    with pytest.raises(TaskFailedError):
+        run()
+    own = [record for record in caplog.records if record.getMessage() == "publishing failed"]
+    assert [record.exc_info is not None for record in own] == [True]
+    assert any("cannot be read" in record.getMessage() for record in caplog.records)
 
 
 def test_each_attempt_says_its_own_error(credentials, broken, caplog):
