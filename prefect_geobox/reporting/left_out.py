@@ -28,20 +28,23 @@ def left_out(task: RemoteTask, made: int | None = None) -> str | None:
     entries = task.errors.get("errors") if task.errors is not None else None
     if not isinstance(entries, list):
         return task.reason
-    number = len(entries)
-    what = _what(entries)
-    if what is None:
+    key = _key(entries)
+    if key is None:
+        number = len(entries)
         errors = "1 error" if number == 1 else f"{number:,} errors"
         count = f"; the layer has {made:,} features" if made is not None else ""
         return f"{errors} reported{count}: {task.reason}"
+    # One feature can have several reasons.
+    number, what = len({str(entry[key]) for entry in entries}), _PLACES[key]
     was = "was" if number == 1 else "were"
     if made is not None:
         return f"{number:,} of {made + number:,} {what} {was} left out: {task.reason}"
     return f"{number:,} {what if number > 1 else what[:-1]} {was} left out: {task.reason}"
 
 
-def _what(entries: list[Any]) -> str | None:
-    for key, what in _PLACES.items():
+def _key(entries: list[Any]) -> str | None:
+    """The key under which each entry names its feature or row."""
+    for key in _PLACES:
         if all(isinstance(entry, Mapping) and key in entry for entry in entries):
-            return what
+            return key
     return None

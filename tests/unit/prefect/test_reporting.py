@@ -19,6 +19,7 @@ from prefect_geobox.client.polling.subscription import WaitStats, WaitUpdate
 from prefect_geobox.ownership.run_context import rename_task_run
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.assets import local_file_asset, materialize, prefect_asset
+from prefect_geobox.reporting.left_out import left_out
 from prefect_geobox.reporting.markdown import escaped
 from prefect_geobox.reporting.summary import StepSummary, summary_markdown
 from prefect_geobox.reporting.svg_map import MAX_SVG_BYTES, MapUnavailableError, draw_map
@@ -131,6 +132,14 @@ def test_a_summary_escapes_names_of_the_server():
     text = summary_markdown(StepSummary("wait-for-task", "title", [hostile]))
     assert "](javascript" not in text
     assert "<script>" not in text
+
+
+def test_a_feature_with_two_reasons_is_left_out_once():
+    """Features that were left out are counted once, whatever number of reasons each has."""
+    reasons = [{"feature": 3, "msg": "no geometry"}, {"feature": 3, "msg": "no name"}]
+    result = {"layer_uuid": "l", "errors": reasons}
+    task = RemoteTask.from_payload({"uuid": "u", "state": "SUCCESS", "result": result})
+    assert left_out(task, 9).startswith("1 of 10 features was left out: ")
 
 
 def test_asset_keys_follow_prefects_rule():
