@@ -141,8 +141,10 @@ class SubmissionLog:
             )
         if not records:
             return None
-        counter.claim(self._place, records[0].id)
-        return records[0]
+        # One whose answer was not recorded says less than one that names the uploaded file.
+        chosen = next((record for record in records if record.uuid is not None), records[0])
+        counter.claim(self._place, chosen.id)
+        return chosen
 
     async def wait_for_uuid(self, record: Record) -> Record:
         """Returns the record once its uuid is known, or as it is after 10 s."""
