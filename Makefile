@@ -66,7 +66,7 @@ coverage: $(VENV)/.dev
 PYTHON_LOWEST ?= python3.10
 LOWEST        := .venv-lowest
 lowest: $(LOWEST)/.dev
-	$(LOWEST)/bin/pytest -n 2 --dist worksteal -m "not slow" tests/unit tests/test_architecture.py
+	$(LOWEST)/bin/pytest -n 2 --dist worksteal -m "not slow" $(UNIT)
 
 $(LOWEST)/.dev: pyproject.toml tests/constraints-lowest.txt
 	@test -x $(LOWEST)/bin/python || $(PYTHON_LOWEST) -m venv $(LOWEST)
