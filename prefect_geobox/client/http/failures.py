@@ -7,7 +7,8 @@ more, and the answer is read before more is sent than its beginning.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 
 import httpcore
@@ -123,16 +124,26 @@ class ObservedUpload:
     def __init__(self, make_body: MakeUpload) -> None:
         self._make_body = make_body
         self._is_sent = False
+        self._open: list[AsyncIterator[bytes]] = []
 
     def whole(self) -> tuple[Mapping[str, str], httpx.AsyncByteStream]:
         """Headers and body for one sending."""
         headers, body = self._make_body()
-        return headers, _Body(self._observed(body))
+        return headers, self._kept(self._observed(body))
 
     def beginning(self) -> tuple[Mapping[str, str], httpx.AsyncByteStream]:
         """The same headers and the first part of the body, after which the answer is read."""
         headers, body = self._make_body()
-        return headers, _Body(_begun(body))
+        return headers, self._kept(_begun(body))
+
+    async def aclose(self) -> None:
+        """Closes the file of a body that was not sent to its end."""
+        while self._open:
+            await _close(self._open.pop())
+
+    def _kept(self, chunks: AsyncIterator[bytes]) -> _Body:
+        self._open.append(chunks)
+        return _Body(chunks)
 
     def is_cut_off(self, error: GeoboxError) -> bool:
         """Whether the connection of the last sending broke within its body."""
@@ -140,17 +151,34 @@ class ObservedUpload:
 
     async def _observed(self, body: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
         self._is_sent = False
-        async for chunk in body:
-            yield chunk
+        async with _closing(body) as chunks:
+            async for chunk in chunks:
+                yield chunk
         self._is_sent = True
 
 
 async def _begun(body: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
-    async for chunk in body:
-        yield chunk
-        break
+    async with _closing(body) as chunks:
+        async for chunk in chunks:
+            yield chunk
+            break
     # After this error, as after one of the network, the HTTP library reads what has arrived.
     raise httpcore.WriteError("the rest is not sent")
+
+
+@asynccontextmanager
+async def _closing(body: httpx.AsyncByteStream) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The chunks of a body, whose file is closed even if they are not all taken."""
+    chunks = aiter(body)
+    try:
+        yield chunks
+    finally:
+        await _close(chunks)
+
+
+async def _close(chunks: AsyncIterator[bytes]) -> None:
+    if isinstance(chunks, AsyncGenerator):
+        await chunks.aclose()
 
 
 class _Body(httpx.AsyncByteStream):

@@ -235,12 +235,7 @@ class Transport:
 
         return await retry_read(attempt, RetryPolicy(), self.clock)
 
-    async def upload(
-        self,
-        path: str,
-        parse: Callable[[Any], T],
-        make_body: MakeUpload,
-    ) -> T:
+    async def upload(self, path: str, parse: Callable[[Any], T], make_body: MakeUpload) -> T:
         """POSTs a streamed body; sends it again only if the server provably did not accept it.
 
         Args:
@@ -261,7 +256,10 @@ class Transport:
             error.transient = was_not_carried_out(error)
             raise error
 
-        return await retry_read(attempt, RetryPolicy(), self.clock)
+        try:
+            return await retry_read(attempt, RetryPolicy(), self.clock)
+        finally:
+            await upload.aclose()
 
     async def _early_error(self, path: str, upload: ObservedUpload) -> GeoboxError | None:
         """The refusal that a server sends before it has read an upload; None if there is none."""
