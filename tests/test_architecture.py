@@ -10,43 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture_levels import APART, ENTRY_POINTS, LEVELS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "prefect_geobox"
-
-#: For each folder its parts, modules and folders alike, from the bottom up. A part imports only
-#: from itself and from the levels below its own.
-LEVELS = {
-    "prefect_geobox": [
-        ["client"],
-        ["credentials"],
-        ["ownership"],
-        ["reporting"],
-        ["tasks", "hooks"],
-    ],
-    "prefect_geobox.client": [
-        ["model"],
-        ["http"],
-        ["polling", "submission", "official_sdk"],
-        ["operations"],
-        ["api"],
-        ["async_client"],
-        ["sync_client"],
-    ],
-    "prefect_geobox.emulator": [
-        ["geodata", "http"],
-        ["faults"],
-        ["state"],
-        ["sql", "raster_tools"],
-        ["vector_tools"],
-        ["jobs"],
-        ["routes"],
-        ["app"],
-        ["server"],
-    ],
-}
-
-#: Parts that no other part of their folder imports, and that may import all of them.
-ENTRY_POINTS = {"__init__", "__main__", "pytest_plugin"}
 
 
 def _module_name(path: Path) -> str:
@@ -114,19 +81,26 @@ def test_the_emulator_knows_two_enums():
     }
 
 
+def test_each_folder_has_levels():
+    """Every folder of the package has its levels, and no other has."""
+    assert set(LEVELS) == {_module_name(path.parent) for path in MODULES.values()}
+
+
 @pytest.mark.parametrize("folder", LEVELS)
 def test_imports_point_downward(folder):
     """Each part of a folder imports only itself and parts of lower levels."""
     level_of = {part: level for level, parts in enumerate(LEVELS[folder]) for part in parts}
     for module, imported in IMPORTS.items():
         part = _part(folder, module)
-        is_apart = module.startswith("prefect_geobox.emulator") and folder == "prefect_geobox"
-        if not module.startswith(folder) or part in ENTRY_POINTS or is_apart:
+        is_apart = folder == "prefect_geobox" and module.startswith(APART)
+        if not module.startswith(f"{folder}.") or part in ENTRY_POINTS or is_apart:
             continue
-        assert part in level_of, f"{module} has no level"
+        assert part in level_of, f"{module} has no level: add it to tests/architecture_levels.py"
+        assert folder not in imported, f"{module} imports the folder that it is in"
         for other in imported:
             below = _part(folder, other)
             if other.startswith(f"{folder}.") and below != part:
+                assert below in level_of, f"{module} imports {other}, which nothing may import"
                 assert level_of[below] < level_of[part], f"{module} imports {other}"
 
 
