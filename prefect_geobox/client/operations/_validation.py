@@ -319,3 +319,16 @@ def _range(least: float | None, most: float | None) -> str:
     if least is not None:
         return f", {least:g} or more"
     return f", {most:g} or less" if most is not None else ""
+
+
+def check_box(bbox: Any, bbox_srid: Any) -> None:
+    """Refuses the EPSG code of a box that is not given.
+
+    Raises:
+        InvalidArgumentError: There is a code and no box.
+    """
+    if bbox is None and bbox_srid is not None:
+        raise InvalidArgumentError(
+            f"bbox_srid says in which coordinates bbox is; got bbox_srid={bbox_srid} without bbox. "
+            "Give the box too, or leave both out."
+        )

@@ -19,6 +19,7 @@ from prefect_geobox.client.operations._validation import (
     Names,
     Srid,
     UserId,
+    check_box,
     joined,
 )
 from prefect_geobox.client.polling.policy import WaitOptions
@@ -122,7 +123,7 @@ def calculate_field(
         expression: What to compute, in the server's language.
         q: A filter in OGC CQL.
         bbox: Only features in this box: west, south, east, north.
-        bbox_srid: The EPSG code of the box.
+        bbox_srid: The EPSG code of the box; only with `bbox`.
         feature_ids: Only features with these numbers.
         user_id: On behalf of this user; needs privileges.
         is_view: Whether a bare uuid or a name is that of a view.
@@ -132,6 +133,7 @@ def calculate_field(
         calculate_field(credentials, layer, "density", "population / area", q="area > 0")
         ```
     """
+    check_box(bbox, bbox_srid)
     return Request(
         f"Calculate {literally(target_field)} of {{layer}}",
         "{layer}calculateField/",
@@ -168,7 +170,7 @@ def delete_features(
         layer: The layer or view.
         q: A filter in OGC CQL.
         bbox: Only features in this box: west, south, east, north.
-        bbox_srid: The EPSG code of the box.
+        bbox_srid: The EPSG code of the box; only with `bbox`.
         feature_ids: Only features with these numbers.
         everything: Must be True where no filter is given: all features are deleted then.
         user_id: On behalf of this user; needs privileges.
@@ -179,6 +181,7 @@ def delete_features(
         delete_features(credentials, layer, q="status = 'obsolete'")
         ```
     """
+    check_box(bbox, bbox_srid)
     is_filtered = any(value is not None for value in (q, bbox, feature_ids))
     if not is_filtered and not everything:
         raise InvalidArgumentError(

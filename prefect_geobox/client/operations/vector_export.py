@@ -13,7 +13,14 @@ from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.operations._inputs import LayerLike, inputs
 from prefect_geobox.client.operations._operation import LayerOptions, creates_asset
 from prefect_geobox.client.operations._request import Request, literally
-from prefect_geobox.client.operations._validation import BBox, Ids, Names, Srid, joined
+from prefect_geobox.client.operations._validation import (
+    BBox,
+    Ids,
+    Names,
+    Srid,
+    check_box,
+    joined,
+)
 from prefect_geobox.client.polling.policy import WaitOptions
 
 FeatureFormat = Literal["Shapefile", "GPKG", "GeoJSON", "CSV", "KML", "DXF"]
@@ -63,7 +70,7 @@ def export_features(
         fields: The fields to write; by default all.
         q: A filter in OGC CQL, such as `name = 'x'`.
         bbox: Only features in this box: west, south, east, north.
-        bbox_srid: The EPSG code of the box.
+        bbox_srid: The EPSG code of the box; only with `bbox`.
         feature_ids: Only features with these numbers.
         replace_domain_codes_by_values: Whether coded values are written out.
         is_view: Whether a bare uuid or a name is that of a view.
@@ -74,6 +81,7 @@ def export_features(
         download_file(credentials, file, "out/")
         ```
     """
+    check_box(bbox, bbox_srid)
     return Request(
         f"Export {{layer}} as {literally(filename)}",
         "{layer}export/",
@@ -130,7 +138,7 @@ def save_as_layer(
         name: The name of the new layer.
         q: A filter in OGC CQL.
         bbox: Only features in this box: west, south, east, north.
-        bbox_srid: The EPSG code of the box.
+        bbox_srid: The EPSG code of the box; only with `bbox`.
         fields: The fields to copy; by default all.
         schema_only: Whether to copy the fields and no features.
         is_view: Whether a bare uuid or a name is that of a view.
@@ -140,6 +148,7 @@ def save_as_layer(
         large = save_as_layer(credentials, layer, "large_parcels", q="area > 10000")
         ```
     """
+    check_box(bbox, bbox_srid)
     return Request(
         f"Save {{layer}} as {literally(name)}",
         "{layer}saveAsVectorLayer",

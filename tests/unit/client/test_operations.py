@@ -30,6 +30,16 @@ HUGE = 10**400
         ("export_features", (U, "x.gpkg"), {"layer": U}, "export_features: layer is given twice"),
         ("interpolate_idw", (U, "x"), {}, "interpolate_idw needs z_field (str): The field with"),
         ("run_raster_tool", ("slope", U, "x"), {"slop_units": 1}, "Did you mean slope_units?"),
+        # What has no effect without its partner.
+        *[
+            (name, args, {"bbox_srid": 4326, **options}, "got bbox_srid=4326 without bbox. Give")
+            for name, args, options in (
+                ("export_features", (U, "x.gpkg"), {}),
+                ("save_as_layer", (U, "x"), {}),
+                ("calculate_field", (U, "x", "y"), {}),
+                ("delete_features", (U,), {"q": "a = 1"}),
+            )
+        ],
         # Tools and their parameters.
         ("run_vector_tool", ("bufer", U, "x"), {}, "there is no 'bufer'. Did you mean buffer?"),
         ("run_vector_tool", ("count", U, "x"), {}, "Did you mean count_point_in_polygons?"),
