@@ -8,6 +8,7 @@ monitor for each flow run polls the run's state and the main thread from the I/O
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -333,7 +334,16 @@ async def read_waits(prefect: PrefectClient, run_id: UUID) -> list[dict[str, str
 
 def _handled_by_main_thread() -> BaseException | None:
     """The exception that the main thread is handling, such as Ctrl-C while it joins its threads."""
-    handled = sys._current_exceptions().get(threading.main_thread().ident or 0)  # noqa: SLF001
+    # CPython holds the lock of its list of threads while it builds the result. A collection that
+    # begins then and runs a finalizer which needs the lock too stops the whole process for good.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        exceptions = sys._current_exceptions()  # noqa: SLF001 - public in all but name
+    finally:
+        if was_enabled:
+            gc.enable()
+    handled = exceptions.get(threading.main_thread().ident or 0)
     # Up to Python 3.11 it is a triple of type, value and traceback.
     value = handled[1] if isinstance(handled, tuple) else handled
     return value if isinstance(value, BaseException) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -102,3 +103,23 @@ def test_a_forked_child_monitors_its_flow_run_by_itself():
         assert run_id in monitoring._monitors
     finally:
         del monitoring._monitors[run_id]
+
+
+def test_no_collection_begins_while_the_threads_are_examined(monkeypatch: pytest.MonkeyPatch):
+    """CPython's list of threads is read without garbage collection, which goes on afterwards."""
+    examined, read = [], sys._current_exceptions
+
+    def examine() -> object:
+        examined.append(gc.isenabled())
+        return read()
+
+    monkeypatch.setattr(sys, "_current_exceptions", examine)
+    assert gc.isenabled()
+    interrupt, handled = KeyboardInterrupt(), None
+    try:
+        raise interrupt
+    except KeyboardInterrupt:
+        handled = monitoring._handled_by_main_thread()
+    assert handled is interrupt
+    assert examined == [False]
+    assert gc.isenabled()
