@@ -21,6 +21,10 @@ _NOT_IN_KEYS: Final = re.compile(r"""[\x00-\x20\x7f#?&%"'<>\[\]{}|\\^`]""")
 
 _MAX_KEY_LENGTH: Final = 512
 
+#: Upstream assets of one output at most. Prefect adds the run, its flow, tags and more as related
+#: resources of the event, and an event with over 100 ends the sending of all later ones silently.
+_MAX_UPSTREAM: Final = 75
+
 
 def materialize(
     asset: OutputAsset | Asset, metadata: Mapping[str, Any], sources: Iterable[Asset] = ()
@@ -53,9 +57,29 @@ def _add_to_asset_context(
         return
     context.downstream_assets.add(asset)
     context.direct_asset_dependencies.update(sources)
+    _limit_upstream(context, asset)
     context.materialized_by = "geobox"
     context.update_tracked_assets()
     context.add_asset_metadata(asset.key, dict(metadata))
+
+
+def _limit_upstream(context: AssetContext, asset: Asset) -> None:
+    """Keeps the inputs of the step itself first, then those that come in through parameters."""
+    direct = sorted(context.direct_asset_dependencies, key=lambda each: each.key)
+    others = context.upstream_assets - context.direct_asset_dependencies
+    inherited = sorted(others, key=lambda each: each.key)
+    left_out = len(direct) + len(inherited) - _MAX_UPSTREAM
+    if left_out <= 0:
+        return
+    kept = direct[:_MAX_UPSTREAM]
+    context.direct_asset_dependencies = set(kept)
+    context.upstream_assets = set(inherited[: _MAX_UPSTREAM - len(kept)])
+    run_logger().warning(
+        "%s has %d upstream assets; Prefect cannot take so many, and %d of them are not shown.",
+        asset.key,
+        left_out + _MAX_UPSTREAM,
+        left_out,
+    )
 
 
 def prefect_asset(asset: OutputAsset) -> Asset:

@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, strategies as st
 from prefect import flow, task
+from prefect.assets import Asset
 from prefect.context import AssetContext, TaskRunContext
+from prefect.settings import get_current_settings
 
 from prefect_geobox.client.api.run_mode import run_to_completion
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
@@ -176,6 +178,34 @@ def test_prefect_still_takes_assets_that_are_known_only_at_run_time():
         "metadata": {"geobox://h/vector/u-1": {"features": 1}},
         "by": "geobox",
     }
+
+
+def test_upstream_assets_stay_below_the_limit_of_prefects_events(caplog):
+    """Of 150 inputs 75 become upstream assets, those of the step itself first, and a warning."""
+    asset = OutputAsset(kind=AssetKind.VECTOR, uuid="u-1", api_url="http://h/v1/vectorLayers/u-1/")
+    own = {Asset(key=f"geobox://h/vector/own-{n}") for n in range(30)}
+    inherited = {Asset(key=f"geobox://h/vector/inherited-{n}") for n in range(120)}
+    seen = {}
+
+    @task
+    def makes_an_asset():
+        context = AssetContext.get()
+        context.upstream_assets = set(inherited)
+        materialize(asset, {}, own)
+        seen["direct"] = set(context.direct_asset_dependencies)
+        seen["inherited"] = set(context.upstream_assets)
+
+    @flow
+    def run():
+        makes_an_asset()
+
+    run()
+    assert seen["direct"] == own
+    assert len(seen["inherited"]) == 45
+    assert seen["inherited"] < inherited
+    assert "has 150 upstream assets; Prefect cannot take so many, and 75 of them" in caplog.text
+    # Room for the run, its flow, deployment and tags.
+    assert get_current_settings().server.events.maximum_related_resources >= 90
 
 
 def test_lineage_trouble_is_logged_and_fails_nothing(monkeypatch, caplog):
