@@ -121,7 +121,17 @@ class _TolerantApi:
 
     def _log_outage(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
-        if state.attempt_number == 1 and error is not None:
+        if state.attempt_number != 1 or error is None:
+            return
+        if isinstance(error, PrefectHTTPStatusError) and error.response.status_code == 429:
+            run_logger().warning(
+                "The Prefect server at %s limits the requests of this account (HTTP 429); retrying "
+                "for up to %g s. Let fewer runs and steps go on at the same time, or ask for a "
+                "higher limit.",
+                self._address(),
+                self.outage,
+            )
+        else:
             run_logger().warning(
                 "The Prefect server at %s cannot be reached; retrying for up to %g s. %s",
                 self._address(),

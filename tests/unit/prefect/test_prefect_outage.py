@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from prefect import flow, runtime
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.events.worker import EventsWorker
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from prefect_geobox import (
     GeoboxError,
@@ -39,6 +42,8 @@ def gate(prefect_server: None) -> Iterator[GatedProxy]:
         temporary_settings({PREFECT_API_URL: proxy.url}),
     ):
         yield proxy
+        # What Prefect still has to send takes this way, and its sender would try without an end.
+        EventsWorker.drain_all(timeout=30)
 
 
 def _uploads(geobox_emulator) -> int:
@@ -95,6 +100,46 @@ def test_a_start_that_prefect_does_not_survive_names_the_server(
     assert f"The Prefect server at {gate.url} could not be reached" in message
     assert "PREFECT_API_URL" in message
     assert _uploads(geobox_emulator) == 0
+
+
+class _Limiting(BaseHTTPRequestHandler):
+    """Answers every request with 429."""
+
+    def do_GET(self) -> None:
+        self.send_response(429)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Nothing."""
+
+
+def test_a_limit_of_prefects_requests_is_said_with_what_to_do(prefect_server, monkeypatch, caplog):
+    """A server that answers 429 is not called away: the log says that it limits the requests."""
+    monkeypatch.setattr(prefect_api, "_OUTAGE_SECONDS", 6.0)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Limiting)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/api"
+
+    async def call() -> None:
+        await (await prefect_api.prefect_api()).hello()
+
+    @flow
+    def run() -> None:
+        with (
+            temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+            pytest.raises(prefect_api.PrefectApiError, match="HTTP 429"),
+        ):
+            io_thread().run(call())
+
+    try:
+        run()
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert f"The Prefect server at {url} limits the requests of this account" in caplog.text
+    assert "Let fewer runs and steps go on" in caplog.text
+    assert "cannot be reached" not in caplog.text
 
 
 def test_hooks_wait_for_the_prefect_server(credentials, geobox_emulator, gate, monkeypatch):
