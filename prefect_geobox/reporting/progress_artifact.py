@@ -13,10 +13,14 @@ from prefect_geobox.reporting.artifact_writer import create_progress, update_pro
 #: The shortest pause between two updates of a progress artifact, in seconds.
 UPDATE_PAUSE: Final = 2.0
 
+#: The longest. A tenth of its age in between: who looks at a wait of an hour waits half a minute.
+_LONGEST_PAUSE: Final = 30.0
+_PAUSE_PER_AGE: Final = 0.1
+
 #: Writes of progress artifacts a second, for all waits and transfers of a process, and how many may
-#: come at once. A Prefect server takes some dozens of requests a second.
-_WRITES_PER_SECOND: Final = 5.0
-_WRITES_AT_ONCE: Final = 20.0
+#: come at once. Prefect Cloud counts the requests of an account by the minute.
+_WRITES_PER_SECOND: Final = 1.0
+_WRITES_AT_ONCE: Final = 5.0
 
 
 class _WriteBudget:
@@ -43,8 +47,8 @@ _write_budget = _WriteBudget()
 class ProgressArtifact:
     """One progress artifact of the current run, created by its first write, updated in place.
 
-    It is written at most every 2 s. A write that fails is logged, ends the reporting, and never
-    raises.
+    It is written at most every 2 s, and less often as it grows old, down to every 30 s. A write
+    that fails is logged, ends the reporting, and never raises.
 
     Args:
         mode: How the artifact is written.
@@ -55,7 +59,8 @@ class ProgressArtifact:
         self._mode = mode
         self._logger = run_logger()
         self._is_shown = is_in_run()
-        self._due_at = time.monotonic() + delay
+        self._began = time.monotonic()
+        self._due_at = self._began + delay
         self._artifact: UUID | None = None
         self._written: tuple[float, str] | None = None
 
@@ -82,7 +87,8 @@ class ProgressArtifact:
             return
         if not is_last and not (self.is_due and _write_budget.take()):
             return
-        self._due_at, self._written = time.monotonic() + UPDATE_PAUSE, content
+        now = time.monotonic()
+        self._due_at, self._written = now + _pause_at_age(now - self._began), content
         try:
             if self._artifact is None:
                 self._artifact = await create_progress(self._mode, percent, description)
@@ -91,3 +97,8 @@ class ProgressArtifact:
         except Exception as error:  # noqa: BLE001 - nothing fails because it cannot be shown
             self._is_shown = False
             self._logger.warning("The progress is no longer shown: %s", type(error).__name__)
+
+
+def _pause_at_age(age: float) -> float:
+    """Seconds between two updates of a progress artifact that is this many seconds old."""
+    return min(_LONGEST_PAUSE, max(UPDATE_PAUSE, _PAUSE_PER_AGE * age))

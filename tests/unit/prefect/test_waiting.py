@@ -130,8 +130,8 @@ def test_many_mapped_waits_write_few_progress_artifacts(credentials, geobox_emul
 
     assert all(task.succeeded for task in state.result())
     records = records_of(state)
-    # Twenty at once, and five more a second, however long it takes.
-    assert 1 <= len(records.progress()) <= 20 + 5 * (time.monotonic() - began)
+    # Five at once, and one more a second, however long it takes.
+    assert 1 <= len(records.progress()) <= 5 + (time.monotonic() - began)
     assert [a.key for a in records.artifacts].count("geobox-wait-for-task") == 60
 
 
@@ -168,6 +168,12 @@ def test_a_crowd_that_ends_at_once_is_not_shown_one_by_one(
     assert 1 <= len(writes) <= 2 + (time.monotonic() - began) / 2
     assert writes[-1] == 100
     assert records_of(state).progress() == [100.0]
+
+
+@pytest.mark.parametrize(("age", "pause"), [(0, 2), (20, 2), (60, 6), (300, 30), (36_000, 30)])
+def test_an_old_wait_updates_its_progress_less_often(age, pause):
+    """The pause between two updates grows with the wait, from 2 s to 30 s."""
+    assert progress_artifact._pause_at_age(age) == pytest.approx(pause)
 
 
 async def test_async_waits_submitted_and_mapped(credentials, geobox_emulator):
