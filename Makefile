@@ -23,12 +23,17 @@ unit: $(VENV)/.dev
 	$(BIN)/pytest -n 4 --dist worksteal -m "not benchmark and not slow and not processes" $(UNIT)
 
 # Prefect leaves connections of its own behind, so what uses a Prefect server has processes of its
-# own. The tests of `tests/e2e` run side by side anyway, as most of each is waiting.
+# own. The tests of `tests/e2e` mostly wait, so they run beside the others; what they print comes at
+# the end. A shell's background job ignores Ctrl-C, so it is ended with the rest by hand.
 PREFECT  := tests/docs tests/unit/prefect
+E2E_LOG  := .e2e.log
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 4 $(PARALLEL) $(foreach folder,tests/e2e $(PREFECT),--ignore=$(folder))
-	$(BIN)/pytest -n 2 $(PARALLEL) $(PREFECT)
-	$(BIN)/pytest -m "$(MARKED)" tests/e2e
+	@$(BIN)/pytest -m "$(MARKED)" tests/e2e > $(E2E_LOG) 2>&1 & e2e=$$!; \
+	trap 'kill $$e2e; exit 130' INT TERM; failed=0; \
+	$(BIN)/pytest -n 4 $(PARALLEL) $(foreach folder,tests/e2e $(PREFECT),--ignore=$(folder)) \
+		|| failed=1; \
+	$(BIN)/pytest -n 2 $(PARALLEL) $(PREFECT) || failed=1; \
+	wait $$e2e || failed=1; cat $(E2E_LOG); exit $$failed
 
 # Every way to wait against every ending, and the trials with killed processes, with the seconds
 # that they take written into docs/cancellation.md.
@@ -81,7 +86,8 @@ wheel:
 	PYTHON=$(PYTHON) .ci/wheel
 
 clean:
-	rm -rf $(VENV) $(LOWEST) .demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(LOWEST) .demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* \
+		$(E2E_LOG)
 
 $(VENV)/.demo: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
