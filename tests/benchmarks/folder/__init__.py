@@ -1,0 +1,1 @@
+"""The folder: many small files uploaded and published, with Prefect and without it."""
