@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import os
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from prefect.context import FlowRunContext, TaskRunContext
 
 from prefect_geobox.client.async_client import AsyncGeoboxClient
+from prefect_geobox.client.http.multipart_upload import UploadSource
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import NotFoundError
 from prefect_geobox.ownership.prefect_api import prefect_api
@@ -19,27 +17,15 @@ from prefect_geobox.ownership.submission_records import SubmissionLog
 from prefect_geobox.ownership.submission_slots import read_run_place
 from prefect_geobox.ownership.submit_once import upload_likeness
 
-#: Bytes of a file that are read at once.
-_CHUNK_BYTES: Final = 1024 * 1024
 
-
-async def source_of(given: str | os.PathLike[str], file: Path) -> dict[str, Any]:
-    """Returns what the record of an upload says about its file, read in a worker thread.
+def recorded_source(given: str | os.PathLike[str], source: UploadSource) -> dict[str, Any]:
+    """Returns what the record of an upload says about its file.
 
     Args:
         given: The path as the step was given it.
-        file: The file.
+        source: The file, hashed.
     """
-
-    def read() -> dict[str, Any]:
-        sha, size = hashlib.sha256(), 0
-        with file.open("rb") as opened:
-            while chunk := opened.read(_CHUNK_BYTES):
-                sha.update(chunk)
-                size += len(chunk)
-        return {"path": os.fspath(given), "size": size, "sha256": sha.hexdigest()}
-
-    return await asyncio.to_thread(read)
+    return {"path": os.fspath(given), "size": source.size, "sha256": source.sha256}
 
 
 async def uploaded_before(

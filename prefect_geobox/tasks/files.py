@@ -12,6 +12,7 @@ from prefect.assets import Asset
 from prefect_geobox.client.api.downloads import file_input
 from prefect_geobox.client.api.run_mode import RunMode, run_to_completion
 from prefect_geobox.client.http.multipart_upload import (
+    UploadSource,
     checked_local_path,
     readable_file,
     refuse_names_that_are_not_utf8,
@@ -22,7 +23,7 @@ from prefect_geobox.client.model.validation import positive_seconds
 from prefect_geobox.client.operations._inputs import AssetLike, ByName
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.interruption import flow_run_id
-from prefect_geobox.ownership.local_files import source_of, uploaded_before
+from prefect_geobox.ownership.local_files import recorded_source, uploaded_before
 from prefect_geobox.ownership.run_context import parameter, run_logger
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.ownership.submit_once import (
@@ -120,30 +121,30 @@ async def _upload(
         async def read(uuid: str) -> OutputAsset:
             return await client.get_asset(AssetKind.FILE, uuid)
 
-        source = await mode.call(source_of(path, file))
-        size = source["size"]
+        # Its size and time are noted first, so that no change after the hashing goes unnoticed.
+        source = await mode.call(UploadSource.of(file).hashed())
         step = OwnedSubmission(
             "upload-file",
-            client.uploading(file, on_bytes=report, notify=run_logger().warning),
+            client.uploading(source, on_bytes=report, notify=run_logger().warning),
             read,
-            {"name": file.name, "sha256": source["sha256"]},
+            {"name": file.name, "sha256": source.sha256},
             key=key,
             on_gone="resubmit",
             reattach=reattach,
             creates_asset=True,
-            source=source,
+            source=recorded_source(path, source),
         )
         asset, decision = await mode.call(submit_once(client, step, threading.current_thread()))
         await mode.call(report.finish())
         seconds = time.monotonic() - began
         run_logger().info(
-            "Uploaded %s (%d bytes, %s) in %.1f s", file.name, size, decision, seconds
+            "Uploaded %s (%d bytes, %s) in %.1f s", file.name, source.size, decision, seconds
         )
         summary = StepSummary(
             "upload-file",
             f"Uploaded {file.name}",
             notes={
-                "Size": f"{size:,} bytes",
+                "Size": f"{source.size:,} bytes",
                 "Took": f"{seconds:.1f} s",
                 "Upload was": str(decision),
             },

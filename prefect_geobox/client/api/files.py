@@ -57,23 +57,24 @@ class FileMethods(AssetMethods):
         file = readable_file(path)
         title = f"Upload of {printable(file.name, 100)}"
         with transfer_listener(on_bytes, title, show=progress_bar) as listener:
-            return await self.submit(self.uploading(file, on_bytes=listener, notify=notify))
+            source = UploadSource.of(file)
+            return await self.submit(self.uploading(source, on_bytes=listener, notify=notify))
 
     def uploading(
         self,
-        path: str | os.PathLike[str],
+        source: UploadSource,
         *,
         on_bytes: OnBytes | None = None,
         notify: Callable[[str], None] = logger.warning,
     ) -> Submission[OutputAsset]:
-        """The upload of a file, ready to be sent by `submit`. Arguments as in `upload_file`.
+        """The upload of a file, ready to be sent by `submit`.
 
-        Raises:
-            OSError: There is no such file, or it cannot be read.
-            InvalidArgumentError: It is empty, or cannot be used without the files beside it.
+        Args:
+            source: The file, which must not change from now on.
+            on_bytes: As in `upload_file`.
+            notify: As in `upload_file`; called at once with what is not in the file.
         """
-        file = readable_file(path)
-        source = UploadSource.of(file)
+        file = source.path
         for sentence in remarks_on(file):
             notify(sentence)
 

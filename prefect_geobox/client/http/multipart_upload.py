@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final
 
@@ -98,6 +99,9 @@ OnBytes = Callable[[int, int], None]
 
 _CHUNK: Final = 256 * 1024
 
+#: Bytes that are hashed at once.
+_HASHED_CHUNK: Final = 4 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class UploadSource:
@@ -107,17 +111,36 @@ class UploadSource:
         path: The file.
         size: Its bytes.
         modified: The time of its last change, in nanoseconds.
+        sha256: The hash of its content, in hexadecimal digits, which must be that of what is sent;
+            None where it was not hashed.
     """
 
     path: Path
     size: int
     modified: int
+    sha256: str | None = None
 
     @classmethod
     def of(cls, path: Path) -> UploadSource:
         """A file as it is now."""
         found = path.stat()
         return cls(path, found.st_size, found.st_mtime_ns)
+
+    async def hashed(self) -> UploadSource:
+        """The same file with its hash. Worker threads read the disk, and a cancellation ends it.
+
+        Raises:
+            LocalFileError: It has changed, or cannot be read any more.
+        """
+        sha = hashlib.sha256()
+        try:
+            with await anyio.to_thread.run_sync(_open, self.path) as file:
+                while await anyio.to_thread.run_sync(_read, file, _HASHED_CHUNK, sha):
+                    pass
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+        await anyio.to_thread.run_sync(self.check)
+        return replace(self, sha256=sha.hexdigest())
 
     def check(self) -> None:
         """Raises where the file is no longer as it was.
@@ -129,15 +152,12 @@ class UploadSource:
             now = UploadSource.of(self.path)
         except OSError as error:
             raise _unreadable(self.path, error) from None
-        if now == self:
+        if (now.size, now.modified) == (self.size, self.modified):
             return
         change = "it was written to"
         if now.size != self.size:
             change = f"it had {self.size:,} bytes and has {now.size:,} now"
-        raise LocalFileError(
-            f"{self.path.name} changed while it was uploaded: {change}. The server has not "
-            "received it. Upload it again when nothing writes to it any more, or upload a copy."
-        )
+        raise _changed(self.path, change)
 
 
 class _FileBody(httpx.AsyncByteStream):
@@ -159,9 +179,12 @@ class _FileBody(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield self._head
         sent, size = 0, self._source.size
+        sha = None if self._source.sha256 is None else hashlib.sha256()
         try:
             with await anyio.to_thread.run_sync(_open, self._source.path) as file:
-                while chunk := await anyio.to_thread.run_sync(file.read, min(_CHUNK, size - sent)):
+                while chunk := await anyio.to_thread.run_sync(
+                    _read, file, min(_CHUNK, size - sent), sha
+                ):
                     yield chunk
                     sent += len(chunk)
                     self._report(sent)
@@ -175,6 +198,8 @@ class _FileBody(httpx.AsyncByteStream):
                 f"Only {sent:,} of the {size:,} bytes of {self._source.path.name} could be read. "
                 "The server has not received it. Check the disk, and upload it again."
             )
+        if sha is not None and sha.hexdigest() != self._source.sha256:
+            raise _changed(self._source.path, "it has another content than when it was hashed")
         yield self._tail
 
     def _report(self, sent: int) -> None:
@@ -223,5 +248,19 @@ def _unreadable(path: Path, error: OSError) -> LocalFileError:
     )
 
 
+def _changed(path: Path, change: str) -> LocalFileError:
+    return LocalFileError(
+        f"{path.name} changed while it was uploaded: {change}. The server has not received it. "
+        "Upload it again when nothing writes to it any more, or upload a copy."
+    )
+
+
 def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
+
+
+def _read(file: IO[bytes], size: int, sha: hashlib._Hash | None) -> bytes:
+    chunk = file.read(size)
+    if sha is not None:
+        sha.update(chunk)
+    return chunk

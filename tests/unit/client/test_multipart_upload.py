@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import pytest
 from starlette.formparsers import MultiPartParser
 
 from prefect_geobox.client import GeoboxError, LocalFileError
+from prefect_geobox.client.http.multipart_upload import UploadSource
 from tests.kit.clients import Caller
 from tests.kit.payloads import ASSET
 from tests.kit.raw_server import raw_server
@@ -162,6 +164,18 @@ async def test_a_file_that_changes_while_it_is_sent(
     assert "The server has not received it" in str(error.value)
     ((received, announced),) = bodies
     assert received < announced
+
+
+@pytest.mark.parametrize("change", [grow, truncate, rewrite, Path.unlink])
+async def test_a_file_that_changes_before_it_is_hashed(tmp_path: Path, change: Any) -> None:
+    """A file that changes once its size and time are noted gets no hash."""
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"a,b\n" * 1000)
+    source = UploadSource.of(path)
+    assert (await source.hashed()).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    change(path)
+    with pytest.raises(LocalFileError, match=r"The server has not received it"):
+        await source.hashed()
 
 
 async def test_a_listener_that_fails_does_not_end_an_upload(

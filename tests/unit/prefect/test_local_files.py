@@ -59,6 +59,49 @@ def test_a_file_that_changed_while_it_was_sent_is_uploaded_by_a_retry(
         assert len(client.find_assets("file", "cities.csv")) == 1
 
 
+@pytest.mark.parametrize("is_time_kept", [False, True])
+def test_a_file_that_changed_after_it_was_hashed_is_not_uploaded(
+    credentials, geobox_emulator, tmp_path, is_time_kept
+):
+    """Other content of the same size after the hashing is an error, even at the same time stamp."""
+    path = tmp_path / "cities.csv"
+    path.write_bytes(b"x,y\n" + b"1,2\n" * 500)
+    target = urlsplit(geobox_emulator.url)
+    changes = iter([b"3,4\n" * 501])
+    failures: list[LocalFileError] = []
+
+    def serve(connection: socket.socket) -> None:
+        with socket.create_connection((target.hostname, target.port)) as behind:
+            threading.Thread(target=pass_on, args=(behind, connection), daemon=True).start()
+            while part := connection.recv(65536):
+                # The list of files is read between the hashing and the upload.
+                if b"GET /v1/files/" in part and (content := next(changes, None)):
+                    before = path.stat()
+                    path.write_bytes(content)
+                    times = (before.st_atime_ns, before.st_mtime_ns + (0 if is_time_kept else 10))
+                    os.utime(path, ns=times)
+                behind.sendall(part)
+
+    with raw_server(serve) as url:
+        through = GeoboxCredentials(host=url, apikey=geobox_emulator.apikey)
+
+        @flow(retries=1)
+        def upload():
+            try:
+                return upload_file(through, path)
+            except LocalFileError as error:
+                failures.append(error)
+                raise
+
+        file = upload()
+    (failure,) = failures
+    assert "cities.csv changed while it was uploaded" in str(failure)
+    with credentials.get_client() as client:
+        assert [found.uuid for found in client.find_assets("file", "cities.csv")] == [file.uuid]
+        got = client.download_file(file, tmp_path / "got.csv", progress_bar=False)
+    assert got.read_bytes() == path.read_bytes()
+
+
 def test_pending_edits_are_in_the_log_of_the_run(credentials, tmp_path, caplog):
     """A GPKG that another program has open is uploaded with a warning in the log of the run."""
     path = tmp_path / "towns.gpkg"
