@@ -50,6 +50,7 @@ from prefect_geobox.client.operations.vector_edit import GeometryType
 from prefect_geobox.ownership.prefect_api import prefect_api
 from prefect_geobox.ownership.run_context import is_in_run
 from prefect_geobox.ownership.run_modes import ASYNC_MODE
+from prefect_geobox.ownership.submission_log import close_ledger
 from prefect_geobox.ownership.submission_records import read_records
 from prefect_geobox.reporting.artifact_writer import create_markdown
 from prefect_geobox.reporting.left_out import left_out
@@ -292,7 +293,9 @@ def _summary(
 
 
 async def _remote_tasks_of(run_id: UUID) -> list[str]:
-    records = await read_records(await prefect_api(), run_id)
+    prefect = await prefect_api()
+    await close_ledger(prefect, run_id)
+    records = await read_records(prefect, run_id)
     return [record.uuid for record in records if record.uuid and record.data["kind"] == "task"]
 
 

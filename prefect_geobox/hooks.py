@@ -22,8 +22,13 @@ from prefect_geobox.client.polling.wait_call import abort_all
 from prefect_geobox.credentials import GeoboxCredentials
 from prefect_geobox.ownership.interruption import ancestor_run_ids
 from prefect_geobox.ownership.prefect_api import prefect_api
-from prefect_geobox.ownership.run_monitor import read_waits
-from prefect_geobox.ownership.submission_records import Record, read_records
+from prefect_geobox.ownership.submission_log import close_ledger
+from prefect_geobox.ownership.submission_records import (
+    Record,
+    delete_records,
+    read_records,
+    read_waits,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +62,7 @@ def abort_remote_tasks(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: A
 async def _abort_remote_tasks_of(run_id: UUID) -> None:
     prefect = await prefect_api()
     root = (await ancestor_run_ids(prefect, run_id))[-1]
+    await close_ledger(prefect, root)
     uuids: dict[_Account, set[str]] = {}
     for record in await read_records(prefect, root):
         if record.data.get("on_cancel") != "abort" or record.data.get("kind") != "task":
@@ -70,8 +76,8 @@ async def _abort_remote_tasks_of(run_id: UUID) -> None:
             continue
         account = (record.data["base_url"], record.data["principal"])
         uuids.setdefault(account, set()).update([record.uuid, *record.companions])
-    for wait in await read_waits(prefect, run_id):
-        uuids.setdefault((wait["base_url"], wait["principal"]), set()).add(wait["uuid"])
+    for base_url, principal, uuid in await read_waits(prefect, root, run_id):
+        uuids.setdefault((base_url, principal), set()).add(uuid)
     if not uuids:
         return
     async for settings in _known_accounts(prefect):
@@ -121,6 +127,7 @@ async def _delete_outputs_of(run_id: UUID) -> None:
             "created. Nothing was deleted."
         )
         return
+    await close_ledger(prefect, root)
     left: dict[_Account, list[Record]] = {}
     for record in reversed(await read_records(prefect, root)):
         is_adopted = record.data.get("new_owner") is not None
@@ -131,8 +138,8 @@ async def _delete_outputs_of(run_id: UUID) -> None:
         return
     async for settings in _known_accounts(prefect):
         account = (settings.base_url, settings.credential.principal)
-        for record in left.pop(account, []):
-            await _delete(settings, prefect, record)
+        deleted = [record.id for record in left.pop(account, []) if await _delete(settings, record)]
+        await delete_records(prefect, root, deleted)
     for (base_url, principal), records in left.items():
         logger.error(
             "No credentials for %s of %s are saved as a block or set in GEOBOX_*; not deleted: "
@@ -143,7 +150,8 @@ async def _delete_outputs_of(run_id: UUID) -> None:
         )
 
 
-async def _delete(settings: ConnectionSettings, prefect: PrefectClient, record: Record) -> None:
+async def _delete(settings: ConnectionSettings, record: Record) -> bool:
+    """Deletes what a record names; whether it does not exist any more."""
     client = AsyncGeoboxClient(settings=settings)
     uuid = str(record.uuid)
     try:
@@ -153,7 +161,7 @@ async def _delete(settings: ConnectionSettings, prefect: PrefectClient, record: 
             ended = await client.get_task(uuid)
             if not ended.is_final:
                 logger.warning("Remote task %s is still running; its output is not deleted.", ended)
-                return
+                return False
             output = ended.output
         if output is not None:
             logger.warning("Deleting %s %s", output.kind, output.uuid)
@@ -163,11 +171,10 @@ async def _delete(settings: ConnectionSettings, prefect: PrefectClient, record: 
         pass
     except GeoboxError as error:
         logger.error("The output of %s (%s) was not deleted: %s", record.data["step"], uuid, error)
-        return
+        return False
     finally:
         client.close()
-    with contextlib.suppress(ObjectNotFound):
-        await prefect.delete_artifact(record.id)
+    return True
 
 
 async def _known_accounts(prefect: PrefectClient) -> AsyncIterator[ConnectionSettings]:

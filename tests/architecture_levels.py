@@ -39,7 +39,8 @@ LEVELS: Final[dict[str, Levels]] = {
     "prefect_geobox.ownership": [
         ["run_context", "submission_slots"],
         ["prefect_api", "submission_records"],
-        ["adoption", "interruption"],
+        ["adoption", "interruption", "run_ledger"],
+        ["submission_log"],
         ["run_monitor"],
         ["run_modes", "submit_once"],
         ["local_files"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -20,15 +21,28 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from prefect_geobox.ownership.run_context import run_logger
-from prefect_geobox.ownership.submission_records import Record, read_record, read_records
+from prefect_geobox.ownership.submission_records import Record, read_records
 
 #: How many crashed or failed runs are searched, the newest first.
 _MAX_RUNS: Final = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A submission that an earlier run of the deployment has left.
+
+    Attributes:
+        run_id: The earlier run, the outermost one.
+        record: Its record.
+    """
+
+    run_id: UUID
+    record: Record
+
+
 async def orphaned_submissions(
     prefect: PrefectClient, run_id: UUID, digest: str
-) -> AsyncIterator[Record]:
+) -> AsyncIterator[Orphan]:
     """Yields records of a submission that crashed or failed runs of the same deployment have left.
 
     Records without a uuid are logged and left out: once another run has begun, it is not possible
@@ -62,11 +76,11 @@ async def orphaned_submissions(
                     run.name,
                 )
                 continue
-            yield record
+            yield Orphan(run.id, record)
 
 
 @asynccontextmanager
-async def claimed(prefect: PrefectClient, record: Record, new_owner: str) -> AsyncIterator[bool]:
+async def claimed(prefect: PrefectClient, orphan: Orphan, new_owner: str) -> AsyncIterator[bool]:
     """Claims a record during its adoption; yields False if another run claims or has adopted it.
 
     The claim is a Prefect variable: the server creates only one of each name. It is deleted when
@@ -75,10 +89,10 @@ async def claimed(prefect: PrefectClient, record: Record, new_owner: str) -> Asy
 
     Args:
         prefect: Creates and deletes the claim.
-        record: A record of an earlier run.
+        orphan: What an earlier run has left.
         new_owner: The adopting run and slot, the same in each attempt.
     """
-    name = f"geobox-adoption-{record.id}"
+    name = f"geobox-adoption-{orphan.record.id}"
     try:
         await prefect.create_variable(VariableCreate(name=name, value=new_owner))
     except ObjectAlreadyExists:
@@ -88,7 +102,8 @@ async def claimed(prefect: PrefectClient, record: Record, new_owner: str) -> Asy
             return
     try:
         # Another run may have adopted it, and deleted its claim, since it was read.
-        latest = await read_record(prefect, record.id)
+        records = await read_records(prefect, orphan.run_id)
+        latest = next((each for each in records if each.id == orphan.record.id), None)
         yield latest is not None and latest.data.get("new_owner") in (None, new_owner)
     finally:
         with suppress(ObjectNotFound):

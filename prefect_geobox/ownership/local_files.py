@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from prefect.context import FlowRunContext, TaskRunContext
-
 from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.client.http.multipart_upload import UploadSource
 from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import NotFoundError
-from prefect_geobox.ownership.prefect_api import prefect_api
 from prefect_geobox.ownership.run_context import run_logger
-from prefect_geobox.ownership.submission_records import SubmissionLog
-from prefect_geobox.ownership.submission_slots import read_run_place
+from prefect_geobox.ownership.submission_log import open_log
 from prefect_geobox.ownership.submit_once import upload_likeness
 
 
@@ -46,13 +42,10 @@ async def uploaded_before(
         InvalidArgumentError: The run has uploaded several files with different contents from it.
         NotFoundError: It was uploaded and deleted since.
     """
-    flow, task = FlowRunContext.get(), TaskRunContext.get()
-    if flow is None or flow.flow_run is None:
+    log = await open_log()
+    if log is None:
         return None
-    prefect = await prefect_api()
-    place = await read_run_place(prefect, flow.flow_run.id)
-    log = SubmissionLog(prefect, place, task.task_run.id if task is not None else None, "")
-    record = await log.find_from(os.fspath(given), upload_likeness(client, step, key))
+    record = log.find_from(os.fspath(given), upload_likeness(client, step, key))
     if record is None or record.uuid is None:
         return None
     try:

@@ -23,12 +23,6 @@ from uuid import UUID
 
 import anyio
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
-from prefect.client.schemas.filters import (
-    ArtifactFilter,
-    ArtifactFilterFlowRunId,
-    ArtifactFilterType,
-)
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
@@ -37,18 +31,19 @@ from prefect_geobox.client.api.run_mode import InterruptibleCall
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.polling.wait_call import InterruptionCause, WaitCall
 from prefect_geobox.ownership.interruption import ancestor_run_ids, flow_run_id, read_states
-from prefect_geobox.ownership.prefect_api import prefect_client
+from prefect_geobox.ownership.prefect_api import prefect_api, prefect_client
+from prefect_geobox.ownership.submission_log import ledger_of
 
 logger = logging.getLogger(__name__)
-
-#: The type of the artifacts that record what a flow run waits for.
-WAITS_TYPE: Final = "geobox-waits"
 
 #: Seconds between two reads of a flow run's state, once for all waits of the run.
 _STATE_POLL_SECONDS: Final = 2.0
 
 #: Seconds that such a read may take.
 _STATE_TIMEOUT_SECONDS: Final = 5.0
+
+#: Seconds between two looks at what the run waits for: a shorter wait is not recorded.
+_NOTE_SECONDS: Final = 2.0
 
 #: Seconds between two polls of the main thread.
 _MAIN_THREAD_POLL_SECONDS: Final = 0.2
@@ -81,8 +76,8 @@ class _RunMonitor:
         self._task: asyncio.Task[None] | None = None
         self._poll: asyncio.Task[None] | None = None
         self._ancestor_run_ids: list[UUID] = []
-        self._artifact: UUID | None = None
-        self._recorded: list[dict[str, str]] = []
+        self._noting: asyncio.Task[None] | None = None
+        self._noted: set[str] = set()
 
     @property
     def is_idle(self) -> bool:
@@ -99,15 +94,15 @@ class _RunMonitor:
         self._ending.discard(call)
 
     async def close(self) -> None:
-        tasks = [task for task in (self._task, self._poll) if task is not None]
-        self._task = self._poll = None
+        tasks = [task for task in (self._task, self._poll, self._noting) if task is not None]
+        self._task = self._poll = self._noting = None
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
     async def _run(self) -> None:
-        read_at = time.monotonic()
+        read_at = noted_at = time.monotonic()
         while True:
             await asyncio.sleep(_ENDING_POLL_SECONDS if self._ending else _MAIN_THREAD_POLL_SECONDS)
             handled = _handled_by_main_thread()
@@ -118,10 +113,12 @@ class _RunMonitor:
             )
             if over > _LIMIT_GRACE_SECONDS:
                 self._end("timeout", only_off_main_thread=True)
+            if time.monotonic() - noted_at >= _NOTE_SECONDS and _is_done(self._noting):
+                noted_at = time.monotonic()
+                self._noting = asyncio.create_task(self._note_waits())
             is_terminating = isinstance(handled, TerminationSignal)
             is_due = time.monotonic() - read_at >= _STATE_POLL_SECONDS
-            is_polling = self._poll is not None and not self._poll.done()
-            if not is_polling and (is_due or (is_terminating and self._calls)):
+            if _is_done(self._poll) and (is_due or (is_terminating and self._calls)):
                 read_at = time.monotonic()
                 # Not awaited: while the server is away, the main thread is still polled.
                 self._poll = asyncio.create_task(self._poll_run(is_terminating=is_terminating))
@@ -159,41 +156,45 @@ class _RunMonitor:
             # Not repeated while the server is away: there will be a next read.
             client = await prefect_client()
             with anyio.fail_after(_STATE_TIMEOUT_SECONDS):
-                self._ancestor_run_ids = self._ancestor_run_ids or await ancestor_run_ids(
-                    client, self._run_id
-                )
-                await self._record(client)
-                return await read_states(client, self._ancestor_run_ids)
+                return await read_states(client, await self._read_ancestor_run_ids(client))
         except Exception:  # noqa: BLE001 - the next read may succeed
             return []
 
-    async def _record(self, client: PrefectClient) -> None:
+    async def _read_ancestor_run_ids(self, client: PrefectClient) -> list[UUID]:
+        if not self._ancestor_run_ids:
+            self._ancestor_run_ids = await ancestor_run_ids(client, self._run_id)
+        return self._ancestor_run_ids
+
+    async def _note_waits(self) -> None:
         """Records on the server what the run waits for, for the hook that aborts after a kill."""
-        waits = [
-            {
-                "uuid": uuid,
-                "base_url": wait_call.settings.base_url,
-                "principal": wait_call.settings.credential.principal,
-            }
-            for wait_call in self._calls
-            if isinstance(wait_call, WaitCall) and wait_call.policy.on_cancel == "abort"
-            for uuid in wait_call.uuids
+        calls = [
+            call
+            for call in self._calls
+            if isinstance(call, WaitCall) and call.policy.on_cancel == "abort"
         ]
-        if waits == self._recorded or not waits:
+        uuids = {uuid for call in calls for uuid in call.uuids}
+        if uuids <= self._noted:
             return
-        if self._artifact is None:
-            created = await client.create_artifact(
-                ArtifactCreate(
-                    type=WAITS_TYPE,
-                    description="What this run waits for",
-                    data={"waits": waits},
-                    flow_run_id=self._run_id,
-                )
-            )
-            self._artifact = created.id
-        else:
-            await client.update_artifact(self._artifact, ArtifactUpdate(data={"waits": waits}))
-        self._recorded = waits
+        prefect = await prefect_api()
+        run_ids = await self._read_ancestor_run_ids(prefect)
+        waits: dict[tuple[str, str], list[str]] = {}
+        for call in calls:
+            account = (call.settings.base_url, call.settings.credential.principal)
+            waits.setdefault(account, []).extend(call.uuids)
+        ledger = await ledger_of(prefect, run_ids[-1])
+        ledger.note_waits(
+            self._run_id,
+            [
+                {
+                    "base_url": base_url,
+                    "principal": principal,
+                    "runs": [str(run_id) for run_id in run_ids],
+                    "uuids": list(dict.fromkeys(named)),
+                }
+                for (base_url, principal), named in waits.items()
+            ],
+        )
+        self._noted = uuids
 
     def _end(self, cause: InterruptionCause, *, only_off_main_thread: bool) -> None:
         for call, is_off_main_thread in list(self._calls.items()):
@@ -208,6 +209,15 @@ class _RunMonitor:
             del self._calls[call]
             self._ending.add(call)
             call.interrupt(cause, error)
+
+
+def _is_done(task: asyncio.Task[None] | None) -> bool:
+    """Whether a task of its own may be started again; one that failed is tried again."""
+    if task is None or not task.done():
+        return task is None
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.debug("%s: %s", type(error).__name__, error)
+    return True
 
 
 class _MainLoop:
@@ -314,22 +324,6 @@ def is_process_ending(thread: threading.Thread) -> bool:
     is_off_main_thread = thread is not threading.main_thread()
     signals = (KeyboardInterrupt, TerminationSignal)
     return is_off_main_thread and isinstance(_handled_by_main_thread(), signals)
-
-
-async def read_waits(prefect: PrefectClient, run_id: UUID) -> list[dict[str, str]]:
-    """Reads what a flow run was last recorded to wait for: uuid, base URL, principal of each."""
-    artifacts = await prefect.read_artifacts(
-        artifact_filter=ArtifactFilter(
-            flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]),
-            type=ArtifactFilterType(any_=[WAITS_TYPE]),
-        )
-    )
-    return [
-        wait
-        for artifact in artifacts
-        if isinstance(artifact.data, dict)
-        for wait in artifact.data.get("waits", [])
-    ]
 
 
 def _handled_by_main_thread() -> BaseException | None:

@@ -1,16 +1,16 @@
-"""Records of the submissions of a flow run, by which a retry finds them again.
+"""Records of the submissions of a flow run, as they are kept on the Prefect server.
 
-A record is an artifact on the Prefect server: it survives the process, needs no shared storage, and
-is found by the flow run alone. It is written before the request is sent (the intent) and completed
-afterwards. The next attempt sees an intent that a crash has left, and looks its submission up.
+A record survives the process, needs no shared storage, and is found by the flow run alone. Each
+process that works for a run keeps the records of its own submissions in artifacts of its own, the
+segments. The first one, the head, is on the page of the outermost flow run and names the others,
+which are on no page.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,22 +23,15 @@ from prefect.client.schemas.filters import (
     ArtifactFilterType,
 )
 from prefect.client.schemas.objects import Artifact
-from prefect.exceptions import ObjectNotFound
 
-from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.ownership.submission_slots import RunPlace, submission_counter
-
-#: The type of the artifacts that are records.
+#: The type of the artifacts that hold records.
 RECORD_TYPE: Final = "geobox-submission"
 
-#: How many records are read at once.
+#: The type of the artifacts that name the new owner of a record.
+ADOPTION_TYPE: Final = "geobox-adoption"
+
+#: How many artifacts are read at once.
 _PAGE: Final = 200
-
-#: Seconds to wait for the uuid of an intent that another process has just recorded.
-_UUID_TIMEOUT: Final = 10.0
-
-#: Seconds between two reads in that time.
-_UUID_PAUSE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,189 +39,261 @@ class Record:
     """What is known about one submission of a flow run.
 
     Attributes:
-        id: The artifact.
+        id: Its identifier.
         slot: Which submission of the run it is.
         uuid: Its remote task or file; None for an intent.
         before: The uuids that existed before it was sent; None if they are not known.
-        data: The whole content of the artifact.
+        data: What else is recorded.
+        is_deleted: Whether nothing was started, or it has to be started again.
     """
 
-    id: UUID
+    id: str
     slot: str
     uuid: str | None
     before: frozenset[str] | None
     data: Mapping[str, Any]
+    is_deleted: bool = False
 
     @property
     def companions(self) -> tuple[str, ...]:
         """The other remote tasks that the same request has started."""
         return tuple(self.data.get("companions") or ())
 
-    @classmethod
-    def of(cls, artifact: Artifact) -> Record | None:
-        """Reads an artifact; None if it is not a usable record."""
-        data = artifact.data
-        if not isinstance(data, dict) or not isinstance(data.get("slot"), str):
-            return None
-        before = data.get("before")
-        return cls(
-            artifact.id,
-            data["slot"],
-            data.get("uuid"),
-            frozenset(before) if isinstance(before, list) else None,
-            data,
-        )
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One artifact with records of one process.
 
-class SubmissionLog:
-    """The records of one submission of a flow run.
-
-    Args:
-        prefect: Reads and writes.
-        place: Where the step is called; the records are those of the outermost flow run.
-        task_run_id: The task run that sends the submission.
-        slot: Which submission of the run it is.
+    Attributes:
+        artifact_id: The artifact.
+        process: The process that writes it.
+        order: Tells which of two heads is the older one: when the server created it.
+        updated: When it was last written.
+        records: The records, oldest first.
+        waits: What the process waits for besides: uuids with their account and flow runs.
+        more: The other segments of the process, oldest first; only of a head.
+        is_head: Whether it is the first segment of its process.
     """
 
-    def __init__(
-        self, prefect: PrefectClient, place: RunPlace, task_run_id: UUID | None, slot: str
-    ) -> None:
-        self.prefect = prefect
-        self.run_id = place.root_id
-        self._place = place
-        self._task_run_id = task_run_id
-        self.slot = slot
+    artifact_id: UUID
+    process: str
+    order: tuple[datetime, UUID]
+    updated: datetime
+    records: tuple[Record, ...]
+    waits: tuple[Mapping[str, Any], ...]
+    more: tuple[UUID, ...]
+    is_head: bool
 
-    async def read(self) -> list[Record]:
-        """All records of the run, oldest first."""
-        return await read_records(self.prefect, self.run_id)
-
-    async def find(self, older_than: Record | None = None) -> Record | None:
-        """Returns the oldest record of the submission, if it is older than the one given."""
-        for record in await self.read():
-            if older_than is not None and record.id == older_than.id:
-                return None
-            if record.slot == self.slot:
-                submission_counter().claim(self._place, record.id)
-                return record
-        return None
-
-    async def find_from(self, path: str, likeness: Mapping[str, Any]) -> Record | None:
-        """Returns the record of an earlier attempt that names a local file.
-
-        Args:
-            path: The file, as the step was given it.
-            likeness: What else the record must say.
-
-        Raises:
-            InvalidArgumentError: There are several, and the contents of the file differed.
-        """
-        counter = submission_counter()
-        wanted = {**likeness, "flow_path": list(self._place.path)}
-        records = [
-            record
-            for record in await self.read()
-            if (record.data.get("source") or {}).get("path") == path
-            and all(record.data.get(name) == value for name, value in wanted.items())
-            and counter.is_free(self._place, record.id)
-        ]
-        if len({record.data["source"].get("sha256") for record in records}) > 1:
-            raise InvalidArgumentError(
-                f"Earlier attempts of this run have uploaded {len(records)} files with different "
-                f"contents from {path!r}: {', '.join(str(record.uuid) for record in records)}. "
-                "It cannot be determined which of them is meant. Give each upload its own key, "
-                "or start a new run."
-            )
-        if not records:
+    @classmethod
+    def of(cls, artifact: Artifact) -> Segment | None:
+        """Reads an artifact; None if it is not a usable segment."""
+        data = artifact.data
+        if not isinstance(data, dict) or not isinstance(data.get("process"), str):
             return None
-        # One whose answer was not recorded says less than one that names the uploaded file.
-        chosen = next((record for record in records if record.uuid is not None), records[0])
-        counter.claim(self._place, chosen.id)
-        return chosen
-
-    async def wait_for_uuid(self, record: Record) -> Record:
-        """Returns the record once its uuid is known, or as it is after 10 s."""
-        for _ in range(int(_UUID_TIMEOUT / _UUID_PAUSE)):
-            if record.uuid is not None:
-                break
-            await asyncio.sleep(_UUID_PAUSE)
-            latest = {known.id: known for known in await self.read()}
-            record = latest.get(record.id, record)
-        return record
-
-    async def write(self, data: dict[str, Any]) -> Record:
-        """Adds a record."""
-        data = {**data, "flow_path": list(self._place.path)}
-        artifact = await self.prefect.create_artifact(
-            ArtifactCreate(
-                type=RECORD_TYPE,
-                description=_description(data),
-                data=data,
-                flow_run_id=self.run_id,
-                task_run_id=self._task_run_id,
-            )
-        )
-        record = Record.of(artifact)
-        assert record is not None  # noqa: S101 - it has just been written
-        submission_counter().claim(self._place, record.id)
-        return record
-
-    async def complete(self, record: Record, uuid: str, companions: Sequence[str] = ()) -> None:
-        """Adds the uuids of what was started to an intent."""
-        data = {**record.data, "uuid": uuid, "companions": list(companions), "before": None}
-        await self.prefect.update_artifact(
-            record.id, ArtifactUpdate(data=data, description=_description(data))
+        if artifact.created is None or artifact.updated is None:
+            return None
+        befores = [frozenset(each) for each in data.get("befores") or ()]
+        return cls(
+            artifact.id,
+            data["process"],
+            (artifact.created, artifact.id),
+            artifact.updated,
+            tuple(_decoded(each, befores) for each in data.get("records") or ()),
+            tuple(data.get("waits") or ()),
+            tuple(UUID(each) for each in data.get("more") or ()),
+            artifact.flow_run_id is not None,
         )
 
-    async def record_new_owner(self, record: Record, new_owner: str) -> None:
-        """Marks a record of an earlier run as adopted."""
-        data = {**record.data, "new_owner": new_owner}
-        await self.prefect.update_artifact(record.id, ArtifactUpdate(data=data))
 
-    async def delete(self, record: Record) -> None:
-        """Deletes a record: nothing was started, or it has to be started again."""
-        # Another process that resumes the same run may have deleted it first.
-        with contextlib.suppress(ObjectNotFound):
-            await self.prefect.delete_artifact(record.id)
-
-
-def _description(data: Mapping[str, Any]) -> str:
-    what = data["uuid"] or "not known yet"
-    return f"Started by {data['step']} of this run, for a retry to find again: {what}"
+def _decoded(row: Mapping[str, Any], befores: list[frozenset[str]]) -> Record:
+    data = dict(row)
+    index = data.pop("before", None)
+    return Record(
+        data.pop("id"),
+        data.pop("slot"),
+        data.pop("uuid", None),
+        befores[index] if index is not None else None,
+        data,
+        bool(data.pop("deleted", False)),
+    )
 
 
-async def read_record(prefect: PrefectClient, record_id: UUID) -> Record | None:
-    """Reads a record again; None if it no longer exists.
+def segment_data(
+    process: str,
+    records: Iterable[Record],
+    waits: Iterable[Mapping[str, Any]] = (),
+    more: Iterable[UUID] = (),
+) -> dict[str, Any]:
+    """Returns the content of the artifact of a segment.
+
+    What existed before is kept once for all records that share it.
+
+    Args:
+        process: The process that writes it.
+        records: The records, oldest first.
+        waits: What the process waits for besides.
+        more: The other segments of the process.
+    """
+    befores: dict[frozenset[str], int] = {}
+    rows: list[dict[str, Any]] = []
+    for record in records:
+        row = {**record.data, "id": record.id, "slot": record.slot, "uuid": record.uuid}
+        if record.before is not None:
+            row["before"] = befores.setdefault(record.before, len(befores))
+        if record.is_deleted:
+            row["deleted"] = True
+        rows.append(row)
+    return {
+        "process": process,
+        "records": rows,
+        "befores": [sorted(before) for before in befores],
+        "waits": list(waits),
+        "more": [str(each) for each in more],
+    }
+
+
+async def read_heads(prefect: PrefectClient, run_id: UUID) -> list[Segment]:
+    """Reads the first segment of each process that has worked for a flow run, oldest first.
 
     Args:
         prefect: Reads.
-        record_id: The record.
+        run_id: The outermost flow run.
     """
-    found = await prefect.read_artifacts(
-        artifact_filter=ArtifactFilter(id=ArtifactFilterId(any_=[record_id]))
-    )
-    return Record.of(found[0]) if found else None
+    heads = map(Segment.of, await _read(prefect, run_id, RECORD_TYPE))
+    return sorted((head for head in heads if head is not None), key=lambda head: head.order)
+
+
+async def read_segments(
+    prefect: PrefectClient, heads: Iterable[Segment], known: Mapping[UUID, Segment] | None = None
+) -> list[Segment]:
+    """Reads the other segments of processes, and returns all of them, oldest first.
+
+    Args:
+        prefect: Reads.
+        heads: The first segments of the processes, oldest first.
+        known: Segments that are not read again.
+    """
+    heads, known = list(heads), known or {}
+    wanted = [each for head in heads for each in head.more if each not in known]
+    found = dict(known)
+    for begin in range(0, len(wanted), _PAGE):
+        artifacts = await prefect.read_artifacts(
+            artifact_filter=ArtifactFilter(id=ArtifactFilterId(any_=wanted[begin : begin + _PAGE])),
+            limit=_PAGE,
+        )
+        segments = map(Segment.of, artifacts)
+        found |= {each.artifact_id: each for each in segments if each is not None}
+    return [
+        segment
+        for head in heads
+        for segment in (*(found[each] for each in head.more if each in found), head)
+    ]
+
+
+def merged(segments: Iterable[Segment]) -> dict[str, Record]:
+    """Returns the records of segments by their identifiers, oldest first, without deleted ones.
+
+    A later process says the last word about a record of an earlier one.
+
+    Args:
+        segments: The segments, oldest first.
+    """
+    records: dict[str, Record] = {}
+    for segment in segments:
+        for record in segment.records:
+            records[record.id] = record
+    return {record.id: record for record in records.values() if not record.is_deleted}
 
 
 async def read_records(prefect: PrefectClient, run_id: UUID) -> list[Record]:
-    """Reads the records of a flow run, oldest first.
+    """Reads the records of a flow run, oldest first, with the new owners of those adopted.
 
     Args:
         prefect: Reads.
         run_id: The flow run; for a subflow, its outermost run.
     """
+    records = merged(await read_segments(prefect, await read_heads(prefect, run_id)))
+    for artifact in await _read(prefect, run_id, ADOPTION_TYPE):
+        data = artifact.data if isinstance(artifact.data, dict) else {}
+        record = records.get(str(data.get("record")))
+        if record is not None:
+            adopted = {**record.data, "new_owner": data.get("new_owner")}
+            records[record.id] = Record(record.id, record.slot, record.uuid, record.before, adopted)
+    return list(records.values())
+
+
+async def read_waits(
+    prefect: PrefectClient, root_id: UUID, run_id: UUID
+) -> list[tuple[str, str, str]]:
+    """Reads what a flow run was last recorded to wait for besides its own submissions.
+
+    Args:
+        prefect: Reads.
+        root_id: The outermost flow run.
+        run_id: The flow run; what its subflows wait for is among it.
+
+    Returns:
+        The base URL, the principal and the uuid of each.
+    """
+    segments = await read_segments(prefect, await read_heads(prefect, root_id))
+    return [
+        (wait["base_url"], wait["principal"], uuid)
+        for segment in segments
+        for wait in segment.waits
+        if str(run_id) in wait["runs"]
+        for uuid in wait["uuids"]
+    ]
+
+
+async def record_new_owner(
+    prefect: PrefectClient, run_id: UUID, record: Record, new_owner: str
+) -> None:
+    """Marks a record of an earlier run as adopted.
+
+    Args:
+        prefect: Writes.
+        run_id: The earlier run.
+        record: Its record.
+        new_owner: The run and slot that own it from now on.
+    """
+    await prefect.create_artifact(
+        ArtifactCreate(
+            type=ADOPTION_TYPE,
+            description=f"{record.uuid} belongs to a later run of this deployment now",
+            data={"record": record.id, "new_owner": new_owner},
+            flow_run_id=run_id,
+        )
+    )
+
+
+async def delete_records(prefect: PrefectClient, run_id: UUID, ids: Iterable[str]) -> None:
+    """Deletes records of a flow run that has ended, whichever process has written them.
+
+    Args:
+        prefect: Reads and writes.
+        run_id: The outermost flow run.
+        ids: The records.
+    """
+    gone = set(ids)
+    heads = await read_heads(prefect, run_id)
+    for segment in await read_segments(prefect, heads):
+        kept = [record for record in segment.records if record.id not in gone]
+        if len(kept) < len(segment.records):
+            data = segment_data(segment.process, kept, segment.waits, segment.more)
+            await prefect.update_artifact(segment.artifact_id, ArtifactUpdate(data=data))
+
+
+async def _read(prefect: PrefectClient, run_id: UUID, kind: str) -> list[Artifact]:
     artifacts: list[Artifact] = []
     while True:
         page = await prefect.read_artifacts(
             artifact_filter=ArtifactFilter(
                 flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]),
-                type=ArtifactFilterType(any_=[RECORD_TYPE]),
+                type=ArtifactFilterType(any_=[kind]),
             ),
             limit=_PAGE,
             offset=len(artifacts),
         )
         artifacts += page
         if len(page) < _PAGE:
-            break
-    artifacts.sort(key=lambda artifact: (artifact.created, artifact.id))
-    return [record for record in map(Record.of, artifacts) if record is not None]
+            return artifacts

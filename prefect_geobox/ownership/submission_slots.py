@@ -7,9 +7,12 @@ number in a retry, even if other subflows are skipped because their results are 
 
 from __future__ import annotations
 
+import asyncio
+import os
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
@@ -35,22 +38,40 @@ class RunPlace:
     retried: tuple[tuple[UUID, int], ...]
 
 
-async def read_run_place(prefect: PrefectClient, run_id: UUID) -> RunPlace:
-    """Reads where the calling step is.
+@dataclass(frozen=True, slots=True)
+class _Ancestry:
+    """A flow run and the runs around it in one attempt, the outermost first.
+
+    Attributes:
+        runs: The flow runs.
+        numbers: The number of each run but the first within the one before; "" where Prefect does
+            not know it again in a retry.
+    """
+
+    runs: tuple[FlowRun, ...]
+    numbers: tuple[str, ...]
+
+
+#: What was read for the attempts of flow runs: it stays as it is until the next attempt.
+_ancestries: OrderedDict[tuple[UUID, UUID], asyncio.Task[_Ancestry]] = OrderedDict()
+
+#: How many of them are kept.
+_MAX_ANCESTRIES: Final = 1000
+
+if hasattr(os, "register_at_fork"):
+    # They belong to an event loop that does not run in a child.
+    os.register_at_fork(after_in_child=_ancestries.clear)
+
+
+async def read_run_place(prefect: PrefectClient, flow_run: FlowRun) -> RunPlace:
+    """Returns where the calling step is; read once for an attempt of the flow run.
 
     Args:
         prefect: Reads.
-        run_id: The flow run that the step is called in.
+        flow_run: The flow run that the step is called in, with its current state.
     """
-    runs = [await prefect.read_flow_run(run_id)]
-    numbers: list[str] = []
-    while (parent_id := runs[0].parent_task_run_id) is not None:
-        parent = await prefect.read_task_run(parent_id)
-        if parent.flow_run_id is None or parent.flow_run_id in {run.id for run in runs}:
-            break
-        # In a task, Prefect gives a subflow a random key: it does not know it again in a retry.
-        numbers.insert(0, parent.dynamic_key if parent.dynamic_key.isdigit() else "")
-        runs.insert(0, await prefect.read_flow_run(parent.flow_run_id))
+    ancestry = await _ancestry_of(prefect, flow_run)
+    runs, numbers = ancestry.runs, ancestry.numbers
     numbered = 0
     while numbered < len(numbers) and numbers[numbered]:
         numbered += 1
@@ -66,6 +87,37 @@ async def read_run_place(prefect: PrefectClient, run_id: UUID) -> RunPlace:
             retried.append((run.id, run.run_count))
     attempts = tuple(run.run_count for run in runs[: numbered + 1])
     return RunPlace(runs[0].id, tuple(path), attempts, tuple(retried))
+
+
+async def _ancestry_of(prefect: PrefectClient, flow_run: FlowRun) -> _Ancestry:
+    # Each attempt of a run, and of a run around it, begins with a new state of this one.
+    if flow_run.state is None:
+        return await _read_ancestry(prefect, flow_run.id)
+    loop = asyncio.get_running_loop()
+    key = (flow_run.id, flow_run.state.id)
+    reading = _ancestries.get(key)
+    if reading is None or reading.get_loop() is not loop or _has_failed(reading):
+        reading = _ancestries[key] = loop.create_task(_read_ancestry(prefect, flow_run.id))
+        if len(_ancestries) > _MAX_ANCESTRIES:
+            _ancestries.popitem(last=False)
+    return await asyncio.shield(reading)
+
+
+def _has_failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+async def _read_ancestry(prefect: PrefectClient, run_id: UUID) -> _Ancestry:
+    runs = [await prefect.read_flow_run(run_id)]
+    numbers: list[str] = []
+    while (parent_id := runs[0].parent_task_run_id) is not None:
+        parent = await prefect.read_task_run(parent_id)
+        if parent.flow_run_id is None or parent.flow_run_id in {run.id for run in runs}:
+            break
+        # In a task, Prefect gives a subflow a random key: it does not know it again in a retry.
+        numbers.insert(0, parent.dynamic_key if parent.dynamic_key.isdigit() else "")
+        runs.insert(0, await prefect.read_flow_run(parent.flow_run_id))
+    return _Ancestry(tuple(runs), tuple(numbers))
 
 
 def _element(run: FlowRun, number: str) -> str:
@@ -95,7 +147,7 @@ class SubmissionCounter:
         self._lock = threading.Lock()
         self._counts: dict[tuple[UUID, tuple[int, ...], str], int] = {}
         self._slots: dict[tuple[UUID, str], list[str]] = {}
-        self._claims: dict[tuple[UUID, tuple[int, ...]], dict[UUID, dict[UUID, int]]] = {}
+        self._claims: dict[tuple[UUID, tuple[int, ...]], dict[str, dict[UUID, int]]] = {}
 
     def next(self, place: RunPlace, digest: str) -> str:
         """Returns the slot of the submission that is about to be sent.
@@ -119,7 +171,7 @@ class SubmissionCounter:
                 known.append(slot)
             return slot
 
-    def claim(self, place: RunPlace, record_id: UUID) -> None:
+    def claim(self, place: RunPlace, record_id: str) -> None:
         """Notes that a submission of this attempt has a record.
 
         Args:
@@ -130,7 +182,7 @@ class SubmissionCounter:
             claims = self._claims.setdefault((place.root_id, place.attempts), {})
             claims[record_id] = dict(place.retried)
 
-    def is_free(self, place: RunPlace, record_id: UUID) -> bool:
+    def is_free(self, place: RunPlace, record_id: str) -> bool:
         """Whether a record belongs to no other submission of this attempt.
 
         Args:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final, Generic, Literal, get_args
 
-from prefect.context import FlowRunContext, TaskRunContext
 from typing_extensions import TypedDict
 
 from prefect_geobox.client.async_client import AsyncGeoboxClient
@@ -24,11 +23,11 @@ from prefect_geobox.client.model.task_errors import AmbiguousSubmissionError, Lo
 from prefect_geobox.client.model.tasks import RemoteTask, TaskState
 from prefect_geobox.client.submission import Found, Submission
 from prefect_geobox.ownership.adoption import claimed, orphaned_submissions
-from prefect_geobox.ownership.prefect_api import prefect_api
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.run_monitor import is_process_ending
-from prefect_geobox.ownership.submission_records import Record, SubmissionLog
-from prefect_geobox.ownership.submission_slots import RunPlace, read_run_place, submission_counter
+from prefect_geobox.ownership.submission_log import SubmissionLog, open_log
+from prefect_geobox.ownership.submission_records import Record, record_new_owner
+from prefect_geobox.ownership.submission_slots import RunPlace, submission_counter
 
 OnGone = Literal["resubmit", "fail"]
 Reattach = Literal["run", "deployment"]
@@ -146,13 +145,10 @@ async def submit_once(
         AmbiguousSubmissionError: It may have been started, and the server cannot tell.
         GeoboxError: It was not started.
     """
-    flow, task = FlowRunContext.get(), TaskRunContext.get()
-    if flow is None or flow.flow_run is None:
+    log = await open_log()
+    if log is None:
         return await client.submit(owned.submission), Decision.FRESH
-    prefect = await prefect_api()
-    place = await read_run_place(prefect, flow.flow_run.id)
-    slot = submission_counter().next(place, _digest(client, owned, place))
-    log = SubmissionLog(prefect, place, task.task_run.id if task is not None else None, slot)
+    log.slot = submission_counter().next(log.place, _digest(client, owned, log.place))
     return await _start_once(client, owned, log, caller)
 
 
@@ -162,11 +158,11 @@ async def _start_once(
     log: SubmissionLog,
     caller: threading.Thread,
 ) -> tuple[Found, Decision]:
-    earlier = await log.find()
+    earlier = log.find()
     if earlier is None and owned.key is not None and owned.source is not None:
         # The key identifies the upload, whatever has become of the file's content.
         likeness = upload_likeness(client, owned.name, owned.key)
-        earlier = await log.find_from(owned.source["path"], likeness)
+        earlier = log.find_from(owned.source["path"], likeness)
     decision = Decision.FRESH
     if earlier is not None and earlier.uuid is not None:
         found, decision = await _resume(client, owned, log, earlier)
@@ -193,16 +189,17 @@ async def _adopt(
     """Adopts what a crashed run of the deployment has started; None if there is nothing."""
     digest, new_owner = log.slot.rpartition("-")[0], f"{log.run_id} {log.slot}"
     lenient = replace(owned, on_gone="resubmit")
-    async for record in orphaned_submissions(log.prefect, log.run_id, digest):
-        async with claimed(log.prefect, record, new_owner) as is_ours:
+    async for orphan in orphaned_submissions(log.prefect, log.run_id, digest):
+        async with claimed(log.prefect, orphan, new_owner) as is_ours:
             if not is_ours:
                 continue
-            found, _ = await _resume(client, lenient, log, record)
+            found, _ = await _resume(client, lenient, log, orphan.record)
             if found is None:
                 continue
-            await log.record_new_owner(record, new_owner)
-            known = {"uuid": found.uuid, "companions": list(record.companions)}
-            await log.write({**_record(client, owned, log.slot, None), **known})
+            await record_new_owner(log.prefect, orphan.run_id, orphan.record, new_owner)
+            known = _record(client, owned)
+            known["companions"] = list(orphan.record.companions)
+            log.add_known(known, found.uuid)
             run_logger().info(
                 "%s was started by an earlier run of this deployment; this run adopts it.",
                 found.uuid,
@@ -218,27 +215,26 @@ async def _start(
     decision: Decision,
 ) -> tuple[Found, Decision]:
     before = await client.existing(owned.submission)
-    intent = await log.write(_record(client, owned, log.slot, before))
-    earlier = await log.find(older_than=intent)
-    if earlier is not None:
-        # Another process runs this attempt too, and has recorded its intent first.
-        await log.delete(intent)
-        found, decision = await _resume(client, owned, log, await log.wait_for_uuid(earlier))
+    intent = await log.add_intent(_record(client, owned), before)
+    is_valid, rival = await log.settle_with_rival(intent)
+    if rival is not None:
+        found, decision = await _resume(client, owned, log, rival)
         if found is not None:
             return found, decision
-        intent = await log.write(_record(client, owned, log.slot, before))
+    if not is_valid:
+        intent = await log.add_intent(_record(client, owned), before)
     try:
         started = await client.submit(owned.submission, before)
     except LostContactError as error:
-        await log.complete(intent, error.task.uuid)
+        log.complete(intent, error.task.uuid)
         raise
     except AmbiguousSubmissionError:
         # The intent stays: a retry must not start it blindly.
         raise
     except GeoboxError:
-        await log.delete(intent)
+        log.delete(intent)
         raise
-    await log.complete(intent, started.uuid, _companions(started))
+    log.complete(intent, started.uuid, _companions(started))
     return started, decision
 
 
@@ -251,9 +247,9 @@ async def _resume(
     if uuid is None:
         found = await _find_intended(client, owned, log, record)
         if found is None:
-            await log.delete(record)
+            log.delete(record)
             return None, Decision.FRESH
-        await log.complete(record, found.uuid)
+        log.complete(record, found.uuid)
         return found, Decision.FOUND
     try:
         found = await owned.read(uuid)
@@ -264,14 +260,14 @@ async def _resume(
                 'start it again, pass on_gone="resubmit".'
             )
             raise
-        await log.delete(record)
+        log.delete(record)
         return None, Decision.RESUBMITTED
     if isinstance(found, RemoteTask):
         found = found.model_copy(update={"companions": record.companions})
         tasks = [found, *[await owned.read(other) for other in record.companions]]
         states = {task.state for task in tasks if isinstance(task, RemoteTask)}
         if states & {TaskState.FAILURE, TaskState.ABORTED}:
-            await log.delete(record)
+            log.delete(record)
             return None, Decision.RENEWED
         is_finished = all(state.is_final for state in states)
         decision = Decision.FINISHED if is_finished else Decision.REATTACHED
@@ -328,17 +324,12 @@ def _digest(client: AsyncGeoboxClient, owned: OwnedSubmission[Any], place: RunPl
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _record(
-    client: AsyncGeoboxClient, owned: OwnedSubmission[Any], slot: str, before: frozenset[str] | None
-) -> dict[str, Any]:
+def _record(client: AsyncGeoboxClient, owned: OwnedSubmission[Any]) -> dict[str, Any]:
     settings = client.settings
     return {
         "step": owned.name,
         "kind": owned.submission.kind,
         "alike": owned.submission.similarity_key,
-        "slot": slot,
-        "uuid": None,
-        "before": None if before is None else sorted(before),
         "base_url": settings.base_url,
         "principal": settings.credential.principal,
         "on_cancel": owned.on_cancel,

@@ -33,14 +33,14 @@ def kill_at(place: str, step: str) -> None:
         step: Of this step, such as `publish-file`.
     """
     from prefect_geobox.client.async_client import AsyncGeoboxClient
-    from prefect_geobox.ownership import submission_records as records
+    from prefect_geobox.ownership.submission_log import SubmissionLog
 
-    complete, submit = records.SubmissionLog.complete, AsyncGeoboxClient.submit
+    complete, submit = SubmissionLog.complete, AsyncGeoboxClient.submit
 
-    async def complete_or_die(self: Any, record: Any, *arguments: Any) -> Any:
+    def complete_or_die(self: Any, record: Any, *arguments: Any) -> Any:
         if record.data["step"] == step:
             os.kill(os.getpid(), signal.SIGKILL)
-        return await complete(self, record, *arguments)
+        return complete(self, record, *arguments)
 
     async def submit_or_die(self: Any, submission: Any, *arguments: Any) -> Any:
         if ("publish" in submission.title) == (step == "publish-file"):
@@ -48,7 +48,7 @@ def kill_at(place: str, step: str) -> None:
         return await submit(self, submission, *arguments)
 
     if place == "sent":
-        records.SubmissionLog.complete = complete_or_die
+        SubmissionLog.complete = complete_or_die
     else:
         AsyncGeoboxClient.submit = submit_or_die
 

@@ -89,8 +89,8 @@ class RerunTrial:
         number = 1 if self.flow in ONE_BY_ONE else len(self.paths)
         if self.geobox.posts("publish") < number:
             return False
-        records = [record.data for record in self.testbed.records(self.run)]
-        return sum(r["step"] == "publish-file" and bool(r["uuid"]) for r in records) >= number
+        records = self.testbed.records(self.run)
+        return sum(r.data["step"] == "publish-file" and bool(r.uuid) for r in records) >= number
 
     def killed_while_waiting(self, after: float = 0.3) -> FlowProcess:
         """Starts the first attempt and kills it while it waits."""
@@ -152,7 +152,7 @@ class RerunTrial:
         artifacts = [
             artifact
             for run in (self.run, *self.testbed.subflows(self.run))
-            for artifact in self.testbed.records(run, "markdown")
+            for artifact in self.testbed.artifacts(run, "markdown")
             if artifact.key == "geobox-publish-file"
         ]
         artifacts.sort(key=lambda artifact: artifact.created)

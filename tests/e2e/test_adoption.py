@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate
 
-from prefect_geobox.ownership.adoption import claimed
-from prefect_geobox.ownership.submission_records import RECORD_TYPE, Record, SubmissionLog
-from prefect_geobox.ownership.submission_slots import RunPlace
+from prefect_geobox.ownership.adoption import Orphan, claimed
+from prefect_geobox.ownership.submission_records import (
+    RECORD_TYPE,
+    Record,
+    record_new_owner,
+    segment_data,
+)
 from tests.kit.until import until
 
 from .rerun_trial import rerun_trial
@@ -48,7 +53,7 @@ def test_the_next_run_adopts_what_a_crashed_run_has_left(testbed, paths):
         assert trial.counts == (1, 1)
         assert trial.decisions() == [ADOPTED]
         assert trial.event_decisions(ADOPTED) == [ADOPTED]
-        assert {r.data["uuid"] for r in testbed.records(second) if r.data["kind"] == "task"} == set(
+        assert {r.uuid for r in testbed.records(second) if r.data["kind"] == "task"} == set(
             trial.geobox.uuids()
         )
         third = trial.run_deployment(log.stem)
@@ -96,21 +101,27 @@ def test_a_record_is_claimed_by_one_of_many(testbed):
     assert asyncio.run(_owners(10)) == 1
 
 
+@flow
+def crashed() -> None:
+    """A flow of which there is a run to adopt from."""
+
+
 async def _owners(number: int) -> int:
     wins: list[str] = []
     async with get_client() as client:
-        data = {"slot": "digest-0", "uuid": str(uuid4()), "before": None, "step": "publish-file"}
-        artifact = await client.create_artifact(ArtifactCreate(type=RECORD_TYPE, data=data))
-        record = Record.of(artifact)
-        assert record is not None
-
-        place = RunPlace(UUID(int=0), (), (), ())
+        record = Record(uuid4().hex, "digest-0", str(uuid4()), None, {"step": "publish-file"})
+        flow_run = await client.create_flow_run(crashed)
+        data = segment_data("a process", [record])
+        await client.create_artifact(
+            ArtifactCreate(type=RECORD_TYPE, data=data, flow_run_id=flow_run.id)
+        )
+        orphan = Orphan(flow_run.id, record)
 
         async def claim(new_owner: str) -> None:
-            async with claimed(client, record, new_owner) as is_ours:
+            async with claimed(client, orphan, new_owner) as is_ours:
                 if is_ours:
                     await asyncio.sleep(0.02)
-                    await SubmissionLog(client, place, None, "").record_new_owner(record, new_owner)
+                    await record_new_owner(client, flow_run.id, record, new_owner)
                     wins.append(new_owner)
 
         await asyncio.gather(*(claim(f"run {place}") for place in range(number)))

@@ -7,11 +7,14 @@ import random
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from prefect.client.schemas.actions import ArtifactCreate
 
 from prefect_geobox.emulator.faults import always, hang, on
+from prefect_geobox.ownership.submission_records import RECORD_TYPE, segment_data
 from tests.kit.until import HANGING, until
 
 from .rerun_trial import ended, rerun_trial
@@ -249,11 +252,15 @@ def test_what_two_processes_have_left_is_not_told_apart(testbed, paths):
     with rerun_trial(testbed, "rerun-direct", paths[:1]) as trial:
         ended(trial.first(kill=("sent", "publish-file")))
         mine = testbed.records(trial.run)[-1]
-        assert mine.data["uuid"] is None
-        theirs = ArtifactCreate(
-            type=mine.type, data={**mine.data, "slot": "theirs-0"}, flow_run_id=mine.flow_run_id
+        assert mine.uuid is None
+        theirs = replace(mine, id="theirs", slot="theirs-0")
+        testbed.client.create_artifact(
+            ArtifactCreate(
+                type=RECORD_TYPE,
+                data=segment_data("another process", [theirs]),
+                flow_run_id=UUID(trial.run),
+            )
         )
-        testbed.client.create_artifact(theirs)
         process = ended(trial.rerun())
         assert trial.counts == (1, 1)
         assert process.exit_code == 1

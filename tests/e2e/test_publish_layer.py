@@ -52,7 +52,7 @@ def test_a_retry_of_the_flow_returns_the_layer_that_the_first_attempt_has_publis
 
         def is_recorded():
             records = testbed.records(run()) if run() else []
-            return any(r.data["kind"] == "task" and r.data["uuid"] for r in records)
+            return any(r.data["kind"] == "task" and r.uuid for r in records)
 
         assert until(is_recorded, pause=0.2), testbed.log_of(f"{name}-first")
         first.send_signal(signal.SIGKILL)

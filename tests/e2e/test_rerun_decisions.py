@@ -29,9 +29,9 @@ def test_a_first_attempt_says_started(testbed, paths):
         process = trial.first()
         trial.finished(process)
         assert _says(trial, process, "started")
-        records = {record.data["step"]: record.data for record in testbed.records(trial.run)}
+        records = {record.data["step"]: record for record in testbed.records(trial.run)}
         assert set(records) == {"upload-file", "publish-file"}
-        assert records["publish-file"]["uuid"] == trial.geobox.uuids()[0]
+        assert records["publish-file"].uuid == trial.geobox.uuids()[0]
         assert trial.geobox.apikey not in str(records)
 
 
@@ -188,17 +188,17 @@ def test_equal_inputs_are_two_submissions_and_stay_apart(testbed, paths):
     with rerun_trial(testbed, "rerun-uploads", [paths[0], paths[0]]) as trial:
         trial.killed_while_waiting()
         assert trial.counts == (2, 1)
-        before = {r.data["slot"]: r.data["uuid"] for r in testbed.records(trial.run)}
+        before = {r.slot: r.uuid for r in testbed.records(trial.run)}
         trial.finished(trial.rerun())
         assert trial.counts == (2, 1)
-        assert {r.data["slot"]: r.data["uuid"] for r in testbed.records(trial.run)} == before
+        assert {r.slot: r.uuid for r in testbed.records(trial.run)} == before
         told = testbed.note(trial.name, "files")
         assert told is not None
         first, second = told["files"]
         assert first != second
-        uploads = [r.data for r in testbed.records(trial.run) if r.data["step"] == "upload-file"]
-        assert [record["uuid"] for record in uploads] == [first, second]
-        slots = [record["slot"].rpartition("-") for record in uploads]
+        uploads = [r for r in testbed.records(trial.run) if r.data["step"] == "upload-file"]
+        assert [record.uuid for record in uploads] == [first, second]
+        slots = [record.slot.rpartition("-") for record in uploads]
         assert slots[0][0] == slots[1][0]
         assert [number for _, _, number in slots] == ["0", "1"]
 

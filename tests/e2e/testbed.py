@@ -25,7 +25,9 @@ from prefect.client.schemas.objects import Artifact, FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Scheduled, State
 
+from prefect_geobox.ownership.submission_records import Record
 from tests.kit.child_processes import module_command
+from tests.kit.run_records import records_of
 from tests.kit.until import HANGING, until
 
 from .flow_processes import FORK_SERVER, ProcessLauncher, stop
@@ -177,7 +179,11 @@ class Testbed:
         )
         return str(run.id)
 
-    def records(self, run_id: UUID | str, kind: str = "geobox-submission") -> list[Artifact]:
+    def records(self, run_id: UUID | str) -> list[Record]:
+        """What an outermost flow run has recorded of its submissions, oldest first."""
+        return records_of(self.client, run_id)
+
+    def artifacts(self, run_id: UUID | str, kind: str) -> list[Artifact]:
         """The artifacts of one type that a flow run has left, oldest first."""
         found = self.client.read_artifacts(
             artifact_filter=ArtifactFilter(

@@ -142,7 +142,7 @@ _closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
 
 def on_stop(closer: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs `closer` on the thread just before it ends."""
+    """Runs `closer` on the thread just before it ends; the last one registered comes first."""
     _closers.append(closer)
 
 
@@ -151,7 +151,7 @@ async def _shut_down() -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    for closer in _closers:
+    for closer in reversed(_closers):
         await closer()
     await asyncio.get_running_loop().shutdown_asyncgens()
 

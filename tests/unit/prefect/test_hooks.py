@@ -12,6 +12,8 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
 from prefect_geobox import GeoboxCredentials, TaskState, abort_remote_tasks
+from prefect_geobox.ownership.submission_records import RECORD_TYPE
+from tests.kit.run_records import records_of, waits_of
 from tests.kit.until import until
 
 SCRIPT = """
@@ -81,9 +83,13 @@ def _killed_run(account, *arguments):
 
         def complete_record():
             new = [artifact for artifact in client.read_artifacts() if artifact.id not in known]
-            records = {a.type: a for a in new if a.type in ("geobox-waits", "geobox-submission")}
-            waits = records.get("geobox-waits")
-            return waits if waits is not None and len(waits.data["waits"]) == 2 else None
+            for artifact in new:
+                if artifact.type == RECORD_TYPE and artifact.flow_run_id is not None:
+                    started = [record.uuid for record in records_of(client, artifact.flow_run_id)]
+                    waits = waits_of(client, artifact.flow_run_id)
+                    is_complete = len(waits) == 1 and len(started) == 2 and all(started)
+                    return artifact if is_complete else None
+            return None
 
         record = until(complete_record, pause=0.1)
         process.send_signal(signal.SIGKILL)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
 from prefect_geobox import GeoboxError, aupload_file, publish_file, upload_file
 from prefect_geobox.tasks import files
+from tests.kit.run_records import records_of
 from tests.kit.sample_data import CITIES
 
 FAST = {"interval": 0.02, "max_interval": 0.05}
@@ -70,13 +70,11 @@ def test_the_record_of_an_upload_tells_its_file(credentials, path):
         upload_file(credentials, path)
 
     state = run(return_state=True)
-    this_run = ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id])
     with get_client(sync_client=True) as client:
-        artifacts = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=this_run))
-    (record,) = [a.data for a in artifacts if a.type == "geobox-submission"]
-    assert record["source"]["path"] == str(path)
-    assert record["source"]["size"] == path.stat().st_size
-    assert len(record["source"]["sha256"]) == 64
+        (record,) = records_of(client, state.state_details.flow_run_id)
+    assert record.data["source"]["path"] == str(path)
+    assert record.data["source"]["size"] == path.stat().st_size
+    assert len(record.data["source"]["sha256"]) == 64
 
 
 def test_different_uploads_from_one_path_are_not_guessed(credentials, geobox_emulator, path):
