@@ -6,6 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
+#: Real seconds before a clock leaps, in which event loops and threads do what is due.
+_BEFORE_A_LEAP = 0.001
+
 
 class FakeClock:
     """A clock that moves only when code sleeps on it, or when a test moves it."""
@@ -39,6 +42,34 @@ class HookClock(FakeClock):
         """Calls the hook with the number of the sleep, from 1, and moves the time."""
         self._hook(len(self.slept) + 1)
         await super().sleep(seconds)
+
+
+class LeapingClock:
+    """A clock that leaps to the next moment that somebody sleeps until.
+
+    Those who sleep on it side by side wake in the order of their moments. Before each leap all
+    event loops have a little real time to do what is due.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self._moments: list[float] = []
+
+    def monotonic(self) -> float:
+        """Its time."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps until all who sleep until an earlier moment have gone on."""
+        moment = self.now + max(1e-6, seconds)
+        self._moments.append(moment)
+        try:
+            while self.now < moment:
+                await asyncio.sleep(_BEFORE_A_LEAP)
+                if moment <= min(self._moments):
+                    self.now = max(self.now, moment)
+        finally:
+            self._moments.remove(moment)
 
 
 class ShiftedClock:

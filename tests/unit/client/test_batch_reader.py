@@ -6,9 +6,9 @@ import asyncio
 import gc
 import logging
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -17,9 +17,11 @@ import httpx
 import pytest
 
 from prefect_geobox.client import AsyncGeoboxClient, NotFoundError, TaskFailedError
+from prefect_geobox.client.http.clock import Clock
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.http.rate_limit import RateLimiter
 from prefect_geobox.client.polling.list_strategies import CHUNK
+from tests.kit.fake_clock import LeapingClock
 from tests.kit.payloads import secret
 from tests.kit.until import FOREVER, in_time
 from tests.kit.wire import Wire, json_answer, query, reply
@@ -36,6 +38,7 @@ class Server:
 
     Args:
         wire: Where it answers.
+        clock: Its clock, which is that of the clients too.
         waits: How many remote tasks there are.
         seconds: When they end, from the first request.
         until: What must have come to pass before they end, however slow the machine is.
@@ -44,10 +47,12 @@ class Server:
     def __init__(
         self,
         wire: Wire,
+        clock: Clock,
         waits: int,
         seconds: float = 0.4,
         until: Callable[[Server], bool] = lambda _: True,
     ) -> None:
+        self._clock = clock
         self.uuids = [str(UUID(int=number + 1)) for number in range(waits)]
         self.seconds = dict.fromkeys(self.uuids, seconds)
         self.until = until
@@ -79,7 +84,7 @@ class Server:
 
     def _receive(self) -> None:
         """Takes the time of a request: all that its answer says holds for one moment."""
-        self.now = time.monotonic()
+        self.now = self._clock.monotonic()
         self.began = self.began or self.now
 
     def filtered(self, params: dict[str, str]) -> list[dict[str, Any]]:
@@ -115,11 +120,25 @@ class Server:
 
 
 @pytest.fixture
-def client() -> Iterator[AsyncGeoboxClient]:
-    """An asyncio client on the real clock, whose rate is no obstacle."""
-    client = AsyncGeoboxClient("http://geobox.test", apikey=secret(), requests_per_second=500)
+def clock() -> LeapingClock:
+    """A clock that leaps over the pauses of the poller, so that no machine is too slow for it."""
+    return LeapingClock()
+
+
+@pytest.fixture
+def client(clock: LeapingClock) -> Iterator[AsyncGeoboxClient]:
+    """An asyncio client whose rate is no obstacle."""
+    client = AsyncGeoboxClient(
+        "http://geobox.test", apikey=secret(), requests_per_second=500, clock=clock
+    )
     yield client
     client.close()
+
+
+@pytest.fixture
+def serve(wire: Wire, clock: LeapingClock) -> Callable[..., Server]:
+    """Starts a server of remote tasks; arguments as of `Server`, after the clock."""
+    return partial(Server, wire, clock)
 
 
 async def ended(client: AsyncGeoboxClient, uuids: list[str], **options: Any) -> list[Any]:
@@ -135,9 +154,11 @@ def succeeded(ends: list[Any]) -> int:
     return sum(getattr(end, "succeeded", False) for end in ends)
 
 
-async def test_many_waits_share_few_requests(client: AsyncGeoboxClient, wire: Wire) -> None:
+async def test_many_waits_share_few_requests(
+    client: AsyncGeoboxClient, serve: Callable[..., Server]
+) -> None:
     """Hundreds of waits read a list filtered by uuid, in chunks, and end alike."""
-    server = Server(wire, 400)
+    server = serve(400)
     assert succeeded(await ended(client, server.uuids)) == 400
     # One or two that are due by themselves, at the end say, are read by themselves.
     assert len(server.lists) + len(server.singles) < 80
@@ -146,11 +167,11 @@ async def test_many_waits_share_few_requests(client: AsyncGeoboxClient, wire: Wi
 
 @pytest.mark.parametrize("waits", [100, 101])
 async def test_progress_is_not_read_for_a_crowd(
-    client: AsyncGeoboxClient, wire: Wire, waits: int
+    client: AsyncGeoboxClient, serve: Callable[..., Server], wire: Wire, waits: int
 ) -> None:
     """While more than a hundred waits go on no progress is read; a hundred have theirs read."""
     waits_at_reads: list[int] = []
-    server = Server(wire, waits, until=lambda _: bool(waits_at_reads) or waits > 100)
+    server = serve(waits, until=lambda _: bool(waits_at_reads) or waits > 100)
 
     def answer(_: httpx.Request) -> httpx.Response:
         waits_at_reads.append(client.shared_session().poller.waits)
@@ -166,37 +187,40 @@ async def test_progress_is_not_read_for_a_crowd(
 
 
 async def test_waits_that_begin_one_by_one_share_requests_too(
-    client: AsyncGeoboxClient, wire: Wire
+    client: AsyncGeoboxClient, serve: Callable[..., Server], clock: LeapingClock
 ) -> None:
     """Hundreds of waits that begin within a second are gathered, however many there are by then."""
-    server = Server(wire, 300, seconds=3)
+    server = serve(300, seconds=3)
 
-    async def later(number: int, uuid: str) -> Any:
-        await asyncio.sleep(number / 300)
-        return await client.wait_for_task(uuid, progress_bar=False)
-
-    ends = await asyncio.gather(*(later(*each) for each in enumerate(server.uuids)))
-    assert succeeded(ends) == 300
+    waits = []
+    for uuid in server.uuids:
+        waits.append(asyncio.ensure_future(client.wait_for_task(uuid, progress_bar=False)))
+        await clock.sleep(1 / 300)
+    assert succeeded(await asyncio.gather(*waits)) == 300
     # Ten are looked at by themselves at first, and there are three rounds of two or three lists.
     assert len(server.singles) < 30
     assert len(server.lists) + len(server.singles) < 50
 
 
-async def test_one_wait_never_reads_a_list(client: AsyncGeoboxClient, wire: Wire) -> None:
+async def test_one_wait_never_reads_a_list(
+    client: AsyncGeoboxClient, serve: Callable[..., Server]
+) -> None:
     """A wait alone reads its remote task by itself."""
-    server = Server(wire, 1, seconds=0.2)
+    server = serve(1, seconds=0.2)
     assert succeeded(await ended(client, server.uuids)) == 1
     assert server.lists == []
 
 
-async def test_waits_of_threads_and_loops_share_requests(wire: Wire) -> None:
+async def test_waits_of_threads_and_loops_share_requests(
+    serve: Callable[..., Server], clock: LeapingClock
+) -> None:
     """Waits of blocking clients in threads and of other event loops share the same requests."""
-    server = Server(wire, 60, seconds=0.8)
+    server = serve(60, seconds=0.8)
     key = secret()
     found: list[Any] = []
 
     def wait(uuids: list[str]) -> None:
-        client = AsyncGeoboxClient("http://geobox.test", apikey=key)
+        client = AsyncGeoboxClient("http://geobox.test", apikey=key, clock=clock)
         found.extend(asyncio.run(ended(client, uuids, interval=0.3)))
         client.close()
 
@@ -223,13 +247,13 @@ async def test_waits_of_threads_and_loops_share_requests(wire: Wire) -> None:
 )
 async def test_refused_filter_is_replaced_by_pages(
     client: AsyncGeoboxClient,
-    wire: Wire,
+    serve: Callable[..., Server],
     caplog: pytest.LogCaptureFixture,
     answer: Any,
     said: str,
 ) -> None:
     """Where the server refuses the filter, pages of the list are read, which is logged once."""
-    server = Server(wire, 100, until=lambda server: bool(server.asked("order_by", "accepted_at D")))
+    server = serve(100, until=lambda server: bool(server.asked("order_by", "accepted_at D")))
     server.list_answer = lambda params: answer(None) if "q" in params else None
     with caplog.at_level(logging.INFO, "prefect_geobox"):
         assert succeeded(await ended(client, server.uuids)) == 100
@@ -239,10 +263,10 @@ async def test_refused_filter_is_replaced_by_pages(
 
 
 async def test_ignored_filter_is_replaced_by_pages(
-    client: AsyncGeoboxClient, wire: Wire, caplog: pytest.LogCaptureFixture
+    client: AsyncGeoboxClient, serve: Callable[..., Server], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where a list has rows that were not asked for, its filter is not used any more."""
-    server = Server(wire, 100, until=lambda server: any("q" not in each for each in server.lists))
+    server = serve(100, until=lambda server: any("q" not in each for each in server.lists))
 
     def answer(params: dict[str, str]) -> httpx.Response | None:
         rows = [server.row(uuid) for uuid in [*FOREIGN, *server.uuids[:5]]]
@@ -255,9 +279,11 @@ async def test_ignored_filter_is_replaced_by_pages(
     assert len(server.lists) + len(server.singles) < 80
 
 
-async def test_smaller_page_limit_is_followed(client: AsyncGeoboxClient, wire: Wire) -> None:
+async def test_smaller_page_limit_is_followed(
+    client: AsyncGeoboxClient, serve: Callable[..., Server]
+) -> None:
     """A server that gives fewer rows than asked for is asked for as many as it gives."""
-    server = Server(wire, 200, seconds=0.8, until=lambda server: len(server.lists) > 8)
+    server = serve(200, seconds=0.8, until=lambda server: len(server.lists) > 8)
     server.list_answer = lambda params: json_answer(server.filtered(params)[:40])
     assert succeeded(await ended(client, server.uuids, interval=0.2)) == 200
     sizes = [params["q"].count("'") // 2 for params in server.lists]
@@ -269,10 +295,10 @@ async def test_smaller_page_limit_is_followed(client: AsyncGeoboxClient, wire: W
 
 @pytest.mark.parametrize("limit", [10, 30])
 async def test_pages_smaller_than_asked_for(
-    client: AsyncGeoboxClient, wire: Wire, limit: int
+    client: AsyncGeoboxClient, serve: Callable[..., Server], limit: int
 ) -> None:
     """Pages are read on where the server cuts them to a size of its own."""
-    server = Server(wire, 90, seconds=0.5)
+    server = serve(90, seconds=0.5)
     server.list_answer = lambda params: (
         reply(400)(None) if "q" in params else json_answer(server.filtered(params)[:limit])
     )
@@ -281,10 +307,10 @@ async def test_pages_smaller_than_asked_for(
 
 
 async def test_order_that_is_ignored(
-    client: AsyncGeoboxClient, wire: Wire, caplog: pytest.LogCaptureFixture
+    client: AsyncGeoboxClient, serve: Callable[..., Server], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where the list cannot be ordered, it is read by state, and all waits end all the same."""
-    server = Server(wire, 60, until=lambda server: bool(server.asked("state", "PROGRESS")))
+    server = serve(60, until=lambda server: bool(server.asked("state", "PROGRESS")))
 
     def answer(params: dict[str, str]) -> httpx.Response | None:
         if "q" in params:
@@ -299,10 +325,10 @@ async def test_order_that_is_ignored(
 
 
 async def test_useless_list_is_replaced_by_single_reads(
-    client: AsyncGeoboxClient, wire: Wire
+    client: AsyncGeoboxClient, serve: Callable[..., Server]
 ) -> None:
     """Where no list is answered, each remote task is read by itself."""
-    server = Server(wire, 30)
+    server = serve(30)
     server.list_answer = lambda _: reply(403, json={"detail": "no lists"})(None)
     assert succeeded(await ended(client, server.uuids)) == 30
     assert len(server.lists) == 1
@@ -312,16 +338,20 @@ async def test_useless_list_is_replaced_by_single_reads(
     "body",
     [{"tasks": []}, [1, None, "x"], [{"uuid": 5}], [{"state": "SUCCESS"}], {"detail": "error"}, 7],
 )
-async def test_invalid_list_harms_no_wait(client: AsyncGeoboxClient, wire: Wire, body: Any) -> None:
+async def test_invalid_list_harms_no_wait(
+    client: AsyncGeoboxClient, serve: Callable[..., Server], body: Any
+) -> None:
     """After an invalid list the waits end as single reads say."""
-    server = Server(wire, 12, seconds=0.2)
+    server = serve(12, seconds=0.2)
     server.list_answer = lambda _: json_answer(body)
     assert succeeded(await ended(client, server.uuids, outage=20)) == 12
 
 
-async def test_missing_row_is_confirmed(client: AsyncGeoboxClient, wire: Wire) -> None:
+async def test_missing_row_is_confirmed(
+    client: AsyncGeoboxClient, serve: Callable[..., Server]
+) -> None:
     """A remote task that a list does not contain is read by itself."""
-    server = Server(wire, 50)
+    server = serve(50)
     hidden, gone = server.uuids[3], server.uuids[7]
     server.gone.add(gone)
 
@@ -337,10 +367,10 @@ async def test_missing_row_is_confirmed(client: AsyncGeoboxClient, wire: Wire) -
 
 
 async def test_row_without_its_result_is_read_by_itself(
-    client: AsyncGeoboxClient, wire: Wire
+    client: AsyncGeoboxClient, serve: Callable[..., Server]
 ) -> None:
     """A list that leaves out the results does not hide the outputs."""
-    server = Server(wire, 20)
+    server = serve(20)
 
     def answer(params: dict[str, str]) -> httpx.Response:
         rows = server.filtered(params)
@@ -352,9 +382,11 @@ async def test_row_without_its_result_is_read_by_itself(
     assert set(server.singles) >= set(server.uuids)
 
 
-async def test_rows_that_contradict_each_other(client: AsyncGeoboxClient, wire: Wire) -> None:
+async def test_rows_that_contradict_each_other(
+    client: AsyncGeoboxClient, serve: Callable[..., Server]
+) -> None:
     """Of two rows that disagree neither is believed."""
-    server = Server(wire, 10, seconds=0.3)
+    server = serve(10, seconds=0.3)
     first = server.uuids[0]
 
     def answer(params: dict[str, str]) -> httpx.Response:
@@ -365,15 +397,19 @@ async def test_rows_that_contradict_each_other(client: AsyncGeoboxClient, wire: 
     assert succeeded(await ended(client, server.uuids)) == 10
 
 
-async def test_short_waits_are_not_starved(wire: Wire) -> None:
+async def test_short_waits_are_not_starved(
+    serve: Callable[..., Server], clock: LeapingClock
+) -> None:
     """Among many waits at a low rate a short one is polled at least once in two rounds."""
-    server = Server(
-        wire, 40, seconds=FOREVER, until=lambda server: server.singles.count(server.uuids[-1]) >= 4
+    server = serve(
+        40, seconds=FOREVER, until=lambda server: server.singles.count(server.uuids[-1]) >= 4
     )
     server.list_answer = lambda _: reply(403)(None)
     short = server.uuids[-1]
     server.seconds[short] = 0
-    client = AsyncGeoboxClient("http://geobox.test", apikey=secret(), requests_per_second=40)
+    client = AsyncGeoboxClient(
+        "http://geobox.test", apikey=secret(), requests_per_second=40, clock=clock
+    )
     others = asyncio.gather(
         *(
             client.wait_for_task(uuid, progress_bar=False, on_cancel="leave")
@@ -409,9 +445,11 @@ def test_the_cap_is_never_passed() -> None:
     assert limiter.next_at(now, is_urgent=True) <= limiter.next_at(now)
 
 
-async def test_failures_are_kept_apart(client: AsyncGeoboxClient, wire: Wire) -> None:
+async def test_failures_are_kept_apart(
+    client: AsyncGeoboxClient, serve: Callable[..., Server]
+) -> None:
     """Waits that share requests end each with the state of its own remote task."""
-    server = Server(wire, 30)
+    server = serve(30)
     plain_row = server.row
 
     def row(uuid: str) -> dict[str, Any]:
@@ -430,10 +468,10 @@ async def test_failures_are_kept_apart(client: AsyncGeoboxClient, wire: Wire) ->
 
 
 async def test_ten_thousand_subscriptions_leave_nothing(
-    client: AsyncGeoboxClient, wire: Wire
+    client: AsyncGeoboxClient, serve: Callable[..., Server]
 ) -> None:
     """Waits that are cancelled at once leave neither entries nor objects behind."""
-    server = Server(wire, 1, seconds=60)
+    server = serve(1, seconds=60)
     (uuid,) = server.uuids
     await client.get_task(uuid)
 
