@@ -247,27 +247,33 @@ class Transport:
 
         async def attempt() -> T:
             try:
-                response = await self._attempt("POST", path, make_body=upload.whole)
+                async with self._limits.in_flight:
+                    answer = await self._signed(lambda: self._send_upload(path, upload))
+                response = self._require_success(answer, "POST", path)
                 return self._responses.parse(response, parse, "POST", path)
-            except GeoboxError as failure:
-                error = failure
-            if upload.is_cut_off(error):
-                error = await self._early_error(path, upload) or error
-            error.transient = was_not_carried_out(error)
-            raise error
+            except GeoboxError as error:
+                error.transient = was_not_carried_out(error)
+                raise
 
         try:
             return await retry_read(attempt, RetryPolicy(), self.clock)
         finally:
             await upload.aclose()
 
-    async def _early_error(self, path: str, upload: ObservedUpload) -> GeoboxError | None:
-        """The refusal that a server sends before it has read an upload; None if there is none."""
+    async def _send_upload(self, path: str, upload: ObservedUpload) -> httpx.Response | GeoboxError:
+        """Sends an upload; returns also a refusal that came before all of it was sent."""
+        logins = self._authenticator.logins
+        answer = await self._send("POST", path, (), *upload.whole())
+        if isinstance(answer, httpx.Response) or not upload.is_cut_off(answer):
+            return answer
+        if self._authenticator.logins != logins:
+            # Another request has replaced the token meanwhile, which was refused most likely.
+            return await self._send_upload(path, upload)
         with anyio.move_on_after(EARLY_ANSWER_TIME):
-            answer = await self._send("POST", path, (), *upload.beginning())
-            if isinstance(answer, httpx.Response) and not answer.is_success:
-                return self._to_error(answer, "POST", path)
-        return None
+            early = await self._send("POST", path, (), *upload.beginning())
+            if isinstance(early, httpx.Response) and not early.is_success:
+                return early
+        return answer
 
     async def attempt_stream(
         self, path: str, headers: Mapping[str, str], read_body: ReadBody
@@ -283,14 +289,10 @@ class Transport:
             GeoboxError: One failure, classified; the body may have broken off halfway.
         """
         async with self._streams:
-            await self._authenticator.ensure_token()
-            logins = self._authenticator.logins
-            answer = await self._send("GET", path, (), headers, None, read_body=read_body)
-            if _is_unauthorized(answer) and self._authenticator.can_log_in:
-                await self._authenticator.renew(logins)
-                answer = await self._send("GET", path, (), headers, None, read_body=read_body)
-        if isinstance(answer, GeoboxError) or not answer.is_success:
-            raise self._to_error(answer, "GET", path)
+            answer = await self._signed(
+                lambda: self._send("GET", path, (), headers, None, read_body=read_body)
+            )
+        self._require_success(answer, "GET", path)
 
     async def _attempt(
         self,
@@ -301,36 +303,39 @@ class Transport:
         make_body: MakeBody = lambda: ({}, None),
         within: float | None = None,
     ) -> httpx.Response:
-        """One attempt, plus one more after a renewed login."""
-        error: GeoboxError | None = None
         with anyio.move_on_after(within):
             async with self._limits.in_flight:
-                await self._authenticator.ensure_token()
-                logins = self._authenticator.logins
-                answer = await self._send(method, path, params, *make_body())
-                if _is_unauthorized(answer) and self._authenticator.can_log_in:
-                    await self._authenticator.renew(logins)
-                    answer = await self._send(method, path, params, *make_body())
-                if isinstance(answer, httpx.Response) and answer.is_success:
-                    return answer
-                error = self._to_error(answer, method, path)
-        if error is None:
-            error = GeoboxConnectionError(
-                f"{self.settings.host} did not answer {method} {path} in the time that was left."
-            )
-        raise error
+                answer = await self._signed(lambda: self._send(method, path, params, *make_body()))
+            return self._require_success(answer, method, path)
+        raise GeoboxConnectionError(
+            f"{self.settings.host} did not answer {method} {path} in the time that was left."
+        )
 
-    def _to_error(
+    async def _signed(
+        self, send: Callable[[], Awaitable[httpx.Response | GeoboxError]]
+    ) -> httpx.Response | GeoboxError:
+        """The answer to a request, which is sent once more after a renewed login."""
+        await self._authenticator.ensure_token()
+        logins = self._authenticator.logins
+        answer = await send()
+        if _is_unauthorized(answer) and self._authenticator.can_log_in:
+            await self._authenticator.renew(logins)
+            answer = await send()
+        return answer
+
+    def _require_success(
         self, answer: httpx.Response | GeoboxError, method: str, path: str
-    ) -> GeoboxError:
+    ) -> httpx.Response:
         if isinstance(answer, GeoboxError):
+            raise answer
+        if answer.is_success:
             return answer
         error = self._responses.to_error(answer, method, path)
         if isinstance(error, NotFoundError):
             request = answer.request
             content = request.content if isinstance(request.stream, httpx.ByteStream) else b""
             error.transient = self.recent_names.are_in(path, content)
-        return error
+        raise error
 
     async def _send(
         self,
@@ -378,10 +383,9 @@ class Transport:
 
     def _timeout(self, *, is_streamed: bool) -> httpx.Timeout:
         seconds = self.settings.timeout
-        if not is_streamed:
-            return httpx.Timeout(seconds)
         # A server examines an upload before it answers.
-        return httpx.Timeout(seconds, read=max(seconds, UPLOAD_ANSWER_TIME))
+        read = max(seconds, UPLOAD_ANSWER_TIME) if is_streamed else seconds
+        return httpx.Timeout(seconds, read=read)
 
     async def _log_in(self) -> str:
         def send(
