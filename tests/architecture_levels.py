@@ -133,7 +133,7 @@ LEVELS: Final[dict[str, Levels]] = {
         ["vector_files"],
     ],
     "prefect_geobox.emulator.http": [
-        ["downloads", "errors", "filters", "request_body"],
+        ["downloads", "errors", "filters", "request_body", "web_server"],
         ["parameters", "recording"],
         ["access", "connection", "list_query"],
     ],

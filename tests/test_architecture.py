@@ -48,7 +48,10 @@ def _imports(module: str) -> set[str]:
     return found
 
 
-IMPORTS = {module: _imports(module) for module in MODULES}
+@cache
+def _all_imports() -> dict[str, set[str]]:
+    """The modules of the package that each imports; read when the first test asks."""
+    return {module: _imports(module) for module in MODULES}
 
 
 def _part(folder: str, module: str) -> str:
@@ -62,7 +65,7 @@ def test_the_client_imports_no_prefect():
         if module.startswith("prefect_geobox.client"):
             for name in _imported_names(path):
                 assert name.partition(".")[0] != "prefect", module
-            for imported in IMPORTS[module]:
+            for imported in _all_imports()[module]:
                 assert imported.startswith("prefect_geobox.client"), module
 
 
@@ -90,7 +93,7 @@ def test_each_folder_has_levels():
 def test_imports_point_downward(folder):
     """Each part of a folder imports only itself and parts of lower levels."""
     level_of = {part: level for level, parts in enumerate(LEVELS[folder]) for part in parts}
-    for module, imported in IMPORTS.items():
+    for module, imported in _all_imports().items():
         part = _part(folder, module)
         is_apart = folder == "prefect_geobox" and module.startswith(APART)
         if not module.startswith(f"{folder}.") or part in ENTRY_POINTS or is_apart:
@@ -114,7 +117,7 @@ def test_each_level_names_a_part_that_exists():
 
 def test_there_is_no_circle_of_modules():
     """No module imports itself through others, even if only for its types."""
-    remaining = {module: set(imported) for module, imported in IMPORTS.items()}
+    remaining = {module: set(imported) for module, imported in _all_imports().items()}
     while True:
         free = {module for module, imported in remaining.items() if not imported & set(remaining)}
         if not free:
@@ -141,7 +144,7 @@ def test_a_module_has_at_most_400_lines():
 def test_operations_do_no_io():
     """Descriptions of operations import nothing that could send or read anything."""
     allowed = ("model", "operations", "polling.policy")
-    for module, imported in IMPORTS.items():
+    for module, imported in _all_imports().items():
         if module.startswith("prefect_geobox.client.operations"):
             for other in imported:
                 below = other.removeprefix("prefect_geobox.client.")

@@ -17,6 +17,7 @@ from prefect_geobox.client.model.tasks import TaskState
 from prefect_geobox.emulator.app import make_app
 from prefect_geobox.emulator.http.access import Access
 from prefect_geobox.emulator.http.connection import ConnectionProtocol
+from prefect_geobox.emulator.http.web_server import WebServer
 from prefect_geobox.emulator.state.emulator_state import CountShape, EmulatorState, TaskIdKind
 from prefect_geobox.emulator.state.import_sources import Sources
 from prefect_geobox.emulator.state.remote_tasks import Outcome
@@ -93,7 +94,7 @@ class GeoboxEmulator:
             count_shape=count_shape,
             sources=Sources(sources),
         )
-        self._server: uvicorn.Server | None = None
+        self._server: WebServer | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
 
@@ -253,9 +254,8 @@ class GeoboxEmulator:
             lifespan="off",
             ws="none",
             http=ConnectionProtocol,
-            timeout_graceful_shutdown=_STOP_SECONDS,
         )
-        self._server = uvicorn.Server(config)
+        self._server = WebServer(config, _STOP_SECONDS)
         self._thread = threading.Thread(
             target=self._server.run,
             kwargs={"sockets": [self._socket]},
@@ -276,7 +276,7 @@ class GeoboxEmulator:
         if self._server is None or self._thread is None or self._socket is None:
             return
         self._state.faults.stop()
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join()
         self._socket.close()
         self._state.tasks.stop_workers()
