@@ -33,7 +33,7 @@ async def create_markdown(mode: RunMode, key: str, markdown: str, description: s
         markdown: Its content.
         description: What the page says above it.
     """
-    await mode.call(_create(_of_this_run("markdown", markdown, description, key)))
+    await mode.call(_create(artifact_of_run("markdown", markdown, description, key)))
 
 
 async def create_markdown_on_exit(mode: RunMode, key: str, markdown: str, description: str) -> None:
@@ -48,7 +48,7 @@ async def create_markdown_on_exit(mode: RunMode, key: str, markdown: str, descri
         description: What the page says above it.
     """
     if flow_run_id() is not None:
-        await mode.run_on_exit(_create(_of_this_run("markdown", markdown, description, key)))
+        await mode.run_on_exit(_create(artifact_of_run("markdown", markdown, description, key)))
 
 
 async def create_progress(mode: RunMode, percent: float, description: str) -> UUID:
@@ -62,7 +62,7 @@ async def create_progress(mode: RunMode, percent: float, description: str) -> UU
     Returns:
         Its id.
     """
-    return await mode.call(_create(_of_this_run("progress", percent, description)))
+    return await mode.call(_create(artifact_of_run("progress", percent, description)))
 
 
 async def update_progress(mode: RunMode, artifact: UUID, percent: float, description: str) -> None:
@@ -77,7 +77,17 @@ async def update_progress(mode: RunMode, artifact: UUID, percent: float, descrip
     await mode.call(_update(artifact, ArtifactUpdate(data=percent, description=description)))
 
 
-def _of_this_run(kind: str, data: Any, description: str, key: str | None = None) -> ArtifactCreate:
+def artifact_of_run(
+    kind: str, data: Any, description: str, key: str | None = None
+) -> ArtifactCreate:
+    """Returns an artifact of the current run, to be created.
+
+    Args:
+        kind: Its type.
+        data: Its content.
+        description: What the page says above it.
+        key: Its key.
+    """
     task = TaskRunContext.get()
     return ArtifactCreate(
         key=key,

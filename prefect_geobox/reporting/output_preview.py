@@ -54,14 +54,19 @@ class OutputFacts:
         return {key: value for key, value in values.items() if value is not None}
 
 
-async def gather_facts(client: AsyncGeoboxClient, asset: OutputAsset) -> OutputFacts:
+async def gather_facts(
+    client: AsyncGeoboxClient, asset: OutputAsset, *, with_preview: bool = True
+) -> OutputFacts:
     """Reads the facts about an output. What cannot be read is left out; it never raises.
 
     Args:
         client: Reads.
         asset: The output.
+        with_preview: Whether its picture is wanted.
     """
     try:
+        if not with_preview:
+            return await _counted(client, asset)
         if asset.kind is AssetKind.VECTOR:
             return await _vector_facts(client, asset)
         if asset.kind is AssetKind.RASTER:
@@ -71,6 +76,18 @@ async def gather_facts(client: AsyncGeoboxClient, asset: OutputAsset) -> OutputF
     except Exception as error:  # noqa: BLE001 - a step does not fail for its preview
         logger.warning("No preview of %s: %s: %s", asset, type(error).__name__, error)
     return OutputFacts(asset)
+
+
+async def _counted(client: AsyncGeoboxClient, asset: OutputAsset) -> OutputFacts:
+    if asset.kind is not AssetKind.VECTOR:
+        return OutputFacts(asset)
+    geometry_type = asset.data.get("layer_type")
+    return OutputFacts(
+        asset,
+        features=await client.count_features(asset),
+        geometry_type=geometry_type if isinstance(geometry_type, str) else None,
+        extent=_box(asset.data.get("extent")),
+    )
 
 
 async def _vector_facts(client: AsyncGeoboxClient, asset: OutputAsset) -> OutputFacts:

@@ -9,6 +9,7 @@ from uuid import UUID
 from prefect_geobox.client.api.run_mode import RunMode
 from prefect_geobox.ownership.run_context import is_in_run, run_logger
 from prefect_geobox.reporting.artifact_writer import create_progress, update_progress
+from prefect_geobox.reporting.crowd import crowd_of_run
 
 #: The shortest pause between two updates of a progress artifact, in seconds.
 UPDATE_PAUSE: Final = 2.0
@@ -59,6 +60,7 @@ class ProgressArtifact:
         self._mode = mode
         self._logger = run_logger()
         self._is_shown = is_in_run()
+        self._crowd = crowd_of_run()
         self._began = time.monotonic()
         self._due_at = self._began + delay
         self._artifact: UUID | None = None
@@ -84,6 +86,9 @@ class ProgressArtifact:
         """
         content = (percent, description)
         if not self._is_shown or content == self._written:
+            return
+        if self._artifact is None and self._crowd.is_large:
+            # Among many steps nobody looks at the progress of each.
             return
         if not is_last and not (self.is_due and _write_budget.take()):
             return

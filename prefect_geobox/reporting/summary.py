@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
+from uuid import UUID
+
+from prefect.client.schemas.actions import ArtifactCreate
 
 from prefect_geobox.client.api.run_mode import RunMode
+from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.model.errors import GeoboxError
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.polling.subscription import WaitStats
+from prefect_geobox.ownership.interruption import flow_run_id
 from prefect_geobox.ownership.run_context import is_in_run, run_logger
-from prefect_geobox.reporting.artifact_writer import create_markdown, create_markdown_on_exit
+from prefect_geobox.reporting.artifact_writer import (
+    artifact_of_run,
+    create_markdown,
+    create_markdown_on_exit,
+)
+from prefect_geobox.reporting.crowd import crowd_of_run
 from prefect_geobox.reporting.left_out import left_out
 from prefect_geobox.reporting.markdown import escaped, markdown_table
 from prefect_geobox.reporting.output_preview import OutputFacts
+from prefect_geobox.reporting.steps_table import StepRow
+from prefect_geobox.reporting.summary_queue import summary_queue
 
 _INTERRUPTED: Final = (
     'A cancel aborts remote tasks that are not final, unless on_cancel is "leave". Otherwise they '
@@ -51,11 +63,16 @@ class StepSummary:
 
 
 async def write_summary(mode: RunMode, summary: StepSummary) -> None:
-    """Writes the markdown artifact of a step, with the stable key `geobox-<step>`.
+    """Has the markdown artifact of a step written, with the stable key `geobox-<step>`.
 
-    An error is logged and never fails the step.
+    In a flow run it is written behind the step, and where more than 20 steps end close together it
+    is a row of their table instead. An error is logged and never fails the step.
     """
     if not is_in_run():
+        return
+    run_id = flow_run_id()
+    if run_id is not None:
+        _hand_over(run_id, summary)
         return
     try:
         await create_markdown(mode, *_content(summary))
@@ -66,10 +83,52 @@ async def write_summary(mode: RunMode, summary: StepSummary) -> None:
 async def write_interrupted_summary(mode: RunMode, summary: StepSummary) -> None:
     """Writes the artifact of an interrupted step, with what happens to its remote tasks."""
     message = f"Interrupted by {type(summary.error).__name__}. " + _INTERRUPTED
+    run_id = flow_run_id()
+    if run_id is not None and crowd_of_run().is_large:
+        _hand_over(run_id, replace(summary, error=GeoboxError(message)))
+        return
     try:
         await create_markdown_on_exit(mode, *_content(replace(summary, error=GeoboxError(message))))
     except Exception as error:  # noqa: BLE001 - the interruption matters more
         run_logger().warning("The summary could not be saved: %s", type(error).__name__)
+
+
+def _hand_over(run_id: UUID, summary: StepSummary) -> None:
+    if crowd_of_run().is_large:
+        io_thread().submit(_queue_row(run_id, _row(summary)))
+    else:
+        key, markdown, description = _content(summary)
+        io_thread().submit(_queue(artifact_of_run("markdown", markdown, description, key)))
+
+
+async def _queue(artifact: ArtifactCreate) -> None:
+    await summary_queue().put(artifact)
+
+
+async def _queue_row(run_id: UUID, row: StepRow) -> None:
+    await summary_queue().put_row(run_id, row)
+
+
+def _row(summary: StepSummary) -> StepRow:
+    facts, tasks = summary.facts, summary.tasks
+    asset = facts.asset if facts is not None else None
+    states = {task.state_text: None for task in tasks}
+    reasons = [left_out(task, facts.features if facts else None) for task in tasks]
+    reason = next((text for text in reasons if text), "")
+    if summary.error is not None:
+        reason = str(summary.error).partition("\n")[0]
+    ran = [task.seconds for task in tasks if task.seconds is not None]
+    return StepRow(
+        summary.step,
+        name=(asset.name if asset is not None else None) or summary.title,
+        state=", ".join(states) or ("DONE" if summary.error is None else "FAILED"),
+        features=facts.features if facts is not None else None,
+        seconds=max(ran, default=None),
+        output=asset.uuid if asset is not None else "",
+        url=asset.api_url if asset is not None else "",
+        reason=reason,
+        is_failed=summary.error is not None or any(not task.succeeded for task in tasks),
+    )
 
 
 def _content(summary: StepSummary) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ from prefect_geobox.client.model.tasks import RemoteTask, TaskState
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.polling.subscription import WaitStats, WaitUpdate
 from prefect_geobox.ownership.run_context import rename_task_run, run_logger
+from prefect_geobox.reporting.crowd import crowd_of_run
 from prefect_geobox.reporting.progress_artifact import ProgressArtifact
 
 
@@ -43,6 +44,7 @@ class WaitReport:
         name: str | None = None,
     ) -> None:
         self._logger = run_logger()
+        self._crowd = crowd_of_run()
         self._seen = {uuid: _Seen() for uuid in uuids}
         self._open = set(uuids)
         self._progress = ProgressArtifact(mode) if show_progress else None
@@ -127,14 +129,24 @@ class WaitReport:
                 printable(task.state_text),
             )
             return
-        self._logger.info("Remote task %s (%s): %s", task.label, task.uuid, task.state_text)
+        self._logger.log(
+            self._crowd.detail_level,
+            "Remote task %s (%s): %s",
+            task.label,
+            task.uuid,
+            task.state_text,
+        )
 
     def _log_progress(self, seen: _Seen, update: WaitUpdate) -> None:
         """Logs the progress of a remote task each time that it passes a quarter."""
         before, now = seen.percent or 0, update.progress.percent if update.progress else None
         if now is not None and now // 25 > before // 25 and not update.task.is_final:
-            self._logger.info(
-                "Remote task %s (%s): %d %%", update.task.label, update.task.uuid, now
+            self._logger.log(
+                self._crowd.detail_level,
+                "Remote task %s (%s): %d %%",
+                update.task.label,
+                update.task.uuid,
+                now,
             )
 
     def log_summary(self) -> None:
@@ -147,7 +159,8 @@ class WaitReport:
             if len(self._seen) == 1 and tasks
             else f"{len(self._seen)} remote tasks: {count_states(tasks)}"
         )
-        self._logger.info(
+        self._logger.log(
+            self._crowd.detail_level,
             "Waited %.1f s for %s (%d polls, %d requests%s)",
             stats.waited,
             what,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from prefect.assets import Asset
 
 from prefect_geobox.client.api.run_mode import RunMode
 from prefect_geobox.client.async_client import AsyncGeoboxClient
-from prefect_geobox.client.model.assets import OutputAsset
+from prefect_geobox.client.model.assets import AssetKind, OutputAsset
 from prefect_geobox.client.model.errors import GeoboxError
 from prefect_geobox.client.model.task_errors import (
     LostContactError,
@@ -36,11 +37,13 @@ from prefect_geobox.ownership.submit_once import (
     submit_once,
 )
 from prefect_geobox.reporting.assets import materialize, referenced_assets
+from prefect_geobox.reporting.crowd import crowd_of_run
 from prefect_geobox.reporting.events import emit_task_event
 from prefect_geobox.reporting.left_out import left_out
 from prefect_geobox.reporting.output_preview import OutputFacts, gather_facts
 from prefect_geobox.reporting.summary import StepSummary, write_interrupted_summary, write_summary
 from prefect_geobox.reporting.wait_report import WaitReport, log_ended_before_abort
+from prefect_geobox.tasks._run_end import write_at_run_end
 from prefect_geobox.tasks._signatures import checked_credentials
 
 R = TypeVar("R")
@@ -49,12 +52,21 @@ T = TypeVar("T")
 
 @contextmanager
 def open_client(credentials: GeoboxCredentials) -> Iterator[AsyncGeoboxClient]:
-    """Opens a client for one step; sync and async steps use the same."""
+    """Opens a client for one Prefect task; sync and async ones use the same."""
     client = checked_credentials(credentials).get_async_client()
     try:
         yield client
     finally:
         client.close()
+
+
+@contextmanager
+def open_step(credentials: GeoboxCredentials) -> Iterator[AsyncGeoboxClient]:
+    """Opens a client for a step or a wait, which leaves a summary on the page of its run."""
+    with open_client(credentials) as client:
+        write_at_run_end()
+        with crowd_of_run().step():
+            yield client
 
 
 async def submit_step(
@@ -88,7 +100,8 @@ async def submit_step(
     )
     if not isinstance(task, RemoteTask):
         return task, decision
-    run_logger().info("Remote task %s (%s): %s", task.label, task.uuid, decision)
+    level = logging.INFO if decision.is_reattached else crowd_of_run().detail_level
+    run_logger().log(level, "Remote task %s (%s): %s", task.label, task.uuid, decision)
     payload = {"decision": str(decision)}
     if decision.is_reattached:
         emit_task_event("reattached", task, client.settings.host, payload)
@@ -275,7 +288,7 @@ async def show_output(
         summary: The other content of the artifact.
         sources: The inputs that the output was made from.
     """
-    facts = await mode.call(gather_facts(client, asset))
+    facts = await mode.call(gather_facts(client, asset, with_preview=not crowd_of_run().is_large))
     await write_summary(mode, replace(summary, facts=facts))
     made_by = summary.tasks[0] if summary.tasks else None
     metadata = facts.metadata
@@ -284,7 +297,10 @@ async def show_output(
         if made_by.seconds is not None:
             metadata["seconds"] = made_by.seconds
     materialize(asset, metadata, sources)
-    run_logger().info("Output: %s", asset)
+    # An upload has a line of its own.
+    is_detail = asset.kind is AssetKind.FILE
+    level = crowd_of_run().detail_level if is_detail else logging.INFO
+    run_logger().log(level, "Output: %s", asset)
     return facts
 
 
@@ -309,7 +325,7 @@ async def run_operation(
         done: What was done to the output, as a participle.
     """
     request = bound.request()
-    with open_client(credentials) as client:
+    with open_step(credentials) as client:
         outcome, request = await _owned(mode, client, bound, request, ownership, done)
     # A second remote task, started once and owned like the first.
     publishing = publishing_of_output(bound, request, outcome)

@@ -36,7 +36,7 @@ from prefect_geobox.ownership.submit_once import (
 from prefect_geobox.reporting.assets import local_file_asset, materialize, referenced_assets
 from prefect_geobox.reporting.summary import StepSummary, write_summary
 from prefect_geobox.reporting.transfer_report import TransferReport
-from prefect_geobox.tasks._lifecycle import open_client, show_output
+from prefect_geobox.tasks._lifecycle import open_step, show_output
 from prefect_geobox.tasks._step_task import step_task
 
 
@@ -116,7 +116,7 @@ async def _upload(
     refuse_names_that_are_not_utf8("path", str(file.absolute()))
     began = time.monotonic()
     report = TransferReport(f"Upload of {file.name}")
-    with open_client(credentials) as client:
+    with open_step(credentials) as client:
 
         async def read(uuid: str) -> OutputAsset:
             return await client.get_asset(AssetKind.FILE, uuid)
@@ -162,7 +162,7 @@ async def _upload_of_earlier_attempt(
 ) -> OutputAsset:
     if flow_run_id() is None:
         raise missing
-    with open_client(credentials) as client:
+    with open_step(credentials) as client:
         asset = await mode.call(uploaded_before(client, "upload-file", path, key))
         if asset is None:
             raise missing
@@ -249,7 +249,7 @@ async def _download(
     if timeout is not None:
         positive_seconds("timeout", timeout)
     began = time.monotonic()
-    with open_client(credentials) as client:
+    with open_step(credentials) as client:
         since = client.clock.monotonic()
         source = await mode.call(client.look_up(ref))
         report = TransferReport(f"Download of {source.label}")

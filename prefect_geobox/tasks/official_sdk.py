@@ -27,7 +27,7 @@ from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.ownership.submit_once import OwnedSubmission
 from prefect_geobox.reporting.summary import StepSummary, write_summary
-from prefect_geobox.tasks._lifecycle import open_client, show_output, submit_step, wait_for_step
+from prefect_geobox.tasks._lifecycle import open_step, show_output, submit_step, wait_for_step
 from prefect_geobox.tasks._step_options import StepOptions, StepPolicy
 from prefect_geobox.tasks._step_task import step_task
 
@@ -136,7 +136,7 @@ async def _run(
     policy: StepPolicy,
 ) -> SdkOutcome:
     name = re.sub(r"[^a-z0-9]+", "-", function.__name__.lower()).strip("-") or "sdk-step"
-    with open_client(credentials) as client:
+    with open_step(credentials) as client:
         began = client.clock.monotonic()
         step: OwnedSubmission[Any] = OwnedSubmission(
             name,

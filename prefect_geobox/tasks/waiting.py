@@ -20,7 +20,7 @@ from prefect_geobox.ownership.run_context import (
 )
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.reporting.events import emit_task_event
-from prefect_geobox.tasks._lifecycle import open_client, wait_for_remote_tasks
+from prefect_geobox.tasks._lifecycle import open_client, open_step, wait_for_remote_tasks
 from prefect_geobox.tasks._step_task import step_task
 
 
@@ -154,7 +154,7 @@ async def _wait(
     step: str,
 ) -> list[RemoteTask]:
     policy = WaitPolicy.of(**options)
-    with open_client(credentials) as client:
+    with open_step(credentials) as client:
         return await wait_for_remote_tasks(
             mode,
             client,
