@@ -26,7 +26,7 @@ LEVELS: Final[dict[str, Levels]] = {
         ["tasks", "hooks"],
     ],
     "prefect_geobox.tasks": [
-        ["_run_end", "_signatures", "_step_options"],
+        ["_run_end", "_signatures", "_step_options", "_transfer_report"],
         ["_lifecycle", "_step_task"],
         ["_factory"],
         ["assets", "files", "official_sdk", "operations", "remote_tasks", "waiting"],
@@ -43,7 +43,7 @@ LEVELS: Final[dict[str, Levels]] = {
             "svg_map",
         ],
         ["output_preview", "progress_artifact", "steps_table"],
-        ["summary_queue", "transfer_report", "wait_report"],
+        ["summary_queue", "wait_report"],
         ["summary"],
     ],
     "prefect_geobox.ownership": [

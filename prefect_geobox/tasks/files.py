@@ -35,9 +35,9 @@ from prefect_geobox.ownership.submit_once import (
 )
 from prefect_geobox.reporting.assets import local_file_asset, materialize, referenced_assets
 from prefect_geobox.reporting.summary import StepSummary, write_summary
-from prefect_geobox.reporting.transfer_report import TransferReport
 from prefect_geobox.tasks._lifecycle import open_step, show_output
 from prefect_geobox.tasks._step_task import step_task
+from prefect_geobox.tasks._transfer_report import TransferReport
 
 
 def _upload_name() -> str:
