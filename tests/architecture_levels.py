@@ -47,9 +47,9 @@ LEVELS: Final[dict[str, Levels]] = {
         ["summary"],
     ],
     "prefect_geobox.ownership": [
-        ["run_context", "submission_slots"],
+        ["event_subscription", "run_context", "submission_slots"],
         ["prefect_api", "submission_records"],
-        ["adoption", "interruption", "run_ledger"],
+        ["adoption", "interruption", "run_events", "run_ledger"],
         ["submission_log"],
         ["run_monitor"],
         ["run_modes", "submit_once"],

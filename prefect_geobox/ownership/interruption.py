@@ -15,6 +15,7 @@ from uuid import UUID
 
 import anyio
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import TerminationSignal
@@ -114,13 +115,34 @@ def flow_run_id() -> UUID | None:
 
 
 async def read_states(client: PrefectClient, run_ids: list[UUID]) -> list[State[Any]]:
-    """Reads the states of flow runs; those that have none yet are left out."""
-    states = [(await client.read_flow_run(run_id)).state for run_id in run_ids]
-    return [state for state in states if state is not None]
+    """Reads the states of flow runs, with one request; those that have none yet are left out."""
+    if len(run_ids) == 1:
+        runs = [await client.read_flow_run(run_ids[0])]
+    else:
+        runs = await client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=run_ids))
+        )
+    return [run.state for run in runs if run.state is not None]
+
+
+#: The ids of flow runs and their ancestor runs, which never change; the newest last.
+_ancestor_run_ids: dict[UUID, list[UUID]] = {}
+
+#: How many flow runs of a process that is about.
+_REMEMBERED_RUNS: Final = 1000
 
 
 async def ancestor_run_ids(client: PrefectClient, run_id: UUID) -> list[UUID]:
-    """Reads the ids of a flow run and its ancestor runs, outermost last."""
+    """Reads the ids of a flow run and its ancestor runs, outermost last, once for a process."""
+    if run_id not in _ancestor_run_ids:
+        found = await _read_ancestor_run_ids(client, run_id)
+        while len(_ancestor_run_ids) >= _REMEMBERED_RUNS:
+            del _ancestor_run_ids[next(iter(_ancestor_run_ids))]
+        _ancestor_run_ids[run_id] = found
+    return list(_ancestor_run_ids[run_id])
+
+
+async def _read_ancestor_run_ids(client: PrefectClient, run_id: UUID) -> list[UUID]:
     ids = [run_id]
     while True:
         run = await client.read_flow_run(ids[-1])

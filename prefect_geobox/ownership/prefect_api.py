@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
@@ -45,9 +45,27 @@ class PrefectApiError(GeoboxError):
     """Prefect's API could not be reached for too long; the message names the server."""
 
 
+class AccountKey(NamedTuple):
+    """The server and the account that Prefect's settings name. Contains secrets."""
+
+    url: str | None
+    api_key: str | None
+    auth_string: str | None
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+
+def account_key() -> AccountKey:
+    """The server and the account of the calling code."""
+    return AccountKey(
+        PREFECT_API_URL.value(), PREFECT_API_KEY.value(), PREFECT_API_AUTH_STRING.value()
+    )
+
+
 #: The connected clients: of each address and account that the settings name, the one that the I/O
 #: thread uses. Usually there is one.
-_clients: dict[tuple[str | None, ...], PrefectClient] = {}
+_clients: dict[AccountKey, PrefectClient] = {}
 
 if hasattr(os, "register_at_fork"):
     # A child does not use the connections of its parent.
@@ -56,7 +74,7 @@ if hasattr(os, "register_at_fork"):
 
 async def prefect_client() -> PrefectClient:
     """The client of this process, as Prefect makes it. Lives on the I/O thread."""
-    key = (PREFECT_API_URL.value(), PREFECT_API_KEY.value(), PREFECT_API_AUTH_STRING.value())
+    key = account_key()
     client = _clients.get(key)
     if client is None or client.loop is not asyncio.get_running_loop():
         # Settings of its own keep Prefect from handing out the client of the current flow run.

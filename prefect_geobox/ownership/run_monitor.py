@@ -2,7 +2,7 @@
 
 Code in a thread of a task runner sees neither a cancel nor a signal nor the end of its flow, and
 neither does the main thread while its event loop is blocked in the `result()` of a future. One
-monitor for each flow run polls the run's state and the main thread from the I/O thread.
+monitor for each flow run reads the run's state and polls the main thread from the I/O thread.
 """
 
 from __future__ import annotations
@@ -32,14 +32,12 @@ from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.polling.wait_call import InterruptionCause, WaitCall
 from prefect_geobox.ownership.interruption import ancestor_run_ids, flow_run_id, read_states
 from prefect_geobox.ownership.prefect_api import prefect_api, prefect_client
+from prefect_geobox.ownership.run_events import StateReads
 from prefect_geobox.ownership.submission_log import ledger_of
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two reads of a flow run's state, once for all waits of the run.
-_STATE_POLL_SECONDS: Final = 2.0
-
-#: Seconds that such a read may take.
+#: Seconds that a read of the flow run's state may take.
 _STATE_TIMEOUT_SECONDS: Final = 5.0
 
 #: Seconds between two looks at what the run waits for: a shorter wait is not recorded.
@@ -76,6 +74,7 @@ class _RunMonitor:
         self._task: asyncio.Task[None] | None = None
         self._poll: asyncio.Task[None] | None = None
         self._ancestor_run_ids: list[UUID] = []
+        self._reads = StateReads()
         self._noting: asyncio.Task[None] | None = None
         self._noted: set[str] = set()
 
@@ -94,6 +93,7 @@ class _RunMonitor:
         self._ending.discard(call)
 
     async def close(self) -> None:
+        self._reads.close()
         tasks = [task for task in (self._task, self._poll, self._noting) if task is not None]
         self._task = self._poll = self._noting = None
         for task in tasks:
@@ -102,7 +102,7 @@ class _RunMonitor:
             await asyncio.wait(tasks)
 
     async def _run(self) -> None:
-        read_at = noted_at = time.monotonic()
+        noted_at = time.monotonic()
         while True:
             await asyncio.sleep(_ENDING_POLL_SECONDS if self._ending else _MAIN_THREAD_POLL_SECONDS)
             handled = _handled_by_main_thread()
@@ -117,9 +117,9 @@ class _RunMonitor:
                 noted_at = time.monotonic()
                 self._noting = asyncio.create_task(self._note_waits())
             is_terminating = isinstance(handled, TerminationSignal)
-            is_due = time.monotonic() - read_at >= _STATE_POLL_SECONDS
-            if _is_done(self._poll) and (is_due or (is_terminating and self._calls)):
-                read_at = time.monotonic()
+            is_due = self._reads.is_due or (is_terminating and self._calls)
+            if _is_done(self._poll) and is_due:
+                self._reads.begin()
                 # Not awaited: while the server is away, the main thread is still polled.
                 self._poll = asyncio.create_task(self._poll_run(is_terminating=is_terminating))
 
@@ -136,6 +136,8 @@ class _RunMonitor:
                 "re-attaches to them."
             )
             self._end("leave", only_off_main_thread=True)
+        if states:
+            self._reads.succeed(self._ancestor_run_ids)
 
     def _handle_ctrl_c(
         self, handled: BaseException | None, unresponsive: asyncio.Task[Any] | None
