@@ -58,7 +58,8 @@ LEVELS: Final[dict[str, Levels]] = {
     "prefect_geobox.client": [
         ["model"],
         ["http"],
-        ["polling", "submission", "official_sdk"],
+        ["polling", "shared_lock", "official_sdk"],
+        ["submission"],
         ["operations"],
         ["api"],
         ["async_client"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -21,6 +21,7 @@ from prefect_geobox.client.model.errors import (
 )
 from prefect_geobox.client.model.task_errors import AmbiguousSubmissionError
 from prefect_geobox.client.model.tasks import RemoteTask
+from prefect_geobox.client.shared_lock import SharedLock
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ _LOOK_UP_PAUSES: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
 #: How long failures of the list are tolerated: beforehand, it is only needed if the sending fails.
 _BEFORE: Final = RetryPolicy(attempts=2)
 _AFTER: Final = RetryPolicy(budget=60.0)
+
+#: Seconds for which submissions share what they have read of a list beforehand.
+_SHARED_SECONDS: Final = 0.5
 
 #: How often a submission is sent at most.
 _MAX_SENDS: Final = 3
@@ -55,8 +59,11 @@ class Submission(Generic[Found]):
         is_likely: Whether a new item looks like its result. A new item that does not is never
             adopted, but keeps the submission from being sent again.
         notify: Called with a sentence where an item was adopted or the submission sent again.
-        similarity_key: Equal for all submissions of a kind whose results cannot be distinguished
-            in a list.
+        similarity_key: Equal for all submissions of a kind whose results cannot be distinguished;
+            empty where nothing distinguishes them from any other of the kind.
+        output_name: What its output will be called, if that is known.
+        name_of_output: Reads what the output of an item is called, once the item has ended; None
+            where it has failed, empty where that is not known.
     """
 
     kind: Literal["task", "file"]
@@ -66,6 +73,8 @@ class Submission(Generic[Found]):
     is_likely: Callable[[Found], bool]
     notify: Callable[[str], None] = logger.warning
     similarity_key: str = ""
+    output_name: str = ""
+    name_of_output: Callable[[Found], Awaitable[str | None]] | None = None
 
 
 class Submissions:
@@ -84,8 +93,12 @@ class Submissions:
         self._note = note
         self._sending = 0
         self._is_looking_up = False
+        self._finding = 0
         self._changed = asyncio.Condition()
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: defaultdict[str, SharedLock] = defaultdict(SharedLock)
+        self._existing: dict[str, tuple[float, asyncio.Task[frozenset[str] | None]]] = {}
+        self._output_names: dict[str, asyncio.Task[str | None]] = {}
         self._known: deque[str] = deque(maxlen=_REMEMBERED)
         self._adopted: set[str] = set()
         # Submissions whose result is not known at present, and items that may be the result of more
@@ -97,39 +110,61 @@ class Submissions:
         """Whether this was found after an unclear failure, and may belong to another submission."""
         return uuid in self._adopted
 
-    def exclusive(self, submission: Submission[Any]) -> asyncio.Lock:
-        """A lock shared by all submissions whose results cannot be distinguished in a list.
+    @asynccontextmanager
+    async def exclusive(self, submission: Submission[Any]) -> AsyncIterator[None]:
+        """Keeps apart in time the submissions whose results cannot be distinguished.
 
-        For callers that record their submissions: of those that a crash leaves without a result, at
-        most one has been sent, and a new item is its result.
+        For callers that record their submissions: those that a crash leaves without a result are
+        told apart by their key, or only one has been sent, and a new item is its result.
         """
-        return self._locks[submission.kind, submission.similarity_key]
+        turns = self._turns[submission.kind]
+        turn = turns.shared() if submission.similarity_key else turns.alone()
+        async with self._locks[submission.kind, submission.similarity_key], turn:
+            yield
 
     async def existing(self, submission: Submission[Found]) -> frozenset[str] | None:
         """The uuids that exist before a submission is sent, and so cannot be its result.
 
-        None where they cannot be read: they are only needed if the sending fails.
+        None where they cannot be read: they are only needed if the sending fails. Those whose
+        outputs tell them apart share one read of the list for half a second.
         """
-        try:
-            return frozenset(item.uuid for item in await submission.newest(_BEFORE))
-        except Exception:  # noqa: BLE001 - the sending does not depend on it
-            return None
+        if submission.name_of_output is None:
+            return await _read_existing(submission)
+        read_at, reading = self._existing.get(submission.kind, (0.0, None))
+        now = self._clock.monotonic()
+        if reading is None or now - read_at > _SHARED_SECONDS:
+            reading = asyncio.get_running_loop().create_task(_read_existing(submission))
+            self._existing[submission.kind] = (now, reading)
+        return await asyncio.shield(reading)
 
     async def find(
-        self, submission: Submission[Found], existing: frozenset[str], *, is_alone: bool = True
+        self,
+        submission: Submission[Found],
+        existing: frozenset[str],
+        *,
+        is_alone: bool = True,
+        has_rivals: bool = False,
     ) -> Found | None:
         """Finds the result of a submission whose sender has ended; None where there is none.
 
         Args:
             submission: The submission, which may have been sent.
             existing: The uuids that existed before, or are known results of others.
-            is_alone: Whether nothing else of its kind was about to be sent when its sender ended.
+            is_alone: Whether no other with its similarity key was about to be sent when its sender
+                ended.
+            has_rivals: Whether others of its kind with other keys were.
 
         Raises:
             AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
         """
-        async with self._as_only_look_up():
-            return await self._look_up(submission, existing, "its sender ended", is_alone=is_alone)
+        failure = "its sender ended"
+        async with self._as_finder():
+            found, candidates = await self._look_up(
+                submission, existing, failure, is_sure=is_alone and not has_rivals
+            )
+        if candidates and not is_alone:
+            raise _ambiguous(submission, failure, candidates)
+        return found or await self._find_by_output(submission, candidates, failure)
 
     async def submit(
         self, submission: Submission[Found], existing: frozenset[str] | None = None
@@ -170,7 +205,8 @@ class Submissions:
             self._unclear.append(submission)
             try:
                 async with self._as_only_look_up():
-                    found = await self._look_up(submission, existing, str(failure))
+                    found, candidates = await self._look_up(submission, existing, str(failure))
+                found = found or await self._find_by_output(submission, candidates, str(failure))
             finally:
                 self._unclear.remove(submission)
             if found is not None:
@@ -187,35 +223,68 @@ class Submissions:
         existing: frozenset[str],
         failure: str,
         *,
-        is_alone: bool = True,
-    ) -> Found | None:
+        is_sure: bool = True,
+    ) -> tuple[Found | None, list[Found]]:
+        """The result of a submission, or else the items that may be its result."""
         new: list[Found] = []
         likely: list[Found] = []
         for pause in _LOOK_UP_PAUSES:
             await self._clock.sleep(pause)
             new = await self._new_ones(submission, existing, failure)
             likely = [item for item in new if submission.is_likely(item)]
-            is_sure = is_alone and len(likely) == 1
-            if is_sure and not self._is_contested(submission, likely[0]):
-                self._known.append(likely[0].uuid)
-                self._note(likely[0].uuid)
-                self._adopted.add(likely[0].uuid)
-                submission.notify(
-                    f"{submission.title} failed, but {likely[0].uuid} is its result and was "
-                    f"adopted. {failure}"
-                )
-                return likely[0]
+            if is_sure and len(likely) == 1 and not self._is_contested(submission, likely[0]):
+                return self._adopt(submission, likely[0], failure), []
             if likely:
                 break
-        if not new:
-            return None
-        # What may be the result of two submissions is adopted by neither, also by a later look-up.
+        # What may be the result of two submissions is not adopted by the look of it later on.
         self._contested |= {item.uuid for item in likely}
-        raise AmbiguousSubmissionError(
-            f"{submission.title} failed, and any of these may be its result. Find out which, and "
-            f"go on with its uuid. The failure: {failure}",
-            new,
+        if new and not likely:
+            raise _ambiguous(submission, failure, new)
+        return None, likely
+
+    async def _find_by_output(
+        self, submission: Submission[Found], candidates: list[Found], failure: str
+    ) -> Found | None:
+        """The one of several items whose output has the name that was asked for.
+
+        An item that has failed is nobody's: what it was to do may be started again.
+        """
+        name_of_output = submission.name_of_output
+        if not candidates:
+            return None
+        if name_of_output is None:
+            raise _ambiguous(submission, failure, candidates)
+        loop = asyncio.get_running_loop()
+        named: list[tuple[Found, str]] = []
+        for item in candidates:
+            reading = self._output_names.get(item.uuid)
+            if reading is None:
+                reading = self._output_names[item.uuid] = loop.create_task(
+                    _run(name_of_output(item))
+                )
+            try:
+                name = await asyncio.shield(reading)
+            except GeoboxError:
+                self._output_names.pop(item.uuid, None)
+                raise _ambiguous(submission, failure, candidates) from None
+            if name is not None:
+                named.append((item, name))
+        mine = [item for item, name in named if name == submission.output_name]
+        if len(mine) == 1 and mine[0].uuid not in self._known:
+            return self._adopt(submission, mine[0], failure)
+        # One may have no name, or another one since its name was taken.
+        if mine or any(not name or name.startswith(submission.output_name) for _, name in named):
+            raise _ambiguous(submission, failure, candidates)
+        return None
+
+    def _adopt(self, submission: Submission[Found], item: Found, failure: str) -> Found:
+        self._known.append(item.uuid)
+        self._note(item.uuid)
+        self._adopted.add(item.uuid)
+        submission.notify(
+            f"{submission.title} failed, but {item.uuid} is its result and was adopted. {failure}"
         )
+        return item
 
     def _is_contested(self, submission: Submission[Found], item: Found) -> bool:
         rivals = [
@@ -242,7 +311,7 @@ class Submissions:
     @asynccontextmanager
     async def _as_sender(self) -> AsyncIterator[None]:
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._is_looking_up)
+            await self._changed.wait_for(lambda: not self._is_looking_up and not self._finding)
             self._sending += 1
         try:
             yield
@@ -253,7 +322,9 @@ class Submissions:
     @asynccontextmanager
     async def _as_only_look_up(self) -> AsyncIterator[None]:
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._is_looking_up and self._sending == 0)
+            await self._changed.wait_for(
+                lambda: not (self._is_looking_up or self._finding or self._sending)
+            )
             self._is_looking_up = True
         try:
             yield
@@ -261,9 +332,42 @@ class Submissions:
             self._is_looking_up = False
             await self._notify_all()
 
+    @asynccontextmanager
+    async def _as_finder(self) -> AsyncIterator[None]:
+        # Together with others: what they look for was sent by processes or attempts that ended.
+        async with self._changed:
+            await self._changed.wait_for(lambda: not (self._is_looking_up or self._sending))
+            self._finding += 1
+        try:
+            yield
+        finally:
+            self._finding -= 1
+            await self._notify_all()
+
     async def _notify_all(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+async def _read_existing(submission: Submission[Any]) -> frozenset[str] | None:
+    try:
+        return frozenset(item.uuid for item in await submission.newest(_BEFORE))
+    except Exception:  # noqa: BLE001 - the sending does not depend on it
+        return None
+
+
+async def _run(reading: Awaitable[str | None]) -> str | None:
+    return await reading
+
+
+def _ambiguous(
+    submission: Submission[Any], failure: str, candidates: Sequence[Any]
+) -> AmbiguousSubmissionError:
+    return AmbiguousSubmissionError(
+        f"{submission.title} failed, and any of these may be its result. Find out which, and go on "
+        f"with its uuid. The failure: {failure}",
+        candidates,
+    )
 
 
 def is_unclear(error: GeoboxError) -> bool:

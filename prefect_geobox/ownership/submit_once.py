@@ -290,7 +290,19 @@ async def _find_intended(
         for other in others
         if other.uuid is None and (other.data.get("kind"), other.data.get("alike")) == likeness
     ]
-    return await client.find(owned.submission, record.before | known, is_alone=not equal_intents)
+    rivals = [
+        other
+        for other in others
+        if other.uuid is None and other.data.get("kind") == owned.submission.kind
+    ]
+    # Files are told apart by what a list says of them.
+    has_rivals = owned.submission.kind == "task" and len(rivals) > len(equal_intents)
+    return await client.find(
+        owned.submission,
+        record.before | known,
+        is_alone=not equal_intents,
+        has_rivals=has_rivals,
+    )
 
 
 def upload_likeness(client: AsyncGeoboxClient, step: str, key: str | None) -> dict[str, Any]:

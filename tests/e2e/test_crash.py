@@ -8,6 +8,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -243,6 +244,30 @@ def test_what_another_step_has_sent_is_not_taken_over(testbed, paths):
 
     expected = (2, 2), ["SUCCESS", "SUCCESS"], 2, ["found after a crash", "started"]
     assert _side_by_side(one_trial, 4) == [expected] * 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@side_by_side
+def test_a_crowd_killed_while_it_starts_starts_nothing_twice(testbed, paths, seed):
+    """Fifty files side by side, killed while some are sent: each is uploaded and started once."""
+    folder = testbed.folder / f"crowd-{seed}"
+    folder.mkdir()
+    crowd = [folder / f"file-{place}.geojson" for place in range(50)]
+    for path in crowd:
+        path.write_bytes(Path(paths[0]).read_bytes())
+    with rerun_trial(testbed, "rerun-map", [str(path) for path in crowd]) as trial:
+        process = trial.first()
+        enough = random.Random(seed).randrange(5, 45)
+        assert until(lambda: trial.geobox.posts("publish") >= enough), process.log.read_text()
+        process.send(signal.SIGKILL)
+        ended(process)
+        # What is in doubt is told apart by its output, which is there in the end.
+        trial.geobox.finish_all()
+        layers = trial.finished(trial.rerun())
+        assert len(set(layers)) == 50
+        assert trial.counts == (50, 50)
+        assert trial.geobox.states() == ["SUCCESS"] * 50
 
 
 @pytest.mark.slow

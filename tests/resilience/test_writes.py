@@ -193,9 +193,8 @@ async def test_start_that_never_arrives_ends(
     assert remote_tasks(geobox) == before
 
 
-@pytest.mark.parametrize("fault", [status(502).after(), status(504)], ids=["done", "undone"])
 async def test_two_candidates_are_ambiguous(
-    geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path, fault: Fault
+    geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path
 ) -> None:
     """Two candidates are named in the error, and neither is adopted."""
     client = make(clock=clock)
@@ -205,9 +204,9 @@ async def test_two_candidates_are_ambiguous(
     def with_another(request: Any) -> Fault | None:
         if request.method != "POST":
             return None
-        for _ in range(1 if fault.carries_out else 2):
+        for _ in range(2):
             geobox.add_task(name=TASK_NAME)
-        return fault
+        return status(504)
 
     geobox.faults = with_another
     with pytest.raises(AmbiguousSubmissionError) as caught:
@@ -216,6 +215,42 @@ async def test_two_candidates_are_ambiguous(
     assert len(caught.value.tasks) == 2
     assert all(task.uuid in str(caught.value) for task in caught.value.tasks)
     assert count(geobox, f"POST files/{file.uuid}/publish/") == 1
+
+
+async def test_of_two_candidates_the_one_with_the_output_is_adopted(
+    geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path
+) -> None:
+    """Where another remote task began meanwhile, the name of the output tells which is which."""
+    client = make(clock=clock)
+    file = await upload(client, tmp_path, "several")
+
+    def with_another(request: Any) -> Fault | None:
+        if request.method != "POST":
+            return None
+        geobox.add_task(name=TASK_NAME)
+        return status(502).after()
+
+    geobox.faults = with_another
+    task = await client.start_publish(file, "several")
+    output = await client.get_output_asset(await client.wait_for_task(task, progress_bar=False))
+    assert output.name == "several"
+    assert count(geobox, f"POST files/{file.uuid}/publish/") == 1
+
+
+async def test_starts_in_doubt_together_are_told_apart_by_their_outputs(
+    geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path
+) -> None:
+    """Five starts whose answers are lost at the same time each find their own layer, sent once."""
+    client = make(clock=clock)
+    names = [f"together-{n}" for n in range(5)]
+    files = [await upload(client, tmp_path, name) for name in names]
+    geobox.faults = on(always(status(502).after()), method="POST", path=PUBLISH)
+    pairs = list(zip(files, names, strict=True))
+    tasks = await asyncio.gather(*(client.start_publish(file, name) for file, name in pairs))
+    for task, (file, name) in zip(tasks, pairs, strict=True):
+        ended = await client.wait_for_task(task, progress_bar=False)
+        assert (await client.get_output_asset(ended)).name == name
+        assert count(geobox, f"POST files/{file.uuid}/publish/") == 1
 
 
 @pytest.mark.parametrize("is_done", [True, False])

@@ -147,14 +147,21 @@ class Connection:
         return await io_thread().arun(send())
 
     async def find(
-        self, submission: Submission[Found], existing: frozenset[str], *, is_alone: bool = True
+        self,
+        submission: Submission[Found],
+        existing: frozenset[str],
+        *,
+        is_alone: bool = True,
+        has_rivals: bool = False,
     ) -> Found | None:
         """Finds the result of a submission whose sender has ended; None where there is none.
 
         Args:
             submission: The submission, which may have been sent.
             existing: The uuids that existed before, or are known results of others.
-            is_alone: Whether nothing else of its kind was about to be sent when its sender ended.
+            is_alone: Whether no other with its similarity key was about to be sent when its sender
+                ended.
+            has_rivals: Whether others of its kind with other keys were.
 
         Raises:
             AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
@@ -162,7 +169,9 @@ class Connection:
 
         async def find() -> Found | None:
             submissions = self.shared_session().submissions
-            return await submissions.find(submission, existing, is_alone=is_alone)
+            return await submissions.find(
+                submission, existing, is_alone=is_alone, has_rivals=has_rivals
+            )
 
         return await io_thread().arun(find())
 

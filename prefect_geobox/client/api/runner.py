@@ -289,6 +289,7 @@ class OperationMethods(OutputMethods):
             request.wire_json,
             request.wire_params,
             names=request.task_names,
+            output_name=request.name if request.task_names else None,
             notify=notify,
         )
         for sentence in request.remarks(request) if request.remarks else ():
@@ -305,6 +306,7 @@ class OperationMethods(OutputMethods):
         params: Params = (),
         *,
         names: Collection[str] = (),
+        output_name: str | None = None,
         notify: Callable[[str], None] = logger.warning,
     ) -> Submission[RemoteTask]:
         """A request that starts remote tasks, ready to be sent by `submit`.
@@ -317,6 +319,7 @@ class OperationMethods(OutputMethods):
             json: A JSON body.
             params: The query.
             names: What such remote tasks are called, as far as that is known.
+            output_name: What their output will be called, if that is known.
             notify: As in `start_task`.
         """
 
@@ -341,7 +344,19 @@ class OperationMethods(OutputMethods):
             newest=newest,
             is_likely=lambda task: not names or task.name in ("", *names),
             notify=notify,
+            similarity_key=output_name or "",
+            output_name=output_name or "",
+            name_of_output=self._read_output_name if output_name else None,
         )
+
+    async def _read_output_name(self, task: RemoteTask) -> str | None:
+        ended = await self.wait_for_task(
+            task, raise_on_failure=False, on_cancel="leave", progress_bar=False
+        )
+        if not ended.succeeded:
+            return None
+        output = await self.get_output_asset(ended)
+        return (output.name or "") if output is not None else ""
 
     async def _read_started(self, transport: Transport, task_id: str) -> RemoteTask:
         policy = RetryPolicy(budget=_STARTED_OUTAGE)
