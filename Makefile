@@ -20,7 +20,7 @@ PARALLEL := --dist worksteal -m "$(MARKED)"
 # The units that need no Prefect server, without those that start processes of their own.
 UNIT     := tests/unit/client tests/unit/emulator tests/test_architecture.py
 unit: $(VENV)/.dev
-	$(BIN)/pytest -n 4 --dist worksteal -m "not benchmark and not slow and not processes" $(UNIT)
+	$(BIN)/pytest -n 3 --dist worksteal -m "not benchmark and not slow and not processes" $(UNIT)
 
 # Prefect leaves connections of its own behind, so what uses a Prefect server has processes of its
 # own. The tests of `tests/e2e` mostly wait, so they run beside the others; what they print comes at

@@ -19,25 +19,28 @@ class Wire:
     """A scripted server below the transport; keeps what was really sent."""
 
     def __init__(self, router: respx.MockRouter) -> None:
-        self._router = router
         self.seen: list[httpx.Request] = []
+        self._answers: dict[tuple[str, str], list[Answer]] = {}
+        # One route for all: the router compares each new one with every other.
+        router.route().mock(side_effect=self._answer)
 
     def on(self, method: str, path: str, *answers: Answer) -> None:
         """Answers requests to a path below the version one by one; the last answer stays."""
-        left = list(answers)
+        self._answers[method, httpx.URL(f"/v1/{path}").path] = list(answers)
 
-        async def answer(request: httpx.Request) -> httpx.Response:
-            self.seen.append(request)
-            found = left.pop(0) if len(left) > 1 else left[0]
-            if callable(found):
-                found = found(request)
-                if inspect.isawaitable(found):
-                    found = await found
-            if isinstance(found, BaseException):
-                raise found
-            return found if isinstance(found, httpx.Response) else json_answer(found)
-
-        self._router.route(method=method, path=f"/v1/{path}").mock(side_effect=answer)
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        left = self._answers.get((request.method, request.url.path))
+        if left is None:
+            raise AssertionError(f"nothing is served at {request.method} {request.url.path}")
+        self.seen.append(request)
+        found = left.pop(0) if len(left) > 1 else left[0]
+        if callable(found):
+            found = found(request)
+            if inspect.isawaitable(found):
+                found = await found
+        if isinstance(found, BaseException):
+            raise found
+        return found if isinstance(found, httpx.Response) else json_answer(found)
 
     @property
     def lines(self) -> list[str]:

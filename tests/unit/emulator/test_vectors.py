@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -69,6 +70,7 @@ async def exported(layer: Any, folder: Path, **options: Any) -> Path:
     return await saved(await settled(task.output_asset), folder)
 
 
+@cache
 def mercator(document: bytes) -> dict[str, Any]:
     """The shapes of a GeoJSON in WGS 84 by name, moved by pyproj and cut as the emulator cuts."""
     move = pyproj.Transformer.from_crs(4326, 3857, always_xy=True).transform
