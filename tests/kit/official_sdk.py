@@ -37,6 +37,8 @@ async def official_client(half: str, geobox: GeoboxEmulator) -> AsyncIterator[An
             yield client
         return
     client = GeoboxClient(host=geobox.url, username=geobox.username, password=geobox.password)
+    # Otherwise each request looks for a proxy in all variables of the environment.
+    client.session.trust_env = False
     try:
         yield client
     finally:

@@ -270,7 +270,7 @@ def test_asset_key_names_host_kind_and_uuid() -> None:
 
 
 @given(JSON | TASKS)
-@examples(80, many=400)
+@examples(40, many=400)
 def test_any_json_is_a_task_or_an_invalid_response(payload: Any) -> None:
     """Any JSON is a remote task whose every property works and that survives JSON, or refused."""
     try:
@@ -285,7 +285,7 @@ def test_any_json_is_a_task_or_an_invalid_response(payload: Any) -> None:
 
 
 @given(JSON | st.fixed_dictionaries({"current": JSON, "total": JSON}))
-@examples(60, many=300)
+@examples(30, many=300)
 def test_any_json_is_a_progress_or_an_invalid_response(payload: Any) -> None:
     """Any JSON is a progress with a sane percent, or refused."""
     try:

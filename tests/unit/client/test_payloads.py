@@ -131,7 +131,7 @@ NEAR_MISSES = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("name", PARSERS)
 @given(payload=JSON | NEAR_MISSES | st.lists(NEAR_MISSES, max_size=3))
-@examples(30, many=150)
+@examples(15, many=150)
 def test_any_json_is_a_value_or_an_invalid_response(name: str, payload: Any) -> None:
     """Any JSON parses to a value of the right type or raises InvalidResponseError."""
     kinds = {"asset": OutputAsset, "count": int, "features": dict, "description": dict}
