@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 #: Real seconds before a clock leaps, in which event loops and threads do what is due.
 _BEFORE_A_LEAP = 0.001
@@ -54,6 +55,16 @@ class LeapingClock:
     def __init__(self) -> None:
         self.now = 1000.0
         self._moments: list[float] = []
+        self._holds: list[None] = []
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps it from leaping while what a test begins is on its way to another thread."""
+        self._holds.append(None)
+        try:
+            yield
+        finally:
+            self._holds.pop()
 
     def monotonic(self) -> float:
         """Its time."""
@@ -66,7 +77,7 @@ class LeapingClock:
         try:
             while self.now < moment:
                 await asyncio.sleep(_BEFORE_A_LEAP)
-                if moment <= min(self._moments):
+                if not self._holds and moment <= min(self._moments):
                     self.now = max(self.now, moment)
         finally:
             self._moments.remove(moment)

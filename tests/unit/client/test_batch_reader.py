@@ -7,7 +7,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -23,7 +23,7 @@ from prefect_geobox.client.http.rate_limit import RateLimiter
 from prefect_geobox.client.polling.list_strategies import CHUNK
 from tests.kit.fake_clock import LeapingClock
 from tests.kit.payloads import secret
-from tests.kit.until import FOREVER, in_time
+from tests.kit.until import FOREVER, in_time, until_async
 from tests.kit.wire import Wire, json_answer, query, reply
 
 #: Rows that a list may have beside those asked for.
@@ -141,12 +141,20 @@ def serve(wire: Wire, clock: LeapingClock) -> Callable[..., Server]:
     return partial(Server, wire, clock)
 
 
+async def begun(clock: LeapingClock, *waits: Awaitable[Any]) -> list[asyncio.Future[Any]]:
+    """Begins waits at one moment: the clock stands still until the poller has them all."""
+    with clock.held():
+        begun = [asyncio.ensure_future(wait) for wait in waits]
+        await asyncio.sleep(0)
+        await io_thread().arun(asyncio.sleep(0))
+    return begun
+
+
 async def ended(client: AsyncGeoboxClient, uuids: list[str], **options: Any) -> list[Any]:
     """How waits for each end, all of them side by side."""
     options = {"interval": 0.1, "progress_bar": False, **options}
-    return await asyncio.gather(
-        *(client.wait_for_task(uuid, **options) for uuid in uuids), return_exceptions=True
-    )
+    waits = [client.wait_for_task(uuid, **options) for uuid in uuids]
+    return await asyncio.gather(*await begun(client.clock, *waits), return_exceptions=True)
 
 
 def succeeded(ends: list[Any]) -> int:
@@ -194,7 +202,7 @@ async def test_waits_that_begin_one_by_one_share_requests_too(
 
     waits = []
     for uuid in server.uuids:
-        waits.append(asyncio.ensure_future(client.wait_for_task(uuid, progress_bar=False)))
+        waits += await begun(clock, client.wait_for_task(uuid, progress_bar=False))
         await clock.sleep(1 / 300)
     assert succeeded(await asyncio.gather(*waits)) == 300
     # Ten are looked at by themselves at first, and there are three rounds of two or three lists.
@@ -228,8 +236,15 @@ async def test_waits_of_threads_and_loops_share_requests(
         threading.Thread(target=wait, args=(server.uuids[start : start + 10],))
         for start in range(0, 60, 10)
     ]
-    for thread in threads:
-        thread.start()
+
+    async def have_begun() -> None:
+        async with AsyncGeoboxClient("http://geobox.test", apikey=key, clock=clock) as observer:
+            await until_async(lambda: observer.shared_session().poller.waits == 60)
+
+    with clock.held():
+        for thread in threads:
+            thread.start()
+        await io_thread().arun(have_begun())
     await asyncio.to_thread(lambda: [thread.join() for thread in threads])
     assert succeeded(found) == 60
     assert len(server.lists) + len(server.singles) < 40
