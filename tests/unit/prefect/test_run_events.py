@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow, runtime, task
@@ -339,6 +339,29 @@ def test_a_forked_child_has_no_listener(waiting: Waiting, gate: EventsGate):
     assert codes == [0]
     assert waiting.is_aborted
     assert gate.opened_streams() == 1
+
+
+@pytest.mark.parametrize("is_mute", [False, True])
+def test_the_end_of_the_io_thread_closes_the_connection(
+    gate: EventsGate, caplog: pytest.LogCaptureFixture, is_mute: bool
+):
+    """At the end of a process no connection is left, even if the server does not answer."""
+
+    async def listen() -> run_events.StateReads:
+        reads = run_events.StateReads()
+        reads.begin()
+        reads.succeed([uuid4()])
+        return reads
+
+    reads = io_thread().run(listen())
+    assert until(lambda: reads._listener is not None and reads._listener.covers(reads.run_ids))
+    assert gate.streams == 1
+    gate.is_mute = is_mute
+    # What happens at exit; it raises where the thread does not end in time.
+    io_thread().stop()
+    assert not run_events._listeners
+    assert until(lambda: gate.streams == 0)
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
 
 def test_the_websocket_of_a_subscriber_is_where_it_is_looked_for(prefect_server: None):
