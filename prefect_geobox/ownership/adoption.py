@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -53,9 +56,50 @@ async def orphaned_submissions(
         run_id: The adopting run, the outermost one.
         digest: What the slots of equal submissions begin with.
     """
+    for name, orphan in await _orphans_of(prefect, run_id):
+        if orphan.record.slot.rpartition("-")[0] != digest:
+            continue
+        if orphan.record.uuid is None:
+            run_logger().warning(
+                "The earlier run %s was about to start this when it ended; check in Geobox "
+                "whether it was started.",
+                name,
+            )
+            continue
+        yield orphan
+
+
+#: What earlier runs have left, read once for each adopting run: their records do not change any
+#: more, and who adopts one looks again whether another run has.
+_orphans: OrderedDict[UUID, asyncio.Task[list[tuple[str, Orphan]]]] = OrderedDict()
+
+#: Adopting runs for which it is kept.
+_MAX_KEPT: Final = 100
+
+if hasattr(os, "register_at_fork"):
+    # They belong to an event loop that does not run in a child.
+    os.register_at_fork(after_in_child=_orphans.clear)
+
+
+async def _orphans_of(prefect: PrefectClient, run_id: UUID) -> list[tuple[str, Orphan]]:
+    loop = asyncio.get_running_loop()
+    reading = _orphans.get(run_id)
+    has_failed = (
+        reading is not None
+        and reading.done()
+        and (reading.cancelled() or reading.exception() is not None)
+    )
+    if reading is None or has_failed or reading.get_loop() is not loop:
+        reading = _orphans[run_id] = loop.create_task(_read_orphans(prefect, run_id))
+        if len(_orphans) > _MAX_KEPT:
+            _orphans.popitem(last=False)
+    return await asyncio.shield(reading)
+
+
+async def _read_orphans(prefect: PrefectClient, run_id: UUID) -> list[tuple[str, Orphan]]:
     deployment_id = (await prefect.read_flow_run(run_id)).deployment_id
     if deployment_id is None:
-        return
+        return []
     ended = FlowRunFilterStateType(any_=[StateType.CRASHED, StateType.FAILED])
     runs = await prefect.read_flow_runs(
         flow_run_filter=FlowRunFilter(
@@ -65,18 +109,12 @@ async def orphaned_submissions(
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         limit=_MAX_RUNS,
     )
-    for run in runs:
-        for record in await read_records(prefect, run.id):
-            if record.slot.rpartition("-")[0] != digest or run.id == run_id:
-                continue
-            if record.uuid is None:
-                run_logger().warning(
-                    "The earlier run %s was about to start this when it ended; check in Geobox "
-                    "whether it was started.",
-                    run.name,
-                )
-                continue
-            yield Orphan(run.id, record)
+    return [
+        (run.name, Orphan(run.id, record))
+        for run in runs
+        if run.id != run_id
+        for record in await read_records(prefect, run.id)
+    ]
 
 
 @asynccontextmanager
