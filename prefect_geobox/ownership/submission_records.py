@@ -92,27 +92,27 @@ class Segment:
             return None
         if artifact.created is None or artifact.updated is None:
             return None
-        befores = [frozenset(each) for each in data.get("befores") or ()]
+        before_sets = [frozenset(each) for each in data.get("before") or ()]
         return cls(
             artifact.id,
             data["process"],
             (artifact.created, artifact.id),
             artifact.updated,
-            tuple(_decoded(each, befores) for each in data.get("records") or ()),
+            tuple(_decoded(each, before_sets) for each in data.get("records") or ()),
             tuple(data.get("waits") or ()),
             tuple(UUID(each) for each in data.get("more") or ()),
             artifact.flow_run_id is not None,
         )
 
 
-def _decoded(row: Mapping[str, Any], befores: list[frozenset[str]]) -> Record:
+def _decoded(row: Mapping[str, Any], before_sets: list[frozenset[str]]) -> Record:
     data = dict(row)
     index = data.pop("before", None)
     return Record(
         data.pop("id"),
         data.pop("slot"),
         data.pop("uuid", None),
-        befores[index] if index is not None else None,
+        before_sets[index] if index is not None else None,
         data,
         bool(data.pop("deleted", False)),
     )
@@ -134,19 +134,19 @@ def segment_data(
         waits: What the process waits for besides.
         more: The other segments of the process.
     """
-    befores: dict[frozenset[str], int] = {}
+    before_sets: dict[frozenset[str], int] = {}
     rows: list[dict[str, Any]] = []
     for record in records:
         row = {**record.data, "id": record.id, "slot": record.slot, "uuid": record.uuid}
         if record.before is not None:
-            row["before"] = befores.setdefault(record.before, len(befores))
+            row["before"] = before_sets.setdefault(record.before, len(before_sets))
         if record.is_deleted:
             row["deleted"] = True
         rows.append(row)
     return {
         "process": process,
         "records": rows,
-        "befores": [sorted(before) for before in befores],
+        "before": [sorted(before) for before in before_sets],
         "waits": list(waits),
         "more": [str(each) for each in more],
     }
