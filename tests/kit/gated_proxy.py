@@ -1,14 +1,17 @@
-"""A way to a server that can be closed for a while, as if the server were restarted."""
+"""A way to a server that can be closed until something holds, as if the server were restarted."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from urllib.parse import urlsplit, urlunsplit
 
 from typing_extensions import Self
+
+from .until import until
 
 
 class GatedProxy:
@@ -24,7 +27,7 @@ class GatedProxy:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
-        self._timer: threading.Timer | None = None
+        self._opener: threading.Thread | None = None
         self._port = 0
         self.open()
         self.url = urlunsplit(parts._replace(netloc=f"127.0.0.1:{self._port}"))
@@ -38,9 +41,8 @@ class GatedProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
+        if self._opener is not None:
+            self._opener.join()
         self.close()
 
     def open(self) -> None:
@@ -64,11 +66,16 @@ class GatedProxy:
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
-    def close_for(self, seconds: float) -> None:
-        """Closes it now, and opens it again after a while."""
+    def close_until(self, condition: Callable[[], bool]) -> None:
+        """Closes it now, and opens it again once something holds."""
         self.close()
-        self._timer = threading.Timer(seconds, self.open)
-        self._timer.start()
+
+        def open_then() -> None:
+            until(condition)
+            self.open()
+
+        self._opener = threading.Thread(target=open_then, daemon=True)
+        self._opener.start()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

@@ -49,7 +49,8 @@ def test_a_ctrl_c_that_a_blocked_loop_cannot_see_is_seen():
 
     def watch() -> None:
         while not end.is_set():
-            found.append((time.monotonic(), main_loop.unresponsive_main_task()))
+            task = main_loop.unresponsive_main_task()
+            found.append((time.monotonic(), task))
             time.sleep(0.05)
 
     async def main() -> float:
