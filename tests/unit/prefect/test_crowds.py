@@ -52,7 +52,9 @@ def test_a_folder_leaves_one_table_and_one_card_of_bookkeeping(
         layer = client.find_asset("vector", "layer-7")
         assert f"[{layer.uuid}]({layer.api_url})" in table.data
         assert f"| {client.count_features(layer)} |" in table.data
-    ours = [r for r in caplog.records if "Uploaded" in r.message or "Output: " in r.message]
+    ours = [
+        r for r in caplog.records if "Uploaded" in r.getMessage() or "Output: " in r.getMessage()
+    ]
     assert NUMBER < len(ours) <= 2 * NUMBER
 
 
