@@ -19,6 +19,8 @@ PARALLEL := --dist worksteal -m "$(MARKED)"
 
 # The units that need no Prefect server, without those that start processes of their own.
 UNIT     := tests/unit/client tests/unit/emulator tests/test_architecture.py
+# Where the environment has no bytecode kept, each process would compile all tests anew.
+unit: export PYTHONDONTWRITEBYTECODE :=
 unit: $(VENV)/.dev
 	$(BIN)/pytest -n 3 --dist worksteal -m "not benchmark and not slow and not processes" $(UNIT)
 
