@@ -6,9 +6,10 @@ import json
 import random
 import subprocess
 import sys
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,8 @@ from typing import Any
 
 from prefect_geobox.emulator import GeoboxEmulator
 
-from .rows import ROWS
+from .postgres import postgres
+from .rows import ROWS, WITHOUT_PREFECT
 from .servers import PrefectServer, counting_prefect, environment
 
 POINTS = 50
@@ -33,21 +35,19 @@ class Bench:
         home: A folder for all that they leave.
         geobox: The emulator.
         prefect: The Prefect server.
-        database: The URL of its database, unless that is a file of SQLite.
     """
 
     home: Path
     geobox: GeoboxEmulator
     prefect: PrefectServer
-    database: str | None = None
 
-    def run(self, row: str, files: int, options: Sequence[str] = ()) -> dict[str, Any]:
+    def run(self, row: str, files: int, *, profile: bool = False) -> dict[str, Any]:
         """Runs one row.
 
         Args:
             row: Its name.
             files: How many files there are.
-            options: Of the interpreter.
+            profile: Whether its figures say where it spends its CPU time.
 
         Returns:
             Its figures.
@@ -57,13 +57,14 @@ class Bench:
             "geobox": {"url": self.geobox.url, "key": self.geobox.apikey},
             "files": paths,
             "seconds": FLOOR_SECONDS * self.geobox.seconds,
+            "profile": profile,
         }
         self.prefect.rest()
         self.geobox.clear_requests()
         before, cpu = self.prefect.counts(), self.prefect.cpu()
         with (self.home / f"{row}-{files}.log").open("w+") as log:
             done = subprocess.run(
-                [sys.executable, *options, "-m", "tests.benchmarks.folder.rows", row],
+                [sys.executable, "-m", "tests.benchmarks.folder.rows", row],
                 input=json.dumps(given),
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -99,25 +100,71 @@ def bench(seconds: float = 2.0, database: str | None = None) -> Iterator[Bench]:
         GeoboxEmulator(seconds=seconds) as geobox,
         counting_prefect(Path(home), database) as prefect,
     ):
-        yield Bench(Path(home), geobox, prefect, database)
+        yield Bench(Path(home), geobox, prefect)
 
 
-def measure(files: int, names: Sequence[str] = tuple(ROWS), **options: Any) -> dict[str, Any]:
+def measure(
+    files: int,
+    names: Sequence[str] = tuple(ROWS),
+    *,
+    on_postgres: bool = False,
+    profile: bool = False,
+    seconds: float = 2.0,
+) -> dict[str, Any]:
     """The figures of the rows, by name.
 
     Args:
         files: How many files there are.
         names: The rows.
-        options: Of `bench`.
+        on_postgres: Whether the Prefect server has a PostgreSQL of its own.
+        profile: Whether the figures of the steps say where they spend their CPU time.
+        seconds: The duration of a remote task.
     """
-    with bench(**options) as made:
+    with postgres() if on_postgres else nullcontext() as database, bench(seconds, database) as made:
         # The first run of all fills the caches of the server, so nobody's figures have it.
         made.run("floor", 2)
         return {
             "files": files,
-            "database": "SQLite" if made.database is None else "PostgreSQL",
-            "rows": {name: made.run(name, files) for name in names},
+            "database": "PostgreSQL" if on_postgres else "SQLite",
+            "rows": {
+                name: made.run(name, files, profile=profile and name == "steps") for name in names
+            },
         }
+
+
+def measure_all(
+    sizes: Sequence[int],
+    names: Sequence[str] = tuple(ROWS),
+    *,
+    on_postgres: bool = False,
+    profile: bool = False,
+) -> list[dict[str, Any]]:
+    """The figures for each number of files.
+
+    Args:
+        sizes: The numbers of files.
+        names: The rows.
+        on_postgres: Whether the rows with Prefect come a second time, on PostgreSQL.
+        profile: Whether the figures of the steps say where they spend their CPU time.
+    """
+    found = [measure(files, names, profile=profile) for files in sizes]
+    if on_postgres:
+        of_prefect = [name for name in names if name not in WITHOUT_PREFECT]
+        found += [measure(files, of_prefect, on_postgres=True, profile=profile) for files in sizes]
+    return found
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options that say what is measured to those of a command."""
+    parser.add_argument(
+        "--files",
+        type=lambda text: [int(files) for files in text.split(",")],
+        default=[60],
+        help="how many files, such as 60,500; 60 by default",
+    )
+    parser.add_argument(
+        "--postgres", action="store_true", help="measure on a PostgreSQL too, which it starts"
+    )
 
 
 def _kind(artifact: dict[str, Any]) -> str:

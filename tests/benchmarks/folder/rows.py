@@ -1,9 +1,9 @@
 """The rows of the table: each uploads and publishes the files in a process of its own.
 
 Run as `python -m tests.benchmarks.folder.rows ROW`, with the address and the key of a Geobox, the
-files and the seconds that the floor sleeps on standard input, as JSON. It prints its figures as
-JSON: the seconds from the first call to the end, when the first and the last file were published,
-the CPU seconds, and the most memory that the process had.
+files, the seconds that the floor sleeps and whether to profile on standard input, as JSON. It
+prints its figures as JSON: the seconds from the first call to the end, when the first and the last
+file were published, the CPU seconds, and the most memory that the process had.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from .sampling import Sampler
 
 #: Threads of the official SDK.
 SDK_THREADS = 50
@@ -133,6 +136,9 @@ ROWS: dict[str, Callable[..., str | None]] = {
     "steps": steps,
 }
 
+#: The rows that send nothing to a Prefect server.
+WITHOUT_PREFECT = frozenset({"client", "sdk"})
+
 
 _FLOW = ("prefect", "prefect.artifacts", "prefect.flows", "prefect.runtime", "prefect.tasks")
 
@@ -152,13 +158,15 @@ def main() -> None:
     times: list[float] = []
     for module in _MODULES[sys.argv[1]]:
         importlib.import_module(module)
-    cpu, began = time.process_time(), time.monotonic()
-    flow_run_id = ROWS[sys.argv[1]](
-        given["geobox"],
-        given["files"],
-        lambda: times.append(time.monotonic() - began),
-        seconds=given["seconds"],
-    )
+    sampler = Sampler()
+    with sampler if given["profile"] else nullcontext():
+        cpu, began = time.process_time(), time.monotonic()
+        flow_run_id = ROWS[sys.argv[1]](
+            given["geobox"],
+            given["files"],
+            lambda: times.append(time.monotonic() - began),
+            seconds=given["seconds"],
+        )
     figures = {
         "wall": time.monotonic() - began,
         "first": min(times),
@@ -168,6 +176,7 @@ def main() -> None:
         # Linux gives kB.
         "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
         "flow_run_id": flow_run_id,
+        **({"profile": sampler.shares()} if given["profile"] else {}),
     }
     print(json.dumps(figures))
 
