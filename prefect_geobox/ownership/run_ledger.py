@@ -34,8 +34,9 @@ from prefect_geobox.ownership.submission_records import (
 #: write of the head sends all of it.
 _SEGMENT_BYTES: Final = 30_000
 
-#: Uuids of waits in one segment at most.
-_WAITS_IN_SEGMENT: Final = 500
+#: Bytes of waits in one segment at most, and what a uuid takes of them.
+_WAIT_BYTES: Final = 20_000
+_UUID_BYTES: Final = 40
 
 #: Seconds before a change that nobody waits for is written, so that others can go with it.
 _DELAY: Final = 0.25
@@ -263,28 +264,40 @@ class RunLedger:
                 if intents:
                     # Now it is sure that of two processes at least one sees the other's intent.
                     await self.refresh(is_thorough=False)
-            except BaseException as error:
-                if isinstance(error, Exception):
-                    _settle(intents, error)
-                    if intents:
-                        return
-                else:
-                    _settle(intents, asyncio.CancelledError())
+            except Exception as error:
+                _settle(intents, error)
+                if not intents:
+                    raise
+            except BaseException:
+                # Who has made the write is cancelled; the others still wait for theirs.
+                left = [each for each in intents if not each[1].done()]
+                if left:
+                    self._intents[:0] = left
+                    self._wake()
                 raise
-            _settle(intents, None)
+            else:
+                _settle(intents, None)
 
     async def _write_parts(self) -> None:
         # The head comes last: what it names is there, and what has left it is there too.
-        for part in self._parts:
-            if part.is_dirty:
-                if part.artifact_id is None:
-                    self._head.is_dirty = True
-                part.is_dirty = False
-                try:
-                    await self._write_part(part)
-                except BaseException:
-                    part.is_dirty = True
-                    raise
+        for part in self._parts[:-1]:
+            await self._save(part)
+        # More may have left it meanwhile.
+        while new := [each for each in self._full if each.is_dirty and each.artifact_id is None]:
+            await self._save(new[0])
+        await self._save(self._head)
+
+    async def _save(self, part: _Part) -> None:
+        if not part.is_dirty:
+            return
+        part.is_dirty, known = False, part.artifact_id
+        try:
+            await self._write_part(part)
+        except BaseException:
+            part.is_dirty = True
+            raise
+        if part is not self._head and part.artifact_id != known:
+            self._head.is_dirty = True
 
     async def _write_part(self, part: _Part) -> None:
         is_head = part is self._head
@@ -351,30 +364,31 @@ class RunLedger:
 def _pages(waits: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """Divides waits so that no segment grows too large."""
     pages: list[list[Mapping[str, Any]]] = [[]]
-    room = _WAITS_IN_SEGMENT
+    room = _WAIT_BYTES
     for wait in waits:
         uuids = wait["uuids"]
+        frame = len(json.dumps({**wait, "uuids": []}))
         while uuids:
-            if room == 0:
+            if room < frame + _UUID_BYTES:
                 pages.append([])
-                room = _WAITS_IN_SEGMENT
-            pages[-1].append({**wait, "uuids": uuids[:room]})
-            room, uuids = room - len(uuids[:room]), uuids[room:]
+                room = _WAIT_BYTES
+            number = max(1, (room - frame) // _UUID_BYTES)
+            pages[-1].append({**wait, "uuids": uuids[:number]})
+            room -= frame + _UUID_BYTES * len(uuids[:number])
+            uuids = uuids[number:]
     return pages
 
 
 def _settle(
-    intents: Iterable[tuple[Record, asyncio.Future[None]]], error: BaseException | None
+    intents: Iterable[tuple[Record, asyncio.Future[None]]], error: Exception | None
 ) -> None:
     for _, written in intents:
         if written.done():
             continue
         if error is None:
             written.set_result(None)
-        elif isinstance(error, Exception):
-            written.set_exception(error)
         else:
-            written.cancel()
+            written.set_exception(error)
 
 
 def _has_succeeded(task: asyncio.Task[None]) -> bool:

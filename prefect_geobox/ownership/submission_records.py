@@ -9,7 +9,7 @@ which are on no page.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -159,8 +159,15 @@ async def read_heads(prefect: PrefectClient, run_id: UUID) -> list[Segment]:
         prefect: Reads.
         run_id: The outermost flow run.
     """
-    heads = map(Segment.of, await _read(prefect, run_id, RECORD_TYPE))
-    return sorted((head for head in heads if head is not None), key=lambda head: head.order)
+    found = map(Segment.of, await _read(prefect, run_id, RECORD_TYPE))
+    heads: dict[str, Segment] = {}
+    for head in sorted((each for each in found if each is not None), key=lambda each: each.order):
+        # A request that was repeated after a broken connection leaves two: one is never written
+        # again, and still has what was deleted since.
+        first = heads.get(head.process, head)
+        if head.updated >= first.updated:
+            heads[head.process] = replace(head, order=first.order)
+    return list(heads.values())
 
 
 async def read_segments(
