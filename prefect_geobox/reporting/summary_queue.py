@@ -18,6 +18,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import ArtifactCreate
+from prefect.exceptions import PrefectHTTPStatusError
 
 from prefect_geobox.client.http.io_thread import on_stop
 from prefect_geobox.ownership.prefect_api import prefect_api
@@ -49,6 +50,7 @@ class _Table:
     rows: list[StepRow] = field(default_factory=list)
     artifact_id: UUID | None = None
     written: int = 0
+    has_failed: bool = False
     began: float = field(default_factory=time.monotonic)
     written_at: float = field(default_factory=time.monotonic)
 
@@ -85,7 +87,7 @@ class SummaryQueue:
         while self._artifacts:
             await self._write_next()
         for table in list(self._tables.values()):
-            await self._write_table(table)
+            await self._write_table(table, is_last=True)
         async with self._is_writing:
             # What another task was writing is written now.
             pass
@@ -119,42 +121,60 @@ class SummaryQueue:
             if not self._artifacts:
                 return
             api, artifact = self._artifacts.popleft()
-            await _tolerated(lambda: api.create_artifact(artifact))
+            try:
+                await _tolerated(lambda: api.create_artifact(artifact))
+            except BaseException:
+                # Whoever is cancelled leaves it to the next one.
+                self._artifacts.appendleft((api, artifact))
+                raise
 
-    async def _write_table(self, table: _Table) -> None:
+    async def _write_table(self, table: _Table, *, is_last: bool = False) -> None:
         async with self._is_writing:
-            if table.written == len(table.rows):
+            # One that could not be written is tried again with the next row, and at the end.
+            if table.written == len(table.rows) and not (is_last and table.has_failed):
                 return
-            rows = list(table.rows)
+            rows, before = list(table.rows), table.written
             table.written, table.written_at = len(rows), time.monotonic()
             content: dict[str, Any] = {
                 "data": table_markdown(rows),
                 "description": f"Geobox: {table_description(rows)}",
             }
-            await _tolerated(lambda: self._send_table(table, content))
+            try:
+                table.has_failed = not await _tolerated(lambda: self._send_table(table, content))
+            except BaseException:
+                table.written = before
+                raise
 
     async def _send_table(self, table: _Table, content: dict[str, Any]) -> None:
         api = self._apis[table.run_id]
         if table.artifact_id is not None:
             # Not `update_artifact`, which sends the whole content as an event too.
-            await api.request(
-                "PATCH",
-                "/artifacts/{id}",
-                path_params={"id": table.artifact_id},
-                json=content,
-            )
-            return
+            try:
+                await api.request(
+                    "PATCH",
+                    "/artifacts/{id}",
+                    path_params={"id": table.artifact_id},
+                    json=content,
+                )
+                return
+            except PrefectHTTPStatusError as error:
+                # Someone has deleted it.
+                if error.response.status_code != 404:
+                    raise
         artifact = ArtifactCreate(
             key=TABLE_KEY, type="markdown", flow_run_id=table.run_id, **content
         )
         table.artifact_id = (await api.create_artifact(artifact)).id
 
 
-async def _tolerated(write: Callable[[], Awaitable[object]]) -> None:
+async def _tolerated(write: Callable[[], Awaitable[object]]) -> bool:
+    """Whether a write has succeeded; a failure is logged."""
     try:
         await write()
     except Exception as error:  # noqa: BLE001 - a step does not fail because it cannot be shown
         run_logger().warning("The summary could not be saved: %s: %s", type(error).__name__, error)
+        return False
+    return True
 
 
 _queues: dict[asyncio.AbstractEventLoop, SummaryQueue] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 from uuid import UUID
 
@@ -39,13 +40,26 @@ async def _write_what_is_left(outermost_run: UUID | None) -> None:
         await close_ledger(await prefect_api(), outermost_run)
 
 
+#: Runs of one flow may go on in several threads.
+_adding = threading.Lock()
+
+
 def write_at_run_end() -> None:
     """Has the current flow run wait for its steps at its end; called by each step."""
     context = FlowRunContext.get()
     flow = context.flow if context is not None else None
-    if flow is None or show_geobox_steps in (flow.on_completion_hooks or ()):
+    if flow is None:
         return
-    flow.on_completion_hooks = [show_geobox_steps, *(flow.on_completion_hooks or ())]
-    flow.on_failure_hooks = [show_geobox_steps, *(flow.on_failure_hooks or ())]
-    flow.on_cancellation_hooks = [show_geobox_steps, *(flow.on_cancellation_hooks or ())]
-    flow.on_crashed_hooks = [show_geobox_steps, *(flow.on_crashed_hooks or ())]
+    with _adding:
+        # Each kind by itself: a copy of a flow can have hooks of its own for one of them.
+        flow.on_completion_hooks = _with_ours(flow.on_completion_hooks)
+        flow.on_failure_hooks = _with_ours(flow.on_failure_hooks)
+        flow.on_cancellation_hooks = _with_ours(flow.on_cancellation_hooks)
+        flow.on_crashed_hooks = _with_ours(flow.on_crashed_hooks)
+
+
+def _with_ours(hooks: list[Any] | None) -> list[Any]:
+    """The hooks of a flow with this one, first."""
+    if hooks and hooks[0] is show_geobox_steps:
+        return hooks
+    return [show_geobox_steps, *(hook for hook in hooks or () if hook is not show_geobox_steps)]
