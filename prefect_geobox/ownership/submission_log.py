@@ -31,8 +31,8 @@ _RIVAL_TIMEOUT: Final = 10.0
 #: Seconds between two reads in that time.
 _RIVAL_PAUSE: Final = 0.5
 
-#: Seconds for the last write of a process.
-_LAST_WRITE_SECONDS: Final = 3.0
+#: Seconds for the last writes of a process, of all its ledgers together.
+_LAST_WRITES_SECONDS: Final = 3.0
 
 #: Ledgers that a process keeps at most, where flow runs do not end in it.
 _MAX_LEDGERS: Final = 100
@@ -227,10 +227,12 @@ async def close_ledger(prefect: PrefectClient, run_id: UUID) -> None:
 
 
 async def _flush_all() -> None:
-    for ledger in list(_ledgers.values()):
-        # The process is about to end; a look-up finds what is not recorded.
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(ledger.flush(), _LAST_WRITE_SECONDS)
+    flushes = [ledger.flush() for ledger in _ledgers.values()]
+    # The process is about to end; a look-up finds what is not recorded.
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(
+            asyncio.gather(*flushes, return_exceptions=True), _LAST_WRITES_SECONDS
+        )
     _ledgers.clear()
 
 

@@ -14,9 +14,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+#: Seconds for all that is to be done before the thread ends. Each closer limits its own part.
+_STOP_SECONDS: Final = 10.0
 
 
 class IOThread:
@@ -103,7 +106,7 @@ class IOThread:
             self._loop = self._thread = None
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(_shut_down(), loop).result(timeout=5)
+        asyncio.run_coroutine_threadsafe(_shut_down(), loop).result(timeout=_STOP_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)
         loop.close()

@@ -15,6 +15,28 @@ from prefect_geobox.ownership.prefect_api import _clients, account_key, prefect_
 from prefect_geobox.reporting.steps_table import StepRow
 from prefect_geobox.reporting.summary_queue import SummaryQueue
 from prefect_geobox.tasks._run_end import show_geobox_steps, write_at_run_end
+from tests.kit.child_processes import run_python
+
+LEFT_BEHIND = """
+from uuid import uuid4
+from prefect.client.schemas.actions import ArtifactCreate
+from prefect_geobox.client.http.io_thread import io_thread
+from prefect_geobox.ownership import submission_log
+from prefect_geobox.ownership.prefect_api import prefect_api
+from prefect_geobox.ownership.run_ledger import RunLedger
+from prefect_geobox.ownership.submission_records import Record
+from prefect_geobox.reporting.summary_queue import summary_queue
+
+async def leave():
+    for _ in range(3):
+        run_id = uuid4()
+        ledger = submission_log._ledgers[run_id] = RunLedger(run_id)
+        ledger._prefect = await prefect_api()
+        ledger.change(Record(uuid4().hex, "slot", "uuid", None, {}))
+    await summary_queue().put(ArtifactCreate(key="a", type="markdown", data="a"))
+
+io_thread().run(leave())
+"""
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -139,3 +161,15 @@ def test_a_table_that_could_not_be_written_is_tried_again_at_the_end():
 
     (table,) = _with_a_run(work)
     assert "first" in table.data
+
+
+@pytest.mark.processes
+def test_a_process_ends_without_a_traceback_while_the_server_is_away(monkeypatch):
+    """Records and summaries that cannot be written any more keep no process from its end."""
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    done = run_python(LEFT_BEHIND)
+
+    assert done.returncode == 0
+    assert "cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "was destroyed" not in done.stderr
