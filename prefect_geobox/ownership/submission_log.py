@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -25,7 +25,10 @@ from prefect_geobox.ownership.submission_slots import (
     submission_counter,
 )
 
-#: Seconds to wait for what another process does with an intent that it has just recorded.
+#: Seconds between two signs that a submission is still being sent: fewer than a look-up takes.
+_SIGN_PAUSE: Final = 4.0
+
+#: Seconds without a sign after which another process is taken to have ended.
 _RIVAL_TIMEOUT: Final = 10.0
 
 #: Seconds between two reads in that time.
@@ -149,18 +152,55 @@ class SubmissionLog:
             # On the server, too: the other process may wait for it.
             self.delete(intent)
             await self._ledger.flush()
-        for _ in range(int(_RIVAL_TIMEOUT / _RIVAL_PAUSE)):
-            latest = self._ledger.get(rival.id)
-            if latest is None or latest.uuid is not None:
-                break
-            await asyncio.sleep(_RIVAL_PAUSE)
-            await self._ledger.refresh()
-        latest = self._ledger.get(rival.id)
+        latest = await self._outcome_of(self._ledger.get(rival.id))
         if is_first and latest is not None:
             self.delete(intent)
         if latest is not None:
             submission_counter().claim(self.place, latest.id)
         return is_first and latest is None, latest
+
+    @contextlib.asynccontextmanager
+    async def sending(self, intent: Record) -> AsyncIterator[None]:
+        """Shows other processes that a submission is being sent, however long that takes."""
+        signs = asyncio.get_running_loop().create_task(self._give_signs(intent.id))
+        try:
+            yield
+        finally:
+            signs.cancel()
+
+    async def settled(self, record: Record) -> Record | None:
+        """An intent as it is now; one that a process still sends, once that has ended.
+
+        Args:
+            record: The intent as it was before it was looked up.
+
+        Returns:
+            Its record; None if it is deleted.
+        """
+        await self._ledger.refresh()
+        latest = self._ledger.get(record.id)
+        is_sent = latest is not None and _signs(latest) != _signs(record)
+        return await self._outcome_of(latest) if is_sent else latest
+
+    async def _outcome_of(self, intent: Record | None) -> Record | None:
+        latest, silent = intent, 0.0
+        while latest is not None and latest.uuid is None and silent < _RIVAL_TIMEOUT:
+            signs = _signs(latest)
+            await asyncio.sleep(_RIVAL_PAUSE)
+            await self._ledger.refresh()
+            latest = self._ledger.get(latest.id)
+            is_silent = latest is not None and _signs(latest) == signs
+            silent = silent + _RIVAL_PAUSE if is_silent else 0.0
+        return latest
+
+    async def _give_signs(self, record_id: str) -> None:
+        while True:
+            await asyncio.sleep(_SIGN_PAUSE)
+            latest = self._ledger.get(record_id)
+            if latest is None or latest.uuid is not None:
+                return
+            signed = {**latest.data, "signs": _signs(latest) + 1}
+            self._ledger.change(replace(latest, data=signed))
 
     def _new(self, data: Mapping[str, Any], before: frozenset[str] | None) -> Record:
         known = {
@@ -171,6 +211,10 @@ class SubmissionLog:
         record = Record(uuid4().hex, self.slot, None, before, known)
         submission_counter().claim(self.place, record.id)
         return record
+
+
+def _signs(record: Record) -> int:
+    return int(record.data.get("signs") or 0)
 
 
 async def open_log() -> SubmissionLog | None:

@@ -215,16 +215,23 @@ async def _start(
     decision: Decision,
 ) -> tuple[Found, Decision]:
     before = await client.existing(owned.submission)
-    intent = await log.add_intent(_record(client, owned), before)
-    is_valid, rival = await log.settle_with_rival(intent)
-    if rival is not None:
-        found, decision = await _resume(client, owned, log, rival)
-        if found is not None:
-            return found, decision
-    if not is_valid:
+    while True:
         intent = await log.add_intent(_record(client, owned), before)
+        try:
+            is_valid, rival = await log.settle_with_rival(intent)
+        except BaseException:
+            # Nothing has been sent.
+            log.delete(intent)
+            raise
+        if rival is not None:
+            found, decision = await _resume(client, owned, log, rival)
+            if found is not None:
+                return found, decision
+        if is_valid:
+            break
     try:
-        started = await client.submit(owned.submission, before)
+        async with log.sending(intent):
+            started = await client.submit(owned.submission, before)
     except LostContactError as error:
         log.complete(intent, error.task.uuid)
         raise
@@ -247,6 +254,9 @@ async def _resume(
     if uuid is None:
         found = await _find_intended(client, owned, log, record)
         if found is None:
+            latest = await log.settled(record)
+            if latest is not None and latest.uuid is not None:
+                return await _resume(client, owned, log, latest)
             log.delete(record)
             return None, Decision.FRESH
         log.complete(record, found.uuid)

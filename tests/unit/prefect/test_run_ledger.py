@@ -11,8 +11,9 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 
-from prefect_geobox.ownership import run_ledger
+from prefect_geobox.ownership import run_ledger, submission_log
 from prefect_geobox.ownership.run_ledger import RunLedger
+from prefect_geobox.ownership.submission_log import SubmissionLog
 from prefect_geobox.ownership.submission_records import (
     Record,
     read_heads,
@@ -20,6 +21,7 @@ from prefect_geobox.ownership.submission_records import (
     read_segments,
     read_waits,
 )
+from prefect_geobox.ownership.submission_slots import RunPlace
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -180,3 +182,40 @@ def test_the_waits_of_many_subflows_are_divided_into_segments_of_bounded_size():
     sizes, waits = asyncio.run(main())
     assert max(sizes) < 100_000
     assert sorted(int(uuid) for _, _, uuid in waits) == list(range(1000))
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_submission_that_another_process_sends_slowly_is_waited_for(monkeypatch, has_begun):
+    """An intent counts as left behind only once its process has given no sign for a while."""
+    monkeypatch.setattr(submission_log, "_SIGN_PAUSE", 0.1)
+    monkeypatch.setattr(submission_log, "_RIVAL_PAUSE", 0.1)
+    monkeypatch.setattr(submission_log, "_RIVAL_TIMEOUT", 2.0)
+
+    async def main():
+        async with opened() as (prefect, ledger):
+            place = RunPlace(ledger.run_id, (), (1,), ())
+            mine = SubmissionLog(prefect, ledger, place, None, "slot")
+            other = RunLedger(ledger.run_id)
+            theirs = SubmissionLog(prefect, other, place, None, "slot")
+            if not has_begun:
+                await other.open(prefect)
+            sent = await mine.add_intent({"kind": "file"}, None)
+
+            async def second():
+                if has_begun:
+                    await other.open(prefect)
+                    earlier = theirs.find()
+                    # The look-up takes its time.
+                    await asyncio.sleep(1)
+                    return True, await theirs.settled(earlier)
+                return await theirs.settle_with_rival(await theirs.add_intent({}, None))
+
+            async with mine.sending(sent):
+                waiting = asyncio.create_task(second())
+                await asyncio.wait([waiting], timeout=5)
+                was_waiting = not waiting.done()
+            mine.complete(sent, "uuid")
+            _, record = await waiting
+            return was_waiting, record.uuid
+
+    assert asyncio.run(main()) == (True, "uuid")
