@@ -79,6 +79,8 @@ class RunLedger:
         self._is_urgent = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._is_writing = asyncio.Lock()
+        # What was read earlier never takes the place of what was read later.
+        self._is_reading = asyncio.Lock()
 
     async def open(self, prefect: PrefectClient) -> None:
         """Reads what other processes have recorded for the run, the first time.
@@ -128,6 +130,10 @@ class RunLedger:
             is_thorough: Whether segments that are known are read again: they only change by the
                 ends of submissions.
         """
+        async with self._is_reading:
+            await self._read(is_thorough=is_thorough)
+
+    async def _read(self, *, is_thorough: bool) -> None:
         heads = await read_heads(self._api, self.run_id)
         self._order = next((h.order for h in heads if h.process == self._process), self._order)
         others = [head for head in heads if head.process != self._process]
@@ -328,14 +334,13 @@ class RunLedger:
         part.artifact_id = UUID(answer.json()["id"])
 
     def _description(self) -> str:
-        kinds = [
-            record.data.get("kind") for record in self._records.values() if record.id in self._mine
-        ]
+        mine = [record for record in self._records.values() if record.id in self._mine]
+        kinds = [record.data.get("kind") for record in mine]
         files = kinds.count("file")
         counts = [(len(kinds) - files, "remote task"), (files, "file")]
         parts = [f"{count} {what}{'s' * (count != 1)}" for count, what in counts if count]
-        what = " and ".join(parts) or "what it waits for"
-        return f"Bookkeeping of this run, by which a retry finds what it has started: {what}"
+        what = "Bookkeeping of this run, by which a retry finds what it has started"
+        return f"{what}: {' and '.join(parts) or 'what it waits for'}"
 
     def _part_of(self, record_id: str) -> _Part | None:
         return next((part for part in reversed(self._parts) if record_id in part.records), None)

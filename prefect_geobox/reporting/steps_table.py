@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.reporting.markdown import escaped, markdown_table
@@ -74,7 +75,9 @@ def table_description(rows: Sequence[StepRow]) -> str:
 
 
 def _cells(row: StepRow) -> tuple[str, ...]:
-    link = f"[{row.output}]({row.url})" if row.url else row.output
+    # A base URL may contain what ends a link or a cell.
+    url = quote(row.url, safe=":/%[]~@!$&'*+,;=?#")
+    link = f"[{row.output}]({url})" if row.url else row.output
     return (
         row.step,
         escaped(printable(row.name, 100)),

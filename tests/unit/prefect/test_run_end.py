@@ -12,7 +12,7 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
 from prefect_geobox.ownership.prefect_api import _clients, account_key, prefect_client
-from prefect_geobox.reporting.steps_table import StepRow
+from prefect_geobox.reporting.steps_table import StepRow, table_markdown
 from prefect_geobox.reporting.summary_queue import SummaryQueue
 from prefect_geobox.tasks._run_end import show_geobox_steps, write_at_run_end
 from tests.kit.child_processes import run_python
@@ -173,3 +173,13 @@ def test_a_process_ends_without_a_traceback_while_the_server_is_away(monkeypatch
     assert "cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr
     assert "was destroyed" not in done.stderr
+
+
+def test_a_base_url_breaks_neither_a_link_nor_a_row():
+    """Signs of markdown in a URL are encoded; the row keeps its seven cells."""
+    row = StepRow("publish-file", "a", "SUCCESS", output="u1", url="https://gis.ir/(a|b)/v1/u1/")
+
+    line = table_markdown([row]).splitlines()[-1]
+
+    assert line.count("|") == 8
+    assert "[u1](https://gis.ir/%28a%7Cb%29/v1/u1/)" in line

@@ -219,3 +219,34 @@ def test_a_submission_that_another_process_sends_slowly_is_waited_for(monkeypatc
             return was_waiting, record.uuid
 
     assert asyncio.run(main()) == (True, "uuid")
+
+
+def test_a_slow_read_does_not_replace_what_was_read_after_it():
+    """The intent of another process, once seen, stays seen when an older answer comes in late."""
+
+    async def main():
+        async with opened() as (prefect, ledger):
+            answered, go_on = asyncio.Event(), asyncio.Event()
+
+            async def hold_first(response):
+                if response.request.url.path.endswith("/filter") and not answered.is_set():
+                    answered.set()
+                    await go_on.wait()
+
+            async with get_client(httpx_settings={}) as other_prefect:
+                # There is a head to be read.
+                first, second = RunLedger(ledger.run_id), RunLedger(ledger.run_id)
+                await first.open(other_prefect)
+                await first.add(intent("first"))
+                prefect._client.event_hooks["response"].append(hold_first)
+                slow = asyncio.create_task(ledger.refresh())
+                await answered.wait()
+                await second.open(other_prefect)
+                await second.add(intent("second"))
+                later = asyncio.create_task(ledger.refresh())
+                await asyncio.wait([later], timeout=1)
+                go_on.set()
+                await asyncio.gather(slow, later)
+            return [record.slot for record in ledger.records()]
+
+    assert asyncio.run(main()) == ["first", "second"]
