@@ -20,8 +20,8 @@ from prefect_geobox.client.model.errors import ConfigurationError, GeoboxError, 
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.polling.wait_call import abort_all
 from prefect_geobox.credentials import GeoboxCredentials
-from prefect_geobox.ownership.interruption import ancestor_run_ids
 from prefect_geobox.ownership.prefect_api import prefect_api
+from prefect_geobox.ownership.run_context import ancestor_run_ids
 from prefect_geobox.ownership.submission_log import close_ledger
 from prefect_geobox.ownership.submission_records import (
     Record,

@@ -47,8 +47,9 @@ LEVELS: Final[dict[str, Levels]] = {
         ["summary"],
     ],
     "prefect_geobox.ownership": [
-        ["event_subscription", "run_context", "submission_slots"],
-        ["prefect_api", "submission_records"],
+        ["event_subscription", "run_context"],
+        ["prefect_api", "submission_slots"],
+        ["submission_records"],
         ["adoption", "interruption", "run_events", "run_ledger"],
         ["submission_log"],
         ["run_monitor"],
@@ -58,7 +59,7 @@ LEVELS: Final[dict[str, Levels]] = {
     "prefect_geobox.client": [
         ["model"],
         ["http"],
-        ["polling", "shared_lock", "official_sdk"],
+        ["polling", "read_once", "shared_lock", "official_sdk"],
         ["submission"],
         ["operations"],
         ["api"],

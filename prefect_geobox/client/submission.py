@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from prefect_geobox.client.http.clock import Clock
@@ -21,6 +22,7 @@ from prefect_geobox.client.model.errors import (
 )
 from prefect_geobox.client.model.task_errors import AmbiguousSubmissionError
 from prefect_geobox.client.model.tasks import RemoteTask
+from prefect_geobox.client.read_once import ReadOnce
 from prefect_geobox.client.shared_lock import SharedLock
 
 logger = logging.getLogger(__name__)
@@ -98,7 +100,7 @@ class Submissions:
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._turns: defaultdict[str, SharedLock] = defaultdict(SharedLock)
         self._existing: dict[str, tuple[float, asyncio.Task[frozenset[str] | None]]] = {}
-        self._output_names: dict[str, asyncio.Task[str | None]] = {}
+        self._output_names: ReadOnce[str, str | None] = ReadOnce(_REMEMBERED)
         self._known: deque[str] = deque(maxlen=_REMEMBERED)
         self._adopted: set[str] = set()
         # Submissions whose result is not known at present, and items that may be the result of more
@@ -254,18 +256,11 @@ class Submissions:
             return None
         if name_of_output is None:
             raise _ambiguous(submission, failure, candidates)
-        loop = asyncio.get_running_loop()
         named: list[tuple[Found, str]] = []
         for item in candidates:
-            reading = self._output_names.get(item.uuid)
-            if reading is None:
-                reading = self._output_names[item.uuid] = loop.create_task(
-                    _run(name_of_output(item))
-                )
             try:
-                name = await asyncio.shield(reading)
+                name = await self._output_names.get(item.uuid, partial(name_of_output, item))
             except GeoboxError:
-                self._output_names.pop(item.uuid, None)
                 raise _ambiguous(submission, failure, candidates) from None
             if name is not None:
                 named.append((item, name))
@@ -354,10 +349,6 @@ async def _read_existing(submission: Submission[Any]) -> frozenset[str] | None:
         return frozenset(item.uuid for item in await submission.newest(_BEFORE))
     except Exception:  # noqa: BLE001 - the sending does not depend on it
         return None
-
-
-async def _run(reading: Awaitable[str | None]) -> str | None:
-    return await reading
 
 
 def _ambiguous(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +20,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
+from prefect_geobox.client.read_once import ReadOnce
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.submission_records import Record, read_records
 
@@ -56,7 +54,8 @@ async def orphaned_submissions(
         run_id: The adopting run, the outermost one.
         digest: What the slots of equal submissions begin with.
     """
-    for name, orphan in await _orphans_of(prefect, run_id):
+    left = await _orphans.get(run_id, lambda: _read_orphans(prefect, run_id))
+    for name, orphan in left:
         if orphan.record.slot.rpartition("-")[0] != digest:
             continue
         if orphan.record.uuid is None:
@@ -71,29 +70,7 @@ async def orphaned_submissions(
 
 #: What earlier runs have left, read once for each adopting run: their records do not change any
 #: more, and who adopts one looks again whether another run has.
-_orphans: OrderedDict[UUID, asyncio.Task[list[tuple[str, Orphan]]]] = OrderedDict()
-
-#: Adopting runs for which it is kept.
-_MAX_KEPT: Final = 100
-
-if hasattr(os, "register_at_fork"):
-    # They belong to an event loop that does not run in a child.
-    os.register_at_fork(after_in_child=_orphans.clear)
-
-
-async def _orphans_of(prefect: PrefectClient, run_id: UUID) -> list[tuple[str, Orphan]]:
-    loop = asyncio.get_running_loop()
-    reading = _orphans.get(run_id)
-    has_failed = (
-        reading is not None
-        and reading.done()
-        and (reading.cancelled() or reading.exception() is not None)
-    )
-    if reading is None or has_failed or reading.get_loop() is not loop:
-        reading = _orphans[run_id] = loop.create_task(_read_orphans(prefect, run_id))
-        if len(_orphans) > _MAX_KEPT:
-            _orphans.popitem(last=False)
-    return await asyncio.shield(reading)
+_orphans: Final[ReadOnce[UUID, list[tuple[str, Orphan]]]] = ReadOnce(100)
 
 
 async def _read_orphans(prefect: PrefectClient, run_id: UUID) -> list[tuple[str, Orphan]]:

@@ -23,7 +23,7 @@ from prefect.exceptions import TerminationSignal
 from prefect_geobox.client.http.io_thread import await_despite_cancellation, io_thread
 from prefect_geobox.client.polling.wait_call import InterruptionCause
 from prefect_geobox.ownership.prefect_api import prefect_api
-from prefect_geobox.ownership.run_context import run_logger
+from prefect_geobox.ownership.run_context import ancestor_run_ids, run_logger
 
 #: The exceptions that end a step from outside.
 INTERRUPTIONS: Final = (KeyboardInterrupt, asyncio.CancelledError, TerminationSignal)
@@ -123,35 +123,6 @@ async def read_states(client: PrefectClient, run_ids: list[UUID]) -> list[State[
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=run_ids))
         )
     return [run.state for run in runs if run.state is not None]
-
-
-#: The ids of flow runs and their ancestor runs, which never change; the newest last.
-_ancestor_run_ids: dict[UUID, list[UUID]] = {}
-
-#: How many flow runs of a process that is about.
-_REMEMBERED_RUNS: Final = 1000
-
-
-async def ancestor_run_ids(client: PrefectClient, run_id: UUID) -> list[UUID]:
-    """Reads the ids of a flow run and its ancestor runs, outermost last, once for a process."""
-    if run_id not in _ancestor_run_ids:
-        found = await _read_ancestor_run_ids(client, run_id)
-        while len(_ancestor_run_ids) >= _REMEMBERED_RUNS:
-            del _ancestor_run_ids[next(iter(_ancestor_run_ids))]
-        _ancestor_run_ids[run_id] = found
-    return list(_ancestor_run_ids[run_id])
-
-
-async def _read_ancestor_run_ids(client: PrefectClient, run_id: UUID) -> list[UUID]:
-    ids = [run_id]
-    while True:
-        run = await client.read_flow_run(ids[-1])
-        if run.parent_task_run_id is None:
-            return ids
-        parent = (await client.read_task_run(run.parent_task_run_id)).flow_run_id
-        if parent is None or parent in ids:
-            return ids
-        ids.append(parent)
 
 
 def _comes_from_termination(error: BaseException | None) -> bool:

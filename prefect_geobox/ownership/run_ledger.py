@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import PrefectHTTPStatusError
 
+from prefect_geobox.client.read_once import ReadOnce
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.submission_records import (
     RECORD_TYPE,
@@ -74,7 +75,7 @@ class RunLedger:
         self._theirs: list[Segment] = []
         self._records: dict[str, Record] = {}
         self._by_slot: dict[str, dict[str, None]] = {}
-        self._opening: asyncio.Task[None] | None = None
+        self._opening: ReadOnce[UUID, None] = ReadOnce(1)
         self._intents: list[tuple[Record, asyncio.Future[None]]] = []
         self._is_urgent = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -89,9 +90,7 @@ class RunLedger:
             prefect: Reads and writes from now on.
         """
         self._prefect = prefect
-        if self._opening is None or (self._opening.done() and not _has_succeeded(self._opening)):
-            self._opening = asyncio.get_running_loop().create_task(self.refresh())
-        await asyncio.shield(self._opening)
+        await self._opening.get(self.run_id, self.refresh)
 
     def records(self) -> list[Record]:
         """All records of the run, oldest first."""
@@ -394,7 +393,3 @@ def _settle(
             written.set_result(None)
         else:
             written.set_exception(error)
-
-
-def _has_succeeded(task: asyncio.Task[None]) -> bool:
-    return not task.cancelled() and task.exception() is None

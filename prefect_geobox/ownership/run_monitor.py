@@ -22,7 +22,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import anyio
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
@@ -30,8 +29,9 @@ from prefect.exceptions import TerminationSignal
 from prefect_geobox.client.api.run_mode import InterruptibleCall
 from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.polling.wait_call import InterruptionCause, WaitCall
-from prefect_geobox.ownership.interruption import ancestor_run_ids, flow_run_id, read_states
+from prefect_geobox.ownership.interruption import flow_run_id, read_states
 from prefect_geobox.ownership.prefect_api import prefect_api, prefect_client
+from prefect_geobox.ownership.run_context import ancestor_run_ids
 from prefect_geobox.ownership.run_events import StateReads
 from prefect_geobox.ownership.submission_log import ledger_of
 
@@ -73,7 +73,7 @@ class _RunMonitor:
         self._ctrl_c: object | None = None
         self._task: asyncio.Task[None] | None = None
         self._poll: asyncio.Task[None] | None = None
-        self._ancestor_run_ids: list[UUID] = []
+        self._run_ids: list[UUID] = []
         self._reads = StateReads()
         self._noting: asyncio.Task[None] | None = None
         self._noted: set[str] = set()
@@ -137,7 +137,7 @@ class _RunMonitor:
             )
             self._end("leave", only_off_main_thread=True)
         if states:
-            self._reads.succeed(self._ancestor_run_ids)
+            self._reads.succeed(self._run_ids)
 
     def _handle_ctrl_c(
         self, handled: BaseException | None, unresponsive: asyncio.Task[Any] | None
@@ -158,14 +158,10 @@ class _RunMonitor:
             # Not repeated while the server is away: there will be a next read.
             client = await prefect_client()
             with anyio.fail_after(_STATE_TIMEOUT_SECONDS):
-                return await read_states(client, await self._read_ancestor_run_ids(client))
+                self._run_ids = await ancestor_run_ids(client, self._run_id)
+                return await read_states(client, self._run_ids)
         except Exception:  # noqa: BLE001 - the next read may succeed
             return []
-
-    async def _read_ancestor_run_ids(self, client: PrefectClient) -> list[UUID]:
-        if not self._ancestor_run_ids:
-            self._ancestor_run_ids = await ancestor_run_ids(client, self._run_id)
-        return self._ancestor_run_ids
 
     async def _note_waits(self) -> None:
         """Records on the server what the run waits for, for the hook that aborts after a kill."""
@@ -178,7 +174,7 @@ class _RunMonitor:
         if uuids <= self._noted:
             return
         prefect = await prefect_api()
-        run_ids = await self._read_ancestor_run_ids(prefect)
+        run_ids = await ancestor_run_ids(prefect, self._run_id)
         waits: dict[tuple[str, str], list[str]] = {}
         for call in calls:
             account = (call.settings.base_url, call.settings.credential.principal)

@@ -7,10 +7,7 @@ number in a retry, even if other subflows are skipped because their results are 
 
 from __future__ import annotations
 
-import asyncio
-import os
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -18,6 +15,9 @@ from uuid import UUID
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.context import TaskRunContext
+
+from prefect_geobox.client.read_once import ReadOnce
+from prefect_geobox.ownership.run_context import Ancestry, read_ancestry
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +38,8 @@ class RunPlace:
     retried: tuple[tuple[UUID, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ancestry:
-    """A flow run and the runs around it in one attempt, the outermost first.
-
-    Attributes:
-        runs: The flow runs.
-        numbers: The number of each run but the first within the one before; "" where Prefect does
-            not know it again in a retry.
-    """
-
-    runs: tuple[FlowRun, ...]
-    numbers: tuple[str, ...]
-
-
-#: What was read for the attempts of flow runs: it stays as it is until the next attempt.
-_ancestries: OrderedDict[tuple[UUID, UUID], asyncio.Task[_Ancestry]] = OrderedDict()
-
-#: How many of them are kept.
-_MAX_ANCESTRIES: Final = 1000
-
-if hasattr(os, "register_at_fork"):
-    # They belong to an event loop that does not run in a child.
-    os.register_at_fork(after_in_child=_ancestries.clear)
+#: The runs around the attempts of flow runs: they stay as they are until the next attempt.
+_ancestries: Final[ReadOnce[tuple[UUID, UUID], Ancestry]] = ReadOnce(1000)
 
 
 async def read_run_place(prefect: PrefectClient, flow_run: FlowRun) -> RunPlace:
@@ -71,7 +50,10 @@ async def read_run_place(prefect: PrefectClient, flow_run: FlowRun) -> RunPlace:
         flow_run: The flow run that the step is called in, with its current state.
     """
     ancestry = await _ancestry_of(prefect, flow_run)
-    runs, numbers = ancestry.runs, ancestry.numbers
+    runs = ancestry.runs
+    # In a task, Prefect gives a subflow a random key: it does not know it again in a retry.
+    keys = [caller.dynamic_key for caller in ancestry.callers]
+    numbers = [key if key.isdigit() else "" for key in keys]
     numbered = 0
     while numbered < len(numbers) and numbers[numbered]:
         numbered += 1
@@ -89,35 +71,12 @@ async def read_run_place(prefect: PrefectClient, flow_run: FlowRun) -> RunPlace:
     return RunPlace(runs[0].id, tuple(path), attempts, tuple(retried))
 
 
-async def _ancestry_of(prefect: PrefectClient, flow_run: FlowRun) -> _Ancestry:
-    # Each attempt of a run, and of a run around it, begins with a new state of this one.
+async def _ancestry_of(prefect: PrefectClient, flow_run: FlowRun) -> Ancestry:
     if flow_run.state is None:
-        return await _read_ancestry(prefect, flow_run.id)
-    loop = asyncio.get_running_loop()
-    key = (flow_run.id, flow_run.state.id)
-    reading = _ancestries.get(key)
-    if reading is None or reading.get_loop() is not loop or _has_failed(reading):
-        reading = _ancestries[key] = loop.create_task(_read_ancestry(prefect, flow_run.id))
-        if len(_ancestries) > _MAX_ANCESTRIES:
-            _ancestries.popitem(last=False)
-    return await asyncio.shield(reading)
-
-
-def _has_failed(task: asyncio.Task[Any]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
-
-
-async def _read_ancestry(prefect: PrefectClient, run_id: UUID) -> _Ancestry:
-    runs = [await prefect.read_flow_run(run_id)]
-    numbers: list[str] = []
-    while (parent_id := runs[0].parent_task_run_id) is not None:
-        parent = await prefect.read_task_run(parent_id)
-        if parent.flow_run_id is None or parent.flow_run_id in {run.id for run in runs}:
-            break
-        # In a task, Prefect gives a subflow a random key: it does not know it again in a retry.
-        numbers.insert(0, parent.dynamic_key if parent.dynamic_key.isdigit() else "")
-        runs.insert(0, await prefect.read_flow_run(parent.flow_run_id))
-    return _Ancestry(tuple(runs), tuple(numbers))
+        return await read_ancestry(prefect, flow_run.id)
+    # Each attempt of a run, and of a run around it, begins with a new state of this one.
+    attempt = (flow_run.id, flow_run.state.id)
+    return await _ancestries.get(attempt, lambda: read_ancestry(prefect, flow_run.id))
 
 
 def _element(run: FlowRun, number: str) -> str:
