@@ -12,9 +12,10 @@ import functools
 import inspect
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, cast
+from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
@@ -160,6 +161,42 @@ class _TolerantApi:
     def _address(self) -> str:
         url = self.client.api_url
         return str(url.copy_with(username=None, password=None, query=None)).rstrip("/")
+
+
+async def put_artifact(
+    prefect: PrefectClient,
+    artifact_id: UUID | None,
+    content: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+) -> UUID:
+    """Creates an artifact or replaces its content; one that someone has deleted is created again.
+
+    Calls `POST artifacts/` or `PATCH artifacts/{id}`. The methods of Prefect's client would send
+    the whole content as an event too.
+
+    Args:
+        prefect: Writes.
+        artifact_id: The artifact; None for a new one.
+        content: Its data, and what else may change.
+        fixed: What only a new one is given: its type, its key, its runs.
+
+    Returns:
+        The id of the artifact.
+    """
+    if artifact_id is not None:
+        try:
+            await prefect.request(
+                "PATCH",
+                "/artifacts/{id}",
+                path_params={"id": artifact_id},
+                json=dict(content),
+            )
+            return artifact_id
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != 404:
+                raise
+    answer = await prefect.request("POST", "/artifacts/", json={**fixed, **content})
+    return UUID(answer.json()["id"])
 
 
 def _is_transient(error: BaseException) -> bool:

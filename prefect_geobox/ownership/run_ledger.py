@@ -2,7 +2,7 @@
 
 Intents that come while a write is under way go with the next one, as in the group commit of a
 database. An intent is on the server before its submission is sent. What has become of it is written
-without anyone waiting: if a crash comes first, a look-up finds what the record would have told.
+without anyone waiting: if a crash comes first, a look-up finds what the record would name.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import PrefectClient
-from prefect.exceptions import PrefectHTTPStatusError
 
 from prefect_geobox.client.read_once import ReadOnce
+from prefect_geobox.ownership.prefect_api import put_artifact
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.submission_records import (
     RECORD_TYPE,
@@ -31,15 +31,14 @@ from prefect_geobox.ownership.submission_records import (
     segment_data,
 )
 
-#: Bytes of a segment at most. Prefect sends the content of an artifact with its events, and each
-#: write of the head sends all of it.
+#: Bytes of a segment at most: each write of the head sends all of it.
 _SEGMENT_BYTES: Final = 30_000
 
 #: Bytes of waits in one segment at most, and what a uuid takes of them.
 _WAIT_BYTES: Final = 20_000
 _UUID_BYTES: Final = 40
 
-#: Seconds before a change that nobody waits for is written, so that others can go with it.
+#: Seconds before a change that no step waits for is written, so that others can go with it.
 _DELAY: Final = 0.25
 
 
@@ -312,25 +311,8 @@ class RunLedger:
         content: dict[str, Any] = {"data": data}
         if is_head:
             content["description"] = self._description()
-        if part.artifact_id is not None:
-            try:
-                # Not `update_artifact`, which sends the whole content as an event too.
-                await self._api.request(
-                    "PATCH",
-                    "/artifacts/{id}",
-                    path_params={"id": part.artifact_id},
-                    json=content,
-                )
-                return
-            except PrefectHTTPStatusError as error:
-                # Someone has deleted it.
-                if error.response.status_code != 404:
-                    raise
-        content["type"] = RECORD_TYPE
-        if is_head:
-            content["flow_run_id"] = str(self.run_id)
-        answer = await self._api.request("POST", "/artifacts/", json=content)
-        part.artifact_id = UUID(answer.json()["id"])
+        fixed = {"type": RECORD_TYPE} | ({"flow_run_id": str(self.run_id)} if is_head else {})
+        part.artifact_id = await put_artifact(self._api, part.artifact_id, content, fixed)
 
     def _description(self) -> str:
         mine = [record for record in self._records.values() if record.id in self._mine]

@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -23,6 +23,8 @@ from prefect.client.schemas.filters import (
     ArtifactFilterType,
 )
 from prefect.client.schemas.objects import Artifact
+
+from prefect_geobox.ownership.prefect_api import put_artifact
 
 #: The type of the artifacts that hold records.
 RECORD_TYPE: Final = "geobox-submission"
@@ -287,7 +289,7 @@ async def delete_records(prefect: PrefectClient, run_id: UUID, ids: Iterable[str
         kept = [record for record in segment.records if record.id not in gone]
         if len(kept) < len(segment.records):
             data = segment_data(segment.process, kept, segment.waits, segment.more)
-            await prefect.update_artifact(segment.artifact_id, ArtifactUpdate(data=data))
+            await put_artifact(prefect, segment.artifact_id, {"data": data}, {"type": RECORD_TYPE})
 
 
 async def _read(prefect: PrefectClient, run_id: UUID, kind: str) -> list[Artifact]:

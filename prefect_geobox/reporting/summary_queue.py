@@ -11,17 +11,16 @@ import contextlib
 import os
 import time
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import ArtifactCreate
-from prefect.exceptions import PrefectHTTPStatusError
 
 from prefect_geobox.client.http.io_thread import on_stop
-from prefect_geobox.ownership.prefect_api import prefect_api
+from prefect_geobox.ownership.prefect_api import prefect_api, put_artifact
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.reporting.steps_table import (
     TABLE_KEY,
@@ -47,6 +46,7 @@ _MAX_TABLES: Final = 1000
 @dataclass
 class _Table:
     run_id: UUID
+    api: PrefectClient
     rows: list[StepRow] = field(default_factory=list)
     artifact_id: UUID | None = None
     written: int = 0
@@ -66,7 +66,6 @@ class SummaryQueue:
     def __init__(self) -> None:
         self._artifacts: deque[tuple[PrefectClient, ArtifactCreate]] = deque()
         self._tables: OrderedDict[UUID, _Table] = OrderedDict()
-        self._apis: dict[UUID, PrefectClient] = {}
         self._changed = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._is_writing = asyncio.Lock()
@@ -78,8 +77,10 @@ class SummaryQueue:
 
     async def put_row(self, run_id: UUID, row: StepRow) -> None:
         """Adds a row to the table of a flow run."""
-        self._apis[run_id] = await prefect_api(_OUTAGE_SECONDS)
-        self._tables.setdefault(run_id, _Table(run_id)).rows.append(row)
+        api = await prefect_api(_OUTAGE_SECONDS)
+        table = self._tables.setdefault(run_id, _Table(run_id, api))
+        table.api = api
+        table.rows.append(row)
         self._wake()
 
     async def flush(self) -> None:
@@ -92,8 +93,7 @@ class SummaryQueue:
             # What another task was writing is written now.
             pass
         while len(self._tables) > _MAX_TABLES:
-            run_id, _ = self._tables.popitem(last=False)
-            self._apis.pop(run_id, None)
+            self._tables.popitem(last=False)
 
     def _wake(self) -> None:
         self._changed.set()
@@ -145,26 +145,9 @@ class SummaryQueue:
                 table.written = before
                 raise
 
-    async def _send_table(self, table: _Table, content: dict[str, Any]) -> None:
-        api = self._apis[table.run_id]
-        if table.artifact_id is not None:
-            # Not `update_artifact`, which sends the whole content as an event too.
-            try:
-                await api.request(
-                    "PATCH",
-                    "/artifacts/{id}",
-                    path_params={"id": table.artifact_id},
-                    json=content,
-                )
-                return
-            except PrefectHTTPStatusError as error:
-                # Someone has deleted it.
-                if error.response.status_code != 404:
-                    raise
-        artifact = ArtifactCreate(
-            key=TABLE_KEY, type="markdown", flow_run_id=table.run_id, **content
-        )
-        table.artifact_id = (await api.create_artifact(artifact)).id
+    async def _send_table(self, table: _Table, content: Mapping[str, Any]) -> None:
+        fixed = {"key": TABLE_KEY, "type": "markdown", "flow_run_id": str(table.run_id)}
+        table.artifact_id = await put_artifact(table.api, table.artifact_id, content, fixed)
 
 
 async def _tolerated(write: Callable[[], Awaitable[object]]) -> bool:
