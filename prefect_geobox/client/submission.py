@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -117,7 +117,7 @@ class Submissions:
         """Keeps apart in time the submissions whose results cannot be distinguished.
 
         For callers that record their submissions: those that a crash leaves without a result are
-        told apart by their key, or only one has been sent, and a new item is its result.
+        distinguished by their key, or only one has been sent, and a new item is its result.
         """
         turns = self._turns[submission.kind]
         turn = turns.shared() if submission.similarity_key else turns.alone()
@@ -145,7 +145,7 @@ class Submissions:
         existing: frozenset[str],
         *,
         is_alone: bool = True,
-        has_rivals: bool = False,
+        rivals: Collection[str] = (),
     ) -> Found | None:
         """Finds the result of a submission whose sender has ended; None where there is none.
 
@@ -154,7 +154,7 @@ class Submissions:
             existing: The uuids that existed before, or are known results of others.
             is_alone: Whether no other with its similarity key was about to be sent when its sender
                 ended.
-            has_rivals: Whether others of its kind with other keys were.
+            rivals: The similarity keys of others of its kind that were, besides its own.
 
         Raises:
             AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
@@ -162,11 +162,11 @@ class Submissions:
         failure = "its sender ended"
         async with self._as_finder():
             found, candidates = await self._look_up(
-                submission, existing, failure, is_sure=is_alone and not has_rivals
+                submission, existing, failure, is_sure=is_alone and not rivals
             )
         if candidates and not is_alone:
             raise _ambiguous(submission, failure, candidates)
-        return found or await self._find_by_output(submission, candidates, failure)
+        return found or await self._find_by_output(submission, candidates, failure, rivals)
 
     async def submit(
         self, submission: Submission[Found], existing: frozenset[str] | None = None
@@ -208,7 +208,11 @@ class Submissions:
             try:
                 async with self._as_only_look_up():
                     found, candidates = await self._look_up(submission, existing, str(failure))
-                found = found or await self._find_by_output(submission, candidates, str(failure))
+                others = [other for other in self._unclear if other is not submission]
+                rivals = [other.similarity_key for other in others]
+                found = found or await self._find_by_output(
+                    submission, candidates, str(failure), rivals
+                )
             finally:
                 self._unclear.remove(submission)
             if found is not None:
@@ -245,11 +249,15 @@ class Submissions:
         return None, likely
 
     async def _find_by_output(
-        self, submission: Submission[Found], candidates: list[Found], failure: str
+        self,
+        submission: Submission[Found],
+        candidates: list[Found],
+        failure: str,
+        rivals: Collection[str],
     ) -> Found | None:
         """The one of several items whose output has the name that was asked for.
 
-        An item that has failed is nobody's: what it was to do may be started again.
+        An item that has failed counts for none: what it was to do may be started again.
         """
         name_of_output = submission.name_of_output
         if not candidates:
@@ -267,8 +275,9 @@ class Submissions:
         mine = [item for item, name in named if name == submission.output_name]
         if len(mine) == 1 and mine[0].uuid not in self._known:
             return self._adopt(submission, mine[0], failure)
-        # One may have no name, or another one since its name was taken.
-        if mine or any(not name or name.startswith(submission.output_name) for _, name in named):
+        # One may have no name, or a longer one since its name was taken.
+        others = [name for _, name in named if name not in rivals]
+        if mine or any(not name or name.startswith(submission.output_name) for name in others):
             raise _ambiguous(submission, failure, candidates)
         return None
 

@@ -58,8 +58,8 @@ class StateReads:
     @property
     def is_due(self) -> bool:
         """Whether to read the state now."""
-        is_told = self._listener is not None and self._listener.covers(self.run_ids)
-        pause = _LISTENING_READ_SECONDS if is_told and not self._needed else _READ_SECONDS
+        is_covered = self._listener is not None and self._listener.covers(self.run_ids)
+        pause = _LISTENING_READ_SECONDS if is_covered and not self._needed else _READ_SECONDS
         return self._is_urgent or time.monotonic() - self._read_at >= pause
 
     def begin(self) -> None:

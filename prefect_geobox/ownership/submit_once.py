@@ -294,24 +294,19 @@ async def _find_intended(
     # What another record names belongs to that one. Another intent for an equal submission makes
     # it impossible to tell which of the two has started a new remote task.
     known = frozenset(other.uuid for other in others if other.uuid is not None)
-    likeness = (owned.submission.kind, owned.submission.similarity_key)
-    equal_intents = [
-        other
+    submission = owned.submission
+    in_doubt = [
+        str(other.data.get("alike") or "")
         for other in others
-        if other.uuid is None and (other.data.get("kind"), other.data.get("alike")) == likeness
+        if other.uuid is None and other.data.get("kind") == submission.kind
     ]
-    rivals = [
-        other
-        for other in others
-        if other.uuid is None and other.data.get("kind") == owned.submission.kind
-    ]
-    # Files are told apart by what a list says of them.
-    has_rivals = owned.submission.kind == "task" and len(rivals) > len(equal_intents)
+    # What a list says of a file distinguishes it from those with other keys.
+    rivals = [key for key in in_doubt if key != submission.similarity_key]
     return await client.find(
-        owned.submission,
+        submission,
         record.before | known,
-        is_alone=not equal_intents,
-        has_rivals=has_rivals,
+        is_alone=submission.similarity_key not in in_doubt,
+        rivals=rivals if submission.kind == "task" else (),
     )
 
 

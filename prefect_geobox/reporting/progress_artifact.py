@@ -88,7 +88,7 @@ class ProgressArtifact:
         if not self._is_shown or content == self._written:
             return
         if self._artifact is None and self._crowd.is_large:
-            # Among many steps nobody looks at the progress of each.
+            # Among many steps, the progress of each is of no use.
             return
         if not is_last and not (self.is_due and _write_budget.take()):
             return

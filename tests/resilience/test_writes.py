@@ -253,6 +253,30 @@ async def test_starts_in_doubt_together_are_told_apart_by_their_outputs(
         assert count(geobox, f"POST files/{file.uuid}/publish/") == 1
 
 
+async def test_a_name_that_others_begin_with_is_not_taken_for_theirs(
+    geobox: GeoboxEmulator, make: Callable[..., Any], clock: FakeClock, tmp_path: Path
+) -> None:
+    """A start that was lost is sent again, though others in doubt have longer names."""
+    client = make(clock=clock)
+    names = ["roads", "roads-north", "roads-south"]
+    files = [await upload(client, tmp_path, name) for name in names]
+    lost = iter([reset()])
+
+    def faults(request: Any) -> Fault | None:
+        if request.method != "POST":
+            return None
+        return next(lost, None) if files[0].uuid in request.path else status(502).after()
+
+    geobox.faults = faults
+    pairs = list(zip(files, names, strict=True))
+    tasks = await asyncio.gather(*(client.start_publish(file, name) for file, name in pairs))
+    for task, (file, name) in zip(tasks, pairs, strict=True):
+        ended = await client.wait_for_task(task, progress_bar=False)
+        assert (await client.get_output_asset(ended)).name == name
+        sends = 2 if file is files[0] else 1
+        assert count(geobox, f"POST files/{file.uuid}/publish/") == sends
+
+
 @pytest.mark.parametrize("is_done", [True, False])
 async def test_server_that_is_gone_in_the_look_up_is_ambiguous(
     geobox: GeoboxEmulator,

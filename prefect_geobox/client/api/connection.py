@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -152,7 +152,7 @@ class Connection:
         existing: frozenset[str],
         *,
         is_alone: bool = True,
-        has_rivals: bool = False,
+        rivals: Collection[str] = (),
     ) -> Found | None:
         """Finds the result of a submission whose sender has ended; None where there is none.
 
@@ -161,7 +161,7 @@ class Connection:
             existing: The uuids that existed before, or are known results of others.
             is_alone: Whether no other with its similarity key was about to be sent when its sender
                 ended.
-            has_rivals: Whether others of its kind with other keys were.
+            rivals: The similarity keys of others of its kind that were, besides its own.
 
         Raises:
             AmbiguousSubmissionError: It may have been carried out, and the server cannot tell.
@@ -169,9 +169,7 @@ class Connection:
 
         async def find() -> Found | None:
             submissions = self.shared_session().submissions
-            return await submissions.find(
-                submission, existing, is_alone=is_alone, has_rivals=has_rivals
-            )
+            return await submissions.find(submission, existing, is_alone=is_alone, rivals=rivals)
 
         return await io_thread().arun(find())
 

@@ -67,7 +67,7 @@ class Costs:
 
     def text(self) -> str:
         """All of it, for a terminal."""
-        told = [
+        lines = [
             f"{self.files} files; for each:",
             f"{self.requests_per_file:8.2f} requests of ours",
             f"{self.events_per_file:8.2f} events",
@@ -80,6 +80,6 @@ class Costs:
             ("events", self.events),
             ("cards", self.artifacts),
         ):
-            told.append(f"{title}: {sum(counts.values())}")
-            told += [f"{count:8} {name}" for name, count in counts.most_common()]
-        return "\n".join(told)
+            lines.append(f"{title}: {sum(counts.values())}")
+            lines += [f"{count:8} {name}" for name, count in counts.most_common()]
+        return "\n".join(lines)

@@ -121,7 +121,7 @@ def measure(
         seconds: The duration of a remote task.
     """
     with postgres() if on_postgres else nullcontext() as database, bench(seconds, database) as made:
-        # The first run of all fills the caches of the server, so nobody's figures have it.
+        # The first run of all fills the caches of the server, so no figures have it.
         made.run("floor", 2)
         return {
             "files": files,

@@ -23,7 +23,7 @@ _PAUSE = 0.01
 #: How long a thread keeps the interpreter while others want it; the sampler is one of them.
 _SWITCH_SECONDS = 0.0005
 
-#: The packages whose modules are told apart.
+#: The packages whose modules are listed one by one.
 _IN_DETAIL = ("prefect_geobox", "prefect")
 
 _STDLIB = sysconfig.get_paths()["stdlib"]
@@ -128,12 +128,12 @@ def _nanoseconds(thread: int) -> int:
 
 def text(shares: dict[str, Any]) -> str:
     """The shares for a terminal."""
-    told = [f"CPU of the steps' process: {shares['seconds']:.1f} s"]
+    lines = [f"CPU of the steps' process: {shares['seconds']:.1f} s"]
     for name, title in (
         ("package", "by the package that ran"),
         ("caller", "by the module of ours or Prefect's that ran or called it"),
         ("within", "by module of ours or Prefect's, with all that it calls"),
     ):
-        told.append(f"{title}:")
-        told += [f"{share:6.1f} % {part}" for part, share in shares[name].items()]
-    return "\n".join(told)
+        lines.append(f"{title}:")
+        lines += [f"{share:6.1f} % {part}" for part, share in shares[name].items()]
+    return "\n".join(lines)

@@ -9,7 +9,7 @@ import pytest
 from prefect_geobox.client.read_once import ReadOnce
 
 
-async def test_one_reading_serves_all_and_a_cancel_ends_it_for_nobody_else() -> None:
+async def test_one_reading_serves_all_and_outlives_a_cancel_of_the_first() -> None:
     """Five that want a value at once share one reading, although the first of them is cancelled."""
     values: ReadOnce[str, int] = ReadOnce(10)
     reads: list[str] = []

@@ -37,7 +37,7 @@ async def test_many_share_it_and_one_holds_it_alone() -> None:
     assert events[4:] == ["alone in", "alone out", "late in", "late out"]
 
 
-async def test_who_gives_up_waiting_for_it_alone_keeps_nobody_out() -> None:
+async def test_a_cancelled_wait_to_hold_it_alone_blocks_no_one() -> None:
     """A cancelled wait for the lock lets those pass that want to share it."""
     lock = SharedLock()
     async with lock.shared():
