@@ -19,6 +19,23 @@ from tests.kit.raw_server import pass_on, raw_server
 from tests.kit.sample_data import CITIES
 
 
+def _uploaded_through(serve, apikey, path):
+    """What a flow with one retry uploads through a server, and the errors about its file."""
+    failures: list[LocalFileError] = []
+    with raw_server(serve) as url:
+        through = GeoboxCredentials(host=url, apikey=apikey)
+
+        @flow(retries=1)
+        def upload():
+            try:
+                return upload_file(through, path)
+            except LocalFileError as error:
+                failures.append(error)
+                raise
+
+        return upload(), failures
+
+
 def test_a_file_that_changed_while_it_was_sent_is_uploaded_by_a_retry(
     credentials, geobox_emulator, tmp_path
 ):
@@ -29,7 +46,6 @@ def test_a_file_that_changed_while_it_was_sent_is_uploaded_by_a_retry(
     path = tmp_path / "cities.csv"
     path.write_bytes(b"x,y\n" + b"1,2\n" * 500_000)
     target = urlsplit(geobox_emulator.url)
-    failures: list[BaseException] = []
     changes = iter([b"3,4\n"])
 
     def serve(connection: socket.socket) -> None:
@@ -41,18 +57,7 @@ def test_a_file_that_changed_while_it_was_sent_is_uploaded_by_a_retry(
                         file.write(line)
                 behind.sendall(part)
 
-    with raw_server(serve) as url:
-        through = GeoboxCredentials(host=url, apikey=geobox_emulator.apikey)
-
-        @flow(retries=1)
-        def upload():
-            try:
-                return upload_file(through, path)
-            except LocalFileError as error:
-                failures.append(error)
-                raise
-
-        file = upload()
+    file, failures = _uploaded_through(serve, geobox_emulator.apikey, path)
     assert len(failures) == 1
     assert file.data["size"] == path.stat().st_size
     with credentials.get_client() as client:
@@ -68,7 +73,6 @@ def test_a_file_that_changed_after_it_was_hashed_is_not_uploaded(
     path.write_bytes(b"x,y\n" + b"1,2\n" * 500)
     target = urlsplit(geobox_emulator.url)
     changes = iter([b"3,4\n" * 501])
-    failures: list[LocalFileError] = []
 
     def serve(connection: socket.socket) -> None:
         with socket.create_connection((target.hostname, target.port)) as behind:
@@ -82,18 +86,7 @@ def test_a_file_that_changed_after_it_was_hashed_is_not_uploaded(
                     os.utime(path, ns=times)
                 behind.sendall(part)
 
-    with raw_server(serve) as url:
-        through = GeoboxCredentials(host=url, apikey=geobox_emulator.apikey)
-
-        @flow(retries=1)
-        def upload():
-            try:
-                return upload_file(through, path)
-            except LocalFileError as error:
-                failures.append(error)
-                raise
-
-        file = upload()
+    file, failures = _uploaded_through(serve, geobox_emulator.apikey, path)
     (failure,) = failures
     assert "cities.csv changed while it was uploaded" in str(failure)
     with credentials.get_client() as client:
