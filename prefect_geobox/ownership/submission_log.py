@@ -99,9 +99,10 @@ class SubmissionLog:
             and counter.is_free(self.place, record.id)
         ]
         if len({record.data["source"].get("sha256") for record in records}) > 1:
+            uuids = [str(record.uuid or "one without an answer") for record in records]
             raise InvalidArgumentError(
                 f"Earlier attempts of this run have uploaded {len(records)} files with different "
-                f"contents from {path!r}: {', '.join(str(record.uuid) for record in records)}. "
+                f"contents from {path!r}: {', '.join(uuids)}. "
                 "It cannot be determined which of them is meant. Give each upload its own key, "
                 "or start a new run."
             )

@@ -252,7 +252,7 @@ async def _resume(
     decision = Decision.REATTACHED
     uuid = record.uuid
     if uuid is None:
-        found = await _find_intended(client, owned, log, record)
+        found = await find_intended(client, owned.submission, log, record)
         if found is None:
             latest = await log.settled(record)
             if latest is not None and latest.uuid is not None:
@@ -284,17 +284,26 @@ async def _resume(
     return found, decision
 
 
-async def _find_intended(
-    client: AsyncGeoboxClient, owned: OwnedSubmission[Found], log: SubmissionLog, record: Record
+async def find_intended(
+    client: AsyncGeoboxClient, submission: Submission[Found], log: SubmissionLog, record: Record
 ) -> Found | None:
-    """Looks up the submission of an intent whose process has ended; None if it was not sent."""
+    """Looks up the submission of an intent whose process has ended; None if it was not sent.
+
+    Args:
+        client: Reads.
+        submission: What may have been sent.
+        log: The records of the run.
+        record: The intent.
+
+    Raises:
+        AmbiguousSubmissionError: It may have been sent, and the server cannot tell.
+    """
     if record.before is None:
         return None
     others = [other for other in await log.read() if other.id != record.id]
     # What another record names belongs to that one. Another intent for an equal submission makes
     # it impossible to tell which of the two has started a new remote task.
     known = frozenset(other.uuid for other in others if other.uuid is not None)
-    submission = owned.submission
     in_doubt = [
         str(other.data.get("alike") or "")
         for other in others

@@ -27,7 +27,6 @@ from prefect_geobox.ownership.local_files import recorded_source, uploaded_befor
 from prefect_geobox.ownership.run_context import parameter, run_logger
 from prefect_geobox.ownership.run_modes import ASYNC_MODE, SYNC_MODE
 from prefect_geobox.ownership.submit_once import (
-    Decision,
     OwnedSubmission,
     Reattach,
     check_ownership,
@@ -61,7 +60,8 @@ def upload_file(
     """Uploads a file, streamed from disk: `POST files/`.
 
     A retry of the flow run or of the task finds a file that was uploaded before, by its name and
-    content. Where the file is gone, the record of the run decides: the upload from the same path.
+    content. Where the file is gone, the record of the run decides: the upload from the same path,
+    which is looked up by its name and size if its attempt ended before it had recorded it.
 
     Args:
         credentials: The account.
@@ -77,6 +77,7 @@ def upload_file(
         InvalidArgumentError: It is empty, cannot be used without the files beside it, or its path
             is not UTF-8; no request was sent.
         LocalFileError: It changed, or could not be read any more, while it was sent.
+        AmbiguousSubmissionError: It may have arrived, and the server cannot tell.
         GeoboxError: The server rejected it, or the connection broke.
 
     Example:
@@ -163,11 +164,12 @@ async def _upload_of_earlier_attempt(
     if flow_run_id() is None:
         raise missing
     with open_step(credentials) as client:
-        asset = await mode.call(uploaded_before(client, "upload-file", path, key))
-        if asset is None:
+        found = await mode.call(uploaded_before(client, "upload-file", path, key))
+        if found is None:
             raise missing
+        asset, decision = found
         file = Path(path)
-        notes = {"Upload was": f"{Decision.REATTACHED}; the file is not here any more"}
+        notes = {"Upload was": f"{decision}; the file is not here any more"}
         summary = StepSummary("upload-file", f"Uploaded {file.name}", notes=notes)
         await show_output(mode, client, asset, summary, [local_file_asset(file)])
     return asset

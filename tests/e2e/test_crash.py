@@ -142,6 +142,19 @@ def test_an_upload_is_not_doubled_either(testbed, paths):
     assert _side_by_side(one_trial, 5) == [(1, 1)] * 5
 
 
+@side_by_side
+def test_an_upload_in_doubt_is_found_without_its_file(testbed, paths):
+    """Killed before an upload is recorded, and the file gone: the next attempt finds it."""
+    path = testbed.folder / "elsewhere.geojson"
+    path.write_bytes(Path(paths[0]).read_bytes())
+    with rerun_trial(testbed, "rerun-direct", [path]) as trial:
+        killed = ended(trial.first(kill=("sent", "upload-file")))
+        assert killed.exit_code == -signal.SIGKILL, killed.log.read_text()
+        path.unlink()
+        trial.finished(trial.rerun())
+        assert trial.counts == (1, 1)
+
+
 SHAPES = [
     pytest.param("rerun-async", 1, marks=pytest.mark.slow),
     pytest.param("rerun-subflow", 1, marks=pytest.mark.slow),

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 
-from prefect_geobox import GeoboxError, aupload_file, publish_file, upload_file
+from prefect_geobox import (
+    AmbiguousSubmissionError,
+    GeoboxError,
+    aupload_file,
+    publish_file,
+    upload_file,
+)
+from prefect_geobox.client import submission
+from prefect_geobox.client.async_client import AsyncGeoboxClient
 from prefect_geobox.tasks import files
+from tests.kit.plain_api import Api, http_client
 from tests.kit.run_records import records_of
 from tests.kit.sample_data import CITIES
 
@@ -172,3 +182,104 @@ def test_a_task_retry_does_not_need_the_file(credentials, geobox_emulator, path)
         patch.setattr(files, "show_output", fail_once)
         assert run() == "cities.geojson"
     assert _uploads(geobox_emulator) == 1
+
+
+class Ended(BaseException):
+    """Ends an attempt at once, as if its process were killed."""
+
+
+@pytest.fixture
+def lost(credentials, path, monkeypatch):
+    """Runs a flow whose first attempt ends before it records the answer, and loses the file.
+
+    Takes what happens between the attempts, and returns the uploaded file.
+    """
+    monkeypatch.setattr(submission, "_LOOK_UP_PAUSES", (0.0,))
+    uploading = AsyncGeoboxClient.uploading
+
+    def uploading_once(*arguments, **options):
+        upload = uploading(*arguments, **options)
+
+        async def send():
+            await upload.send()
+            raise Ended
+
+        return replace(upload, send=send)
+
+    def run(between, key=None):
+        @flow(retries=1)
+        def upload():
+            try:
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(AsyncGeoboxClient, "uploading", uploading_once)
+                    return upload_file(credentials, path, key=key)
+            except Ended:
+                path.unlink()
+                between()
+                raise RuntimeError("ends the first time") from None
+
+        return upload()
+
+    return run
+
+
+def _uploaded_beside(geobox_emulator, content):
+    """Uploads under the same name what another program would, past the client."""
+    account = {"apikey": geobox_emulator.apikey}
+    with http_client(geobox_emulator.url, params=account) as http:
+        return Api(http).upload(CITIES.name, content)["uuid"]
+
+
+@pytest.mark.parametrize("key", [None, "cities"])
+def test_a_lost_upload_is_found_without_its_file(credentials, geobox_emulator, path, lost, key):
+    """An upload that was answered and not recorded is found though its file is gone.
+
+    Files of its name that were there before, or have another size, are not taken for it.
+    """
+    with credentials.get_client() as client:
+        older = client.upload_file(path)
+    file = lost(lambda: None, key)
+    assert file.uuid != older.uuid
+    assert _uploads(geobox_emulator) == 2
+
+
+def test_a_lost_upload_is_not_guessed(geobox_emulator, path, lost):
+    """Where two new files may be the lost upload, the error names both and what to do."""
+    content = path.read_bytes()
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        lost(lambda: _uploaded_beside(geobox_emulator, content))
+    assert "There is no file" in str(caught.value)
+    assert "Delete in Geobox those that it is not, and retry the run" in str(caught.value)
+    assert len({file.uuid for file in caught.value.tasks}) == 2
+    assert _uploads(geobox_emulator) == 2
+
+
+def test_a_file_of_another_size_is_not_the_lost_upload(geobox_emulator, lost):
+    """A file that has the name and another size is left alone, and the right one is taken."""
+    others = []
+    file = lost(lambda: others.append(_uploaded_beside(geobox_emulator, b"{} ")))
+    assert file.uuid != others[0]
+    assert file.data["size"] == CITIES.stat().st_size
+
+
+def test_an_upload_that_did_not_arrive_says_so(credentials, lost):
+    """Where no new file is there, the error says that the upload did not arrive."""
+
+    def delete() -> None:
+        with credentials.get_client() as client:
+            (file,) = client.find_assets("file", CITIES.name)
+            client.delete_asset(file.uuid, "file")
+
+    with pytest.raises(FileNotFoundError, match="the upload did not arrive"):
+        lost(delete)
+
+
+def test_a_lost_upload_is_not_guessed_where_the_list_was_not_read(lost, monkeypatch):
+    """Where it is not known what was there before, nothing is adopted."""
+    monkeypatch.setattr(submission, "_read_existing", _nothing)
+    with pytest.raises(AmbiguousSubmissionError, match="which files of its name were there"):
+        lost(lambda: None)
+
+
+async def _nothing(_):
+    return None
