@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar
 
 from prefect import Task
+from typing_extensions import Unpack
 
 from prefect_geobox.client.api.run_mode import run_to_completion
 from prefect_geobox.client.model.assets import OutputAsset
@@ -29,12 +30,22 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class TaskNaming(TypedDict, total=False):
+    """How the task runs of an operation are named.
+
+    Attributes:
+        run_name: What the name of a task run begins with; by default the operation's name.
+        named_by: The parameter that the name of a task run ends with; `name` by default.
+        done: What was done to the output, as a participle, for log lines; `made` by default.
+    """
+
+    run_name: str
+    named_by: str
+    done: str
+
+
 def make_tasks(
-    operation: Operation[P, R],
-    *,
-    run_name: str | None = None,
-    named_by: str = "name",
-    done: str = "made",
+    operation: Operation[P, R], **naming: Unpack[TaskNaming]
 ) -> tuple[
     Task[Concatenate[GeoboxCredentials, P], R],
     Task[Concatenate[GeoboxCredentials, P], Coroutine[Any, Any, R]],
@@ -43,10 +54,9 @@ def make_tasks(
 
     Args:
         operation: What they start, wait for and return the output of.
-        run_name: What the name of a task run begins with; by default the operation's name.
-        named_by: The parameter that the name of a task run ends with.
-        done: What was done to the output, as a participle, for log lines.
+        **naming: As in `TaskNaming`.
     """
+    done = naming.get("done", "made")
 
     def blocking(credentials: GeoboxCredentials, *args: P.args, **kwargs: P.kwargs) -> R:
         ownership = taken_ownership(kwargs)
@@ -64,15 +74,16 @@ def make_tasks(
         annotation="GeoboxCredentials",
     )
     signature = inspect.Signature([first, *_parameters(operation)])
+    described = _docstring(operation)
     for function, name, doc in (
-        (blocking, operation.name, _docstring(operation)),
+        (blocking, operation.name, described),
         (awaiting, f"a{operation.name}", f"Async twin of `{operation.name}`."),
     ):
         function.__name__ = function.__qualname__ = name
         function.__doc__ = doc
         function.__dict__["__signature__"] = signature
-        with_signature_errors(function, _docstring(operation))
-    name_run = _run_name(run_name or operation.slug, named_by)
+        with_signature_errors(function, described)
+    name_run = _run_name(naming.get("run_name", operation.slug), naming.get("named_by", "name"))
     return (
         step_task(task_run_name=name_run)(blocking),
         step_task(task_run_name=name_run)(awaiting),

@@ -141,7 +141,7 @@ def _very_many(ours: dict[str, Any]) -> list[Line]:
 
 def _flows(found: dict[str, Any]) -> list[Line]:
     call, case = found["call"], f"`.map` of {found['waits']} `wait_for_task`"
-    wall = 1.5 * found["empty_map"] + found["remote_seconds"]
+    wall = 1.15 * found["empty_map"] + found["remote_seconds"]
     return [
         _against_limit(f"{case}: requests", found["requests"], 60, ""),
         _against_limit(f"{case}: wall", found["wait_map"], wall, "s"),
@@ -163,6 +163,7 @@ def _imports(found: dict[str, float]) -> list[Line]:
         _against_limit(
             "its tasks too, after `from prefect import flow, task`", found["tasks_flow"], 0.1, "s"
         ),
+        _against_limit("all of its names, after that", found["all_flow"], 0.1, "s"),
     ]
 
 

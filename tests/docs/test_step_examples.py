@@ -38,8 +38,8 @@ pytestmark = pytest.mark.slow
 STEPS = [
     name
     for module in (assets, files, operations_as_tasks)
-    for name, step in vars(module).items()
-    if isinstance(step, Task) and "Example:" in (step.__doc__ or "")
+    for name in dir(module)
+    if isinstance(step := getattr(module, name), Task) and "Example:" in (step.__doc__ or "")
 ]
 COLLECTIONS = ("vectorLayers", "rasters", "tables", "files")
 WORDS = ["built", "fields", "built", "woods"]

@@ -47,9 +47,10 @@ def text() -> str:
     """The whole stub."""
     imports: set[str] = {"from prefect import task"}
     functions: list[str] = []
-    for name, step in vars(steps).items():
-        if isinstance(step, Task):
-            operation = OPERATIONS[name.removeprefix("a") if step.isasync else name]
+    for operation_name in vars(steps)["NAMING"]:
+        operation = OPERATIONS[operation_name]
+        for name in (operation_name, f"a{operation_name}"):
+            step: Task[..., Any] = getattr(steps, name)
             functions.append(_function(name, step, operation))
             imports |= set(_imports(step, operation))
     return _formatted("\n".join([_HEAD, *sorted(imports), *functions]) + "\n")

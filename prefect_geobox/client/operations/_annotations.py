@@ -37,6 +37,11 @@ from prefect_geobox.client.operations._validation import (
 
 _CHECKS: Final[Mapping[type, Check]] = {bool: flag, int: whole, float: number, str: text}
 
+#: The commonest annotations; they are shown as they are written.
+_PLAIN: Final = frozenset(
+    text for kind in _CHECKS for text in (kind.__name__, f"{kind.__name__} | None")
+)
+
 
 def checks_of(describe: Callable[..., Any]) -> dict[str, Check]:
     """The checks of the parameters of a function, by name.
@@ -160,4 +165,6 @@ def plain_annotation(describe: Callable[..., Any], annotation: str) -> str:
         annotation: The annotation as it is written.
     """
     names: Mapping[str, Any] = getattr(describe, "__globals__", {})
+    if annotation in _PLAIN:
+        return annotation
     return ast.unparse(_PlainTypes(names).visit(ast.parse(annotation, mode="eval")))
