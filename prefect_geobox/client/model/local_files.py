@@ -31,7 +31,7 @@ _SQLITE_COMPANIONS: Final = {
     "-wal": "edits that are not yet in the file",
     "-journal": "what is needed to repair the file after an edit that was broken off",
 }
-_SQLITE_ENDINGS: Final = (".gpkg", ".sqlite", ".db", ".mbtiles")
+_SQLITE_ENDINGS: Final = (".gpkg", ".sqlite", ".sqlite3", ".db", ".mbtiles")
 
 #: A tag of a TIFF takes so many bytes, and a list of tags counts them with so many.
 _TIFF_LAYOUTS: Final = {42: ("I", 4, "H", 12), 43: ("Q", 8, "Q", 20)}

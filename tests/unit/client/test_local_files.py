@@ -104,16 +104,19 @@ async def test_a_world_file_that_is_not_needed_does_no_harm(
     assert await upload(call, wire, write(tmp_path, "h.tif", content=content)) == ""
 
 
-async def test_pending_edits_are_reported(call: Caller, wire: Wire, tmp_path: Path) -> None:
-    """A GPKG with edits in its write-ahead log is uploaded with a warning that names the log."""
-    path = tmp_path / "towns.gpkg"
+@pytest.mark.parametrize("name", ["t.gpkg", "t.GPKG", "t.sqlite", "t.sqlite3", "t.db", "t.mbtiles"])
+async def test_pending_edits_are_reported(
+    call: Caller, wire: Wire, tmp_path: Path, name: str
+) -> None:
+    """An SQLite file with edits in its write-ahead log is uploaded with a warning that says so."""
+    path = tmp_path / name
     database = sqlite3.connect(path)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("CREATE TABLE towns (name)")
     database.commit()
     said = await upload(call, wire, path)
     database.close()
-    assert "towns.gpkg may be uploaded without its latest edits: towns.gpkg-wal beside it" in said
+    assert f"{name} may be uploaded without its latest edits: {name}-wal beside it" in said
     assert await upload(call, wire, path) == ""
 
 
