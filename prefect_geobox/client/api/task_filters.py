@@ -11,7 +11,7 @@ from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.options import complete_options, flat_signature
 from prefect_geobox.client.model.plain_values import plain_number
 from prefect_geobox.client.model.tasks import TaskState
-from prefect_geobox.client.model.validation import refuse_undecoded, whole_number
+from prefect_geobox.client.model.validation import check_search, refuse_undecoded, whole_number
 
 _STATES: Final = tuple(state.value for state in TaskState if state is not TaskState.UNKNOWN)
 
@@ -23,7 +23,8 @@ class TaskFilters(TypedDict, total=False):
         state: Only those in this state.
         q: A filter in OGC CQL, such as `name = 'import'`.
         search: Words to search for; ignored by the server where `q` is given.
-        search_fields: Where to search for them, as names or one comma-separated text.
+        search_fields: Where to search for them, as names or one comma-separated text; only with
+            `search`.
         order_by: Such as `accepted_at D, name A` (D descends, A ascends).
         skip: How many to skip; 0 or more.
         limit: How many to return at most; 1 or more.
@@ -89,6 +90,7 @@ def task_query(
     for field in ("q", "search", "search_fields", "order_by"):
         if isinstance(given[field], str):
             refuse_undecoded(field, given[field])
+    check_search(given["search"], search_fields)
     given["state"] = None if state is None else str(state)
     query = {
         "f": "json",

@@ -192,3 +192,16 @@ def is_number(value: object) -> bool:
         return False
     # No float can hold a larger whole number.
     return isinstance(plain, float) or abs(plain) <= sys.float_info.max
+
+
+def check_search(search: Any, search_fields: Any) -> None:
+    """Refuses the fields of a search without words.
+
+    Raises:
+        InvalidArgumentError: There are fields and nothing to look for.
+    """
+    if search is None and search_fields is not None:
+        raise InvalidArgumentError(
+            f"search_fields says where to look for search; got search_fields={search_fields!r} "
+            "without search. Give the words too, or leave both out."
+        )

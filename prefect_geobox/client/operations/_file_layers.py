@@ -14,8 +14,13 @@ from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.model.names import is_same_name
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.operations._inputs import FileLike, Input, inputs
-from prefect_geobox.client.operations._request import Finish, Request
+from prefect_geobox.client.operations._request import Finish, Remarks, Request
 from prefect_geobox.client.operations._validation import near_names
+
+_WGS84: Final = 4326
+
+#: The formats whose reference system does not depend on `input_srid`.
+_FORMATS_WITH_SRID: Final = ("GeoJSON", "KML", "GPX")
 
 #: How many layers a message lists.
 _MOST_LISTED: Final = 20
@@ -123,6 +128,62 @@ def chosen_layer_remark(
         f"File {_label(file)} has {len(listed)} layers, and {taken} is read. For another, pass "
         f"input_layer or input_dataset. {_listing(file, listed)}"
     )
+
+
+def srid_remark(
+    file: Input | OutputAsset, layer: str | None, dataset: str | None, input_srid: int | None
+) -> str:
+    """A sentence that says that a code has no effect, where the format has its own.
+
+    Args:
+        file: The file; where its format is not known, there is none.
+        layer: The given layer.
+        dataset: The given dataset.
+        input_srid: The EPSG code that was given.
+    """
+    if input_srid in (None, _WGS84):
+        return ""
+    file_format = layer_format(file, layer, dataset)
+    if file_format not in _FORMATS_WITH_SRID:
+        return ""
+    own = " unless its `crs` names another system" if file_format == "GeoJSON" else ""
+    return (
+        f"input_srid={input_srid} has no effect: coordinates in {file_format} are longitude and "
+        f"latitude (EPSG:4326){own}. Where they are not, write the reference system into the file."
+    )
+
+
+def layer_format(
+    file: Input | OutputAsset, input_layer: str | None = None, input_dataset: str | None = None
+) -> str | None:
+    """The format of the layer of a file that is published, as the server names it.
+
+    Args:
+        file: The uploaded file, with its description.
+        input_layer: The layer within it; by default its first.
+        input_dataset: The dataset within it.
+    """
+    file_type = file.data.get("file_type")
+    # An archive is published by the format of the layer in it.
+    if file_type == "Complex":
+        return chosen_layer(file, input_layer, input_dataset).format
+    return file_type if isinstance(file_type, str) else None
+
+
+def with_srid_remark(layer: str | None, dataset: str | None, input_srid: int | None) -> Remarks:
+    """Makes the remark of a request on the EPSG code of its file.
+
+    Args:
+        layer: The given layer.
+        dataset: The given dataset.
+        input_srid: The given code.
+    """
+
+    def remarks(request: Request) -> list[str]:
+        sentence = srid_remark(request.inputs["file"], layer, dataset, input_srid)
+        return [sentence] if sentence else []
+
+    return remarks
 
 
 def file_input(file: FileLike, layer: str | None, dataset: str | None) -> dict[str, Input]:

@@ -332,3 +332,15 @@ def check_box(bbox: Any, bbox_srid: Any) -> None:
             f"bbox_srid says in which coordinates bbox is; got bbox_srid={bbox_srid} without bbox. "
             "Give the box too, or leave both out."
         )
+
+
+def search_remarks(q: Any, search: Any) -> list[str]:
+    """Says that words to look for have no effect beside a filter.
+
+    Args:
+        q: The filter.
+        search: The words.
+    """
+    if q is None or search is None:
+        return []
+    return ["search has no effect beside q: the server takes the filter alone."]

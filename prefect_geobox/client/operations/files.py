@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -12,6 +13,8 @@ from prefect_geobox.client.model.errors import InvalidArgumentError
 from prefect_geobox.client.operations._file_layers import (
     chosen_layer,
     chosen_layer_remark,
+    layer_format,
+    srid_remark,
 )
 from prefect_geobox.client.operations._inputs import FileLike, Input, inputs
 from prefect_geobox.client.operations._operation import (
@@ -38,10 +41,9 @@ _BY_FORMAT: Final[dict[str, PublishAs]] = {
 }
 
 _DEFAULT_SRID: Final = 3857
-_WGS84: Final = 4326
 
-#: The formats whose reference system does not depend on `input_srid`.
-_FORMATS_WITH_SRID: Final = ("GeoJSON", "KML", "GPX")
+#: What has attributes.
+_OF_ROWS: Final[tuple[PublishAs, ...]] = ("vector", "table")
 
 #: The names of remote tasks that publish, as far as they are known.
 _TASK_NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -135,6 +137,13 @@ def publish_file(
         "user_id": user_id,
     }
 
+    needing: dict[str, Sequence[PublishAs] | None] = {
+        "as_terrain": ("raster",) if as_terrain else None,
+        "input_geom_type": ("vector",) if input_geom_type else None,
+        "replace_domain_codes_by_values": _OF_ROWS if replace_domain_codes_by_values else None,
+        "file_encoding": _OF_ROWS if file_encoding.lower() not in ("utf-8", "utf8") else None,
+    }
+
     def finish(request: Request) -> dict[str, Any]:
         source = request.inputs["file"]
         layer = chosen_layer(source, input_layer, input_dataset)
@@ -155,7 +164,9 @@ def publish_file(
         source = request.inputs["file"]
         found = [chosen_layer_remark(source, input_layer, input_dataset)]
         if input_srid is not None:
-            found.append(srid_remark(layer_format(source, input_layer, input_dataset), input_srid))
+            found.append(srid_remark(source, input_layer, input_dataset, input_srid))
+        chosen = publish_as or suggested_publish_as(source, input_layer, input_dataset)
+        found.extend(_remarks_on_kind(chosen, needing))
         return [sentence for sentence in found if sentence]
 
     return Request(
@@ -168,6 +179,18 @@ def publish_file(
         remarks=remarks,
         task_names=_task_names(publish_as),
     )
+
+
+def _remarks_on_kind(
+    kind: PublishAs, needing: Mapping[str, Sequence[PublishAs] | None]
+) -> list[str]:
+    """Sentences on arguments that have no effect where a file is published as something."""
+    return [
+        f"{name} has no effect where a file is published as {kind}: it is for "
+        f"{' and '.join(kinds)} only."
+        for name, kinds in needing.items()
+        if kinds is not None and kind not in kinds
+    ]
 
 
 def publishing_of_output(
@@ -213,36 +236,3 @@ def suggested_publish_as(
             f"{', '.join(get_args(PublishAs))}."
         )
     return suggestion
-
-
-def srid_remark(file_format: str | None, input_srid: int) -> str:
-    """A sentence that says that a code has no effect, where the format has its own.
-
-    Args:
-        file_format: The format.
-        input_srid: The EPSG code that was given.
-    """
-    if file_format not in _FORMATS_WITH_SRID or input_srid == _WGS84:
-        return ""
-    own = " unless its `crs` names another system" if file_format == "GeoJSON" else ""
-    return (
-        f"input_srid={input_srid} has no effect: coordinates in {file_format} are longitude and "
-        f"latitude (EPSG:4326){own}. Where they are not, write the reference system into the file."
-    )
-
-
-def layer_format(
-    file: Input | OutputAsset, input_layer: str | None = None, input_dataset: str | None = None
-) -> str | None:
-    """The format of the layer of a file that is published, as the server names it.
-
-    Args:
-        file: The uploaded file, with its description.
-        input_layer: The layer within it; by default its first.
-        input_dataset: The dataset within it.
-    """
-    file_type = file.data.get("file_type")
-    # An archive is published by the format of the layer in it.
-    if file_type == "Complex":
-        return chosen_layer(file, input_layer, input_dataset).format
-    return file_type if isinstance(file_type, str) else None

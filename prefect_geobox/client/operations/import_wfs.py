@@ -49,6 +49,12 @@ ServiceUrl = Annotated[str, service_url]
 Password = Annotated[SecretStr | str, password_text]
 
 
+def _login_remarks(username: str, password: SecretStr | str) -> list[str]:
+    if not password or username:
+        return []
+    return ["password has no effect without username: the service is read without a login."]
+
+
 @creates_asset(
     AssetKind.VECTOR,
     endpoint="POST wfsImport/import/",
@@ -105,6 +111,7 @@ def import_wfs(
         },
         name=name,
         secrets=SECRETS | {"url"},
+        remarks=lambda _: _login_remarks(username, password),
     )
 
 
@@ -162,4 +169,5 @@ def import_wfs_into_layer(
             "user_id": user_id,
         },
         secrets=SECRETS | {"url"},
+        remarks=lambda _: _login_remarks(username, password),
     )

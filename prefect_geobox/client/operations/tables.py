@@ -9,11 +9,19 @@ from typing_extensions import Unpack
 
 from prefect_geobox.client.model.assets import AssetKind
 from prefect_geobox.client.model.errors import InvalidArgumentError
+from prefect_geobox.client.model.validation import check_search
 from prefect_geobox.client.operations._file_layers import chosen_layer, chosen_layer_remark
 from prefect_geobox.client.operations._inputs import FileLike, TableLike, inputs
 from prefect_geobox.client.operations._operation import creates_asset, edits_asset
 from prefect_geobox.client.operations._request import Request, literally
-from prefect_geobox.client.operations._validation import FieldName, Ids, Names, UserId, joined
+from prefect_geobox.client.operations._validation import (
+    FieldName,
+    Ids,
+    Names,
+    UserId,
+    joined,
+    search_remarks,
+)
 from prefect_geobox.client.polling.policy import WaitOptions
 
 RowFormat = Literal["CSV"]
@@ -50,7 +58,7 @@ def calculate_table_field(
         expression: What to compute, in the server's language.
         q: A filter in OGC CQL.
         search: Words to look for; ignored by the server where `q` is given.
-        search_fields: Where to look for them.
+        search_fields: Where to look for them; only with `search`.
         row_ids: Only rows with these numbers.
         user_id: On behalf of this user; needs privileges.
 
@@ -59,6 +67,7 @@ def calculate_table_field(
         calculate_table_field(credentials, table, "total", "price * amount")
         ```
     """
+    check_search(search, search_fields)
     return Request(
         f"Calculate {literally(target_field)} of {{table}}",
         "{table}calculateField/",
@@ -73,6 +82,7 @@ def calculate_table_field(
             "run_async": True,
             "user_id": user_id,
         },
+        remarks=lambda _: search_remarks(q, search),
     )
 
 
@@ -168,7 +178,7 @@ def export_rows(
         order_by: Such as `name A, size D` (D descends, A ascends).
         q: A filter in OGC CQL.
         search: Words to look for; ignored by the server where `q` is given.
-        search_fields: Where to look for them.
+        search_fields: Where to look for them; only with `search`.
         row_ids: Only rows with these numbers.
 
     Example:
@@ -176,6 +186,7 @@ def export_rows(
         file = export_rows(credentials, table, "readings", order_by="taken_at D")
         ```
     """
+    check_search(search, search_fields)
     return Request(
         f"Export {{table}} as {literally(filename)}",
         "{table}export/",
@@ -194,4 +205,5 @@ def export_rows(
             "run_async": True,
         },
         name=filename,
+        remarks=lambda _: search_remarks(q, search),
     )

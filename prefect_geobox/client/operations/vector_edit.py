@@ -8,7 +8,11 @@ from typing import Literal
 from typing_extensions import Unpack
 
 from prefect_geobox.client.model.errors import InvalidArgumentError
-from prefect_geobox.client.operations._file_layers import file_input, with_chosen_layer
+from prefect_geobox.client.operations._file_layers import (
+    file_input,
+    with_chosen_layer,
+    with_srid_remark,
+)
 from prefect_geobox.client.operations._inputs import FileLike, LayerLike, inputs
 from prefect_geobox.client.operations._operation import edits_asset
 from prefect_geobox.client.operations._request import Request, literally
@@ -98,6 +102,7 @@ def import_features(
             "report_errors": report_errors,
         },
         finish=with_chosen_layer(input_layer, input_dataset),
+        remarks=with_srid_remark(input_layer, input_dataset, input_srid),
     )
 
 
@@ -315,4 +320,5 @@ def update_by_file(
             "user_id": user_id,
         },
         finish=with_chosen_layer(input_layer, input_dataset),
+        remarks=with_srid_remark(input_layer, input_dataset, input_srid),
     )
