@@ -59,7 +59,7 @@ LEVELS: Final[dict[str, Levels]] = {
     "prefect_geobox.client": [
         ["model"],
         ["http"],
-        ["polling", "read_once", "shared_lock", "official_sdk"],
+        ["polling", "read_once", "shared_lock", "official_sdk", "work_behind"],
         ["submission"],
         ["operations"],
         ["api"],

@@ -58,7 +58,6 @@ class ProgressArtifact:
 
     def __init__(self, mode: RunMode, *, delay: float = 0.0) -> None:
         self._mode = mode
-        self._logger = run_logger()
         self._is_shown = is_in_run()
         self._crowd = crowd_of_run()
         self._began = time.monotonic()
@@ -101,7 +100,7 @@ class ProgressArtifact:
                 await update_progress(self._mode, self._artifact, percent, description)
         except Exception as error:  # noqa: BLE001 - nothing fails because it cannot be shown
             self._is_shown = False
-            self._logger.warning("The progress is no longer shown: %s", type(error).__name__)
+            run_logger().warning("The progress is no longer shown: %s", type(error).__name__)
 
 
 def _pause_at_age(age: float) -> float:

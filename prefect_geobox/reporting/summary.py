@@ -7,14 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
-from prefect.client.schemas.actions import ArtifactCreate
-
 from prefect_geobox.client.api.run_mode import RunMode
-from prefect_geobox.client.http.io_thread import io_thread
 from prefect_geobox.client.model.errors import GeoboxError
 from prefect_geobox.client.model.tasks import RemoteTask
 from prefect_geobox.client.model.text import printable
 from prefect_geobox.client.polling.subscription import WaitStats
+from prefect_geobox.client.work_behind import work_behind
 from prefect_geobox.ownership.interruption import flow_run_id
 from prefect_geobox.ownership.run_context import is_in_run, run_logger
 from prefect_geobox.reporting.artifact_writer import (
@@ -94,19 +92,16 @@ async def write_interrupted_summary(mode: RunMode, summary: StepSummary) -> None
 
 
 def _hand_over(run_id: UUID, summary: StepSummary) -> None:
-    if crowd_of_run().is_large:
-        io_thread().submit(_queue_row(run_id, _row(summary)))
-    else:
-        key, markdown, description = _content(summary)
-        io_thread().submit(_queue(artifact_of_run("markdown", markdown, description, key)))
+    is_row = crowd_of_run().is_large
 
+    async def queue() -> None:
+        if is_row:
+            await summary_queue().put_row(run_id, _row(summary))
+        else:
+            key, markdown, description = _content(summary)
+            await summary_queue().put(artifact_of_run("markdown", markdown, description, key))
 
-async def _queue(artifact: ArtifactCreate) -> None:
-    await summary_queue().put(artifact)
-
-
-async def _queue_row(run_id: UUID, row: StepRow) -> None:
-    await summary_queue().put_row(run_id, row)
+    work_behind.leave(queue)
 
 
 def _row(summary: StepSummary) -> StepRow:

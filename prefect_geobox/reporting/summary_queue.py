@@ -20,6 +20,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import ArtifactCreate
 
 from prefect_geobox.client.http.io_thread import on_stop
+from prefect_geobox.client.work_behind import work_behind
 from prefect_geobox.ownership.prefect_api import prefect_api, put_artifact
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.reporting.steps_table import (
@@ -173,6 +174,7 @@ def summary_queue() -> SummaryQueue:
 
 
 async def _flush_at_end() -> None:
+    await work_behind.flush(is_exit=True)
     queue = _queues.pop(asyncio.get_running_loop(), None)
     if queue is not None:
         with contextlib.suppress(asyncio.TimeoutError):

@@ -47,7 +47,8 @@ class WaitReport:
         self._crowd = crowd_of_run()
         self._seen = {uuid: _Seen() for uuid in uuids}
         self._open = set(uuids)
-        self._progress = ProgressArtifact(mode) if show_progress else None
+        self._mode, self._show_progress = mode, show_progress
+        self._progress: ProgressArtifact | None = None
         self._name = name
 
     @property
@@ -170,9 +171,11 @@ class WaitReport:
         )
 
     async def _write_progress(self, *, may_begin: bool) -> None:
-        if self._progress is None or not (self._progress.exists or may_begin):
-            # A remote task that is final at the first poll has no progress to show.
-            return
+        if self._progress is None:
+            if not (self._show_progress and may_begin):
+                # A remote task that is final at the first poll has no progress to show.
+                return
+            self._progress = ProgressArtifact(self._mode)
         percents = [seen.percent or 0 for seen in self._seen.values()]
         mean = sum(percents) // len(percents)
         await self._progress.write(mean, self._progress_text(), is_last=not self._open)

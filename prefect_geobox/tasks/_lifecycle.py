@@ -38,7 +38,7 @@ from prefect_geobox.ownership.submit_once import (
 )
 from prefect_geobox.reporting.assets import materialize, referenced_assets
 from prefect_geobox.reporting.crowd import crowd_of_run
-from prefect_geobox.reporting.events import emit_task_event
+from prefect_geobox.reporting.events import emit_ends, emit_task_event
 from prefect_geobox.reporting.left_out import left_out
 from prefect_geobox.reporting.output_preview import OutputFacts, gather_facts
 from prefect_geobox.reporting.summary import StepSummary, write_interrupted_summary, write_summary
@@ -142,8 +142,10 @@ async def wait_until_final(
     )
     host = client.settings.host
     ended: Sequence[RemoteTask] = ()
+    has_returned = False
     try:
         ended = tasks = await mode.wait(wait_call, report)
+        has_returned = True
     except RemoteTaskError as error:
         await report.record_final(
             error.tasks if isinstance(error, TaskTimeoutError) else [error.task]
@@ -161,9 +163,7 @@ async def wait_until_final(
         raise
     finally:
         report.log_summary()
-        for task in {task.uuid: task for task in ended}.values():
-            output = f"{task.output.kind.value}/{task.output.uuid}" if task.output else None
-            emit_task_event("finished", task, host, {"seconds": task.seconds, "output": output})
+        emit_ends(ended, host, is_behind=has_returned)
     return tasks
 
 

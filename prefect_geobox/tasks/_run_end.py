@@ -9,6 +9,7 @@ from uuid import UUID
 from prefect.context import FlowRunContext
 
 from prefect_geobox.client.http.io_thread import io_thread
+from prefect_geobox.client.work_behind import work_behind
 from prefect_geobox.ownership.prefect_api import prefect_api
 from prefect_geobox.ownership.run_context import run_logger
 from prefect_geobox.ownership.submission_log import close_ledger
@@ -35,6 +36,7 @@ def show_geobox_steps(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: AR
 
 
 async def _write_what_is_left(outermost_run: UUID | None) -> None:
+    await work_behind.flush()
     await summary_queue().flush()
     if outermost_run is not None:
         await close_ledger(await prefect_api(), outermost_run)
