@@ -136,6 +136,14 @@ def _remarks_on_zip(file: Path) -> list[str]:
     except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
         return [f"{file.name} is damaged ({error}). Geobox will probably not read it."]
     found: list[str] = []
+    names = [member.filename for member in members if not member.is_dir()]
+    if not names:
+        found.append(f"{file.name} is empty. There is nothing in it to publish.")
+    elif all(name.lower().endswith(".zip") for name in names):
+        found.append(
+            f"{file.name} holds zips only. Geobox will probably not look into them: upload each of "
+            "them instead."
+        )
     if any(member.flag_bits & 1 for member in members):
         found.append(f"{file.name} needs a password. Geobox will probably not read it.")
     # Windows writes backslashes, and macOS adds files of its own.

@@ -128,6 +128,10 @@ async def test_pending_edits_are_reported(
         (["a.shp"], "a.shp in a.zip is without a.shx and a.dbf. Geobox may not read it."),
         (["a.shp", "a.shx", "a.dbf"], "is without a.prj, which names its reference system. Pass"),
         (["a.geojson"], ""),
+        ([], "a.zip is empty. There is nothing in it to publish."),
+        (["d/"], "a.zip is empty."),
+        (["d/", "d/b.zip", "c.ZIP"], "a.zip holds zips only."),
+        (["b.zip", "a.geojson"], ""),
     ],
 )
 async def test_what_a_zip_lacks_is_reported(
