@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,14 +27,16 @@ CALLS = 30
 PAUSE = 0.1
 
 
-def _median_seconds(call: Callable[[], object]) -> float:
-    seconds = []
+def _median_seconds(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """Seconds of each call; they take turns, so that what else the machine does hits all alike."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(CALLS):
-        began = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - began)
-        time.sleep(PAUSE)
-    return statistics.median(seconds)
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - began)
+            time.sleep(PAUSE)
+    return {name: statistics.median(each) for name, each in seconds.items()}
 
 
 def main() -> None:
@@ -58,11 +60,13 @@ def main() -> None:
     @flow
     def calls(uuid: str) -> dict[str, float]:
         with credentials.get_client() as client:
-            return {
-                "empty": _median_seconds(lambda: empty(credentials, uuid)),
-                "request": _median_seconds(lambda: client.get_task(uuid)),
-                "wait": _median_seconds(lambda: wait_for_task(credentials, uuid)),
-            }
+            return _median_seconds(
+                {
+                    "empty": lambda: empty(credentials, uuid),
+                    "request": lambda: client.get_task(uuid),
+                    "wait": lambda: wait_for_task(credentials, uuid),
+                }
+            )
 
     def seconds_of(what: Any, uuids: list[str]) -> float:
         began = time.perf_counter()
