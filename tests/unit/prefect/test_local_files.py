@@ -44,11 +44,13 @@ def test_a_file_that_changed_while_it_was_sent_is_uploaded_by_a_retry(
     The first attempt fails with an error of this package, which takes its intent back.
     """
     path = tmp_path / "cities.csv"
-    path.write_bytes(b"x,y\n" + b"1,2\n" * 500_000)
+    # More than both ends' buffers hold, so that the client still reads it when it changes.
+    path.write_bytes(b"x,y\n" + b"1,2\n" * 2_000_000)
     target = urlsplit(geobox_emulator.url)
     changes = iter([b"3,4\n"])
 
     def serve(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         with socket.create_connection((target.hostname, target.port)) as behind:
             threading.Thread(target=pass_on, args=(behind, connection), daemon=True).start()
             while part := connection.recv(65536):
