@@ -73,6 +73,8 @@ def test_only_one_of_two_next_runs_adopts_it(testbed, paths):
         _crashed(testbed, trial, log)
         owners = [trial.run_deployment(log.stem) for _ in range(2)]
         assert until(lambda: trial.counts[1] == 2), log.read_text()
+        # The file and the remote task; the latter must not end before it is adopted.
+        assert until(lambda: log.read_text().count("this run adopts it") == 2), log.read_text()
         trial.let_succeed(lambda: all(map(testbed.is_final, owners)))
         found = []
         for new_owner in owners:
